@@ -1,1 +1,3 @@
-//! placeholder
+//! A Terraform provider for passwordless (Microsoft Entra) access to Azure databases.
+
+pub mod wire;
