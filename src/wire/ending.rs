@@ -93,33 +93,70 @@ fn parent() -> u32 {
     0
 }
 
-/// Waits for a signal that asks this process to end. Ctrl-C alone does not: the terminal sends it to
-/// host and provider alike, and it is the host that decides.
+/// The signals of this process, caught from the moment this exists.
+///
+/// Ctrl-C alone ends nothing unless a person started the process: the terminal sends it to host and
+/// provider alike, and it is the host that decides.
+#[derive(Debug)]
 #[cfg(unix)]
-pub async fn asked_to_end(interrupt_counts: bool) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => if interrupt_counts { return },
-            _ = terminate.recv() => return,
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Catches the signals; needs the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses.
+    pub fn catch() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for a signal that asks this process to end.
+    pub async fn ask_to_end(&mut self, interrupt_counts: bool) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => if interrupt_counts { return },
+                _ = self.terminate.recv() => return,
+            }
         }
     }
 }
 
-/// Waits for a signal that asks this process to end.
-#[cfg(not(unix))]
-pub async fn asked_to_end(interrupt_counts: bool) {
-    loop {
-        if tokio::signal::ctrl_c().await.is_err() {
-            return std::future::pending().await;
-        }
-        if interrupt_counts {
-            return;
+/// The signals of this process, caught from the moment this exists.
+#[derive(Debug)]
+#[cfg(windows)]
+pub struct Signals {
+    interrupt: tokio::signal::windows::CtrlC,
+}
+
+#[cfg(windows)]
+impl Signals {
+    /// Catches the signals; needs the runtime.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refuses.
+    pub fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: tokio::signal::windows::ctrl_c()?,
+        })
+    }
+
+    /// Waits for a signal that asks this process to end.
+    pub async fn ask_to_end(&mut self, interrupt_counts: bool) {
+        loop {
+            self.interrupt.recv().await;
+            if interrupt_counts {
+                return;
+            }
         }
     }
 }

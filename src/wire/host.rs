@@ -26,9 +26,15 @@ pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub fn add(routes: &mut RoutesBuilder, ending: &Ending, shutdown: Option<Ending>) {
     routes
         .add_service(GrpcControllerServer::new(Controller { shutdown }))
-        .add_service(GrpcStdioServer::new(Silent { ending: ending.clone() }))
-        .add_service(GrpcBrokerServer::new(Silent { ending: ending.clone() }))
-        .add_service(HealthServer::new(Silent { ending: ending.clone() }));
+        .add_service(GrpcStdioServer::new(Silent {
+            ending: ending.clone(),
+        }))
+        .add_service(GrpcBrokerServer::new(Silent {
+            ending: ending.clone(),
+        }))
+        .add_service(HealthServer::new(Silent {
+            ending: ending.clone(),
+        }));
 }
 
 /// Answers the host's last word.
@@ -95,7 +101,9 @@ impl Health for Silent {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         match status(&request.get_ref().service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("unknown service")),
-            known => Ok(Response::new(HealthCheckResponse { status: known.into() })),
+            known => Ok(Response::new(HealthCheckResponse {
+                status: known.into(),
+            })),
         }
     }
 
@@ -104,7 +112,9 @@ impl Health for Silent {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let status = status(&request.get_ref().service);
-        let first = stream::iter([Ok(HealthCheckResponse { status: status.into() })]);
+        let first = stream::iter([Ok(HealthCheckResponse {
+            status: status.into(),
+        })]);
         Ok(Response::new(Box::pin(first.chain(self.stream()))))
     }
 }

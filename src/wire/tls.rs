@@ -56,22 +56,31 @@ impl MutualTls {
         server.alpn_protocols = vec![b"h2".to_vec()];
         // There is one connection in the life of the process: nothing to resume.
         server.send_tls13_tickets = 0;
-        Ok(Self { server: Arc::new(server), certificate })
+        Ok(Self {
+            server: Arc::new(server),
+            certificate,
+        })
     }
 }
 
-fn server_certificate() -> Result<(CertificateDer<'static>, PrivatePkcs8KeyDer<'static>), rcgen::Error> {
+fn server_certificate()
+-> Result<(CertificateDer<'static>, PrivatePkcs8KeyDer<'static>), rcgen::Error> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     // The host checks the name, and trusts this certificate alone.
     let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
     parameters.distinguished_name = rcgen::DistinguishedName::new();
-    parameters.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    parameters
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "localhost");
     parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
     let now = OffsetDateTime::now_utc();
     parameters.not_before = now - Duration::hours(1);
     parameters.not_after = now + Duration::days(365);
     let certificate = parameters.self_signed(&key)?;
-    Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der())))
+    Ok((
+        certificate.der().clone(),
+        PrivatePkcs8KeyDer::from(key.serialize_der()),
+    ))
 }
 
 /// Admits the owner of one certificate.
@@ -86,7 +95,10 @@ struct OnlyClient {
 
 impl OnlyClient {
     fn new(certificate: CertificateDer<'static>, crypto: &CryptoProvider) -> Self {
-        Self { certificate, algorithms: crypto.signature_verification_algorithms }
+        Self {
+            certificate,
+            algorithms: crypto.signature_verification_algorithms,
+        }
     }
 }
 
