@@ -177,14 +177,12 @@ mod tests {
         ending.begun().await;
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_host_that_lives_is_waited_for() {
+    #[test]
+    fn a_connection_counts_until_it_is_dropped() {
         let presence = Presence::default();
         let guard = presence.enter();
         assert!(!presence.is_empty());
         drop(guard);
         assert!(presence.is_empty());
-        let waited = tokio::time::timeout(Duration::from_secs(60), host_gone(&presence)).await;
-        assert!(waited.is_err());
     }
 }

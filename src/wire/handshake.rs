@@ -62,9 +62,7 @@ impl Invitation {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
         // Hosts from before version negotiation do not say; they expect the lowest version.
         if let Some(offered) = variable("PLUGIN_PROTOCOL_VERSIONS")
-            && !offered
-                .split(',')
-                .any(|one| one.trim().parse() == Ok(PROTOCOL_VERSION))
+            && !offered.split(',').any(|one| one.trim().parse() == Ok(PROTOCOL_VERSION))
         {
             return Err(Refusal::OtherVersions { offered });
         }
@@ -85,8 +83,7 @@ impl Invitation {
 #[must_use]
 pub fn line(address: &Address, certificate: Option<&[u8]>, multiplexing_asked: bool) -> String {
     // The host refuses padding.
-    let certificate =
-        certificate.map(|der| base64::engine::general_purpose::STANDARD_NO_PAD.encode(der));
+    let certificate = certificate.map(|der| base64::engine::general_purpose::STANDARD_NO_PAD.encode(der));
     let certificate = certificate.unwrap_or_default();
     // Hosts that did not ask would take a seventh field for a part of the certificate.
     let multiplexing = if multiplexing_asked { "|false" } else { "" };
@@ -110,10 +107,7 @@ mod tests {
     #[test]
     fn without_the_cookie_nothing_is_served() {
         assert_eq!(read(&[]), Err(Refusal::NotStartedByTerraform));
-        assert_eq!(
-            read(&[(COOKIE_NAME, "other")]),
-            Err(Refusal::NotStartedByTerraform)
-        );
+        assert_eq!(read(&[(COOKIE_NAME, "other")]), Err(Refusal::NotStartedByTerraform));
     }
 
     #[test]
@@ -131,10 +125,7 @@ mod tests {
     fn other_versions_are_refused_and_named() {
         let refusal = read(&[(COOKIE_NAME, COOKIE), ("PLUGIN_PROTOCOL_VERSIONS", "4,6")]);
         let refusal = refusal.expect_err("neither is served");
-        assert!(
-            refusal.to_string().contains("speaks only: 4,6."),
-            "{refusal}"
-        );
+        assert!(refusal.to_string().contains("speaks only: 4,6."), "{refusal}");
     }
 
     #[test]
@@ -170,10 +161,7 @@ mod tests {
             address: "/tmp/plugin1".into(),
         };
         assert_eq!(line(&address, None, false), "1|5|unix|/tmp/plugin1|grpc|\n");
-        assert_eq!(
-            line(&address, None, true),
-            "1|5|unix|/tmp/plugin1|grpc||false\n"
-        );
+        assert_eq!(line(&address, None, true), "1|5|unix|/tmp/plugin1|grpc||false\n");
         assert_eq!(
             line(&address, Some(&[1, 2, 3, 4]), false),
             "1|5|unix|/tmp/plugin1|grpc|AQIDBA\n"

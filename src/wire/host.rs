@@ -26,15 +26,9 @@ pub type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub fn add(routes: &mut RoutesBuilder, ending: &Ending, shutdown: Option<Ending>) {
     routes
         .add_service(GrpcControllerServer::new(Controller { shutdown }))
-        .add_service(GrpcStdioServer::new(Silent {
-            ending: ending.clone(),
-        }))
-        .add_service(GrpcBrokerServer::new(Silent {
-            ending: ending.clone(),
-        }))
-        .add_service(HealthServer::new(Silent {
-            ending: ending.clone(),
-        }));
+        .add_service(GrpcStdioServer::new(Silent { ending: ending.clone() }))
+        .add_service(GrpcBrokerServer::new(Silent { ending: ending.clone() }))
+        .add_service(HealthServer::new(Silent { ending: ending.clone() }));
 }
 
 /// Answers the host's last word.
@@ -71,10 +65,7 @@ impl Silent {
 impl GrpcStdio for Silent {
     type StreamStdioStream = Answers<StdioData>;
 
-    async fn stream_stdio(
-        &self,
-        _: Request<()>,
-    ) -> Result<Response<Self::StreamStdioStream>, Status> {
+    async fn stream_stdio(&self, _: Request<()>) -> Result<Response<Self::StreamStdioStream>, Status> {
         Ok(Response::new(self.stream()))
     }
 }
@@ -83,10 +74,7 @@ impl GrpcStdio for Silent {
 impl GrpcBroker for Silent {
     type StartStreamStream = Answers<ConnInfo>;
 
-    async fn start_stream(
-        &self,
-        _: Request<Streaming<ConnInfo>>,
-    ) -> Result<Response<Self::StartStreamStream>, Status> {
+    async fn start_stream(&self, _: Request<Streaming<ConnInfo>>) -> Result<Response<Self::StartStreamStream>, Status> {
         Ok(Response::new(self.stream()))
     }
 }
@@ -95,26 +83,16 @@ impl GrpcBroker for Silent {
 impl Health for Silent {
     type WatchStream = Answers<HealthCheckResponse>;
 
-    async fn check(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<HealthCheckResponse>, Status> {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         match status(&request.get_ref().service) {
             ServingStatus::ServiceUnknown => Err(Status::not_found("unknown service")),
-            known => Ok(Response::new(HealthCheckResponse {
-                status: known.into(),
-            })),
+            known => Ok(Response::new(HealthCheckResponse { status: known.into() })),
         }
     }
 
-    async fn watch(
-        &self,
-        request: Request<HealthCheckRequest>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let status = status(&request.get_ref().service);
-        let first = stream::iter([Ok(HealthCheckResponse {
-            status: status.into(),
-        })]);
+        let first = stream::iter([Ok(HealthCheckResponse { status: status.into() })]);
         Ok(Response::new(Box::pin(first.chain(self.stream()))))
     }
 }

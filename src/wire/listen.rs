@@ -182,10 +182,7 @@ impl Listener {
             }
         });
         stream::unfold(receiver, |mut receiver| async {
-            receiver
-                .recv()
-                .await
-                .map(|connection| (connection, receiver))
+            receiver.recv().await.map(|connection| (connection, receiver))
         })
     }
 
@@ -280,11 +277,7 @@ impl<I: Unpin> AsyncRead for Connection<I> {
 }
 
 impl<I: Unpin> AsyncWrite for Connection<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.stream.as_mut().poll_write(context, bytes)
     }
 
@@ -316,11 +309,7 @@ mod tests {
     use super::*;
 
     fn mode(path: &Path) -> u32 {
-        std::fs::metadata(path)
-            .expect("exists")
-            .permissions()
-            .mode()
-            & 0o777
+        std::fs::metadata(path).expect("exists").permissions().mode() & 0o777
     }
 
     #[tokio::test]
@@ -352,12 +341,7 @@ mod tests {
                 .starts_with(directory.path().to_str().expect("UTF-8"))
         );
         drop(listener);
-        assert_eq!(
-            std::fs::read_dir(directory.path())
-                .expect("readable")
-                .count(),
-            0
-        );
+        assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);
     }
 
     #[tokio::test]

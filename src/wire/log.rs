@@ -148,10 +148,7 @@ where
         let metadata = event.metadata();
         line.insert("@level".into(), json!(level_name(metadata.level())));
         line.insert("@message".into(), json!(text_of(message)));
-        line.insert(
-            "@module".into(),
-            json!(metadata.target().replace("::", ".")),
-        );
+        line.insert("@module".into(), json!(metadata.target().replace("::", ".")));
         line.insert("@timestamp".into(), json!(timestamp()));
         (self.write)(render(line).as_bytes());
     }
@@ -177,9 +174,8 @@ fn level_name(level: &Level) -> &'static str {
 
 /// The present in UTC, with the six digits without which the host does not know the line as JSON.
 fn timestamp() -> String {
-    let format = time::macros::format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z"
-    );
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     let now = time::OffsetDateTime::now_utc();
     now.format(format)
         .expect("every part of the format is part of a date and time")
@@ -294,10 +290,7 @@ mod tests {
             with(&[("TF_LOG", "TRACE"), ("TF_LOG_PROVIDER", "")]),
             LevelFilter::TRACE
         );
-        let particular = &[
-            ("TF_LOG_PROVIDER", "ERROR"),
-            ("TF_LOG_PROVIDER_ENTRADB", "DEBUG"),
-        ];
+        let particular = &[("TF_LOG_PROVIDER", "ERROR"), ("TF_LOG_PROVIDER_ENTRADB", "DEBUG")];
         assert_eq!(with(particular), LevelFilter::DEBUG);
     }
 

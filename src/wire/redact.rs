@@ -29,8 +29,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 /// How many bytes belong to the token that `text` begins with; zero when it is none. Two parts are
 /// enough: a token that was cut is still a secret.
 fn token_length(text: &str) -> usize {
-    let in_token =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'.');
+    let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'.');
     let length = text.bytes().take_while(|byte| in_token(byte)).count();
     let candidate = text[..length].trim_end_matches('.');
     let mut parts = candidate.split('.');

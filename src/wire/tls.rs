@@ -63,8 +63,7 @@ impl MutualTls {
     }
 }
 
-fn server_certificate()
--> Result<(CertificateDer<'static>, PrivatePkcs8KeyDer<'static>), rcgen::Error> {
+fn server_certificate() -> Result<(CertificateDer<'static>, PrivatePkcs8KeyDer<'static>), rcgen::Error> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     // The host checks the name, and trusts this certificate alone.
     let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
@@ -77,10 +76,7 @@ fn server_certificate()
     parameters.not_before = now - Duration::hours(1);
     parameters.not_after = now + Duration::days(365);
     let certificate = parameters.self_signed(&key)?;
-    Ok((
-        certificate.der().clone(),
-        PrivatePkcs8KeyDer::from(key.serialize_der()),
-    ))
+    Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der())))
 }
 
 /// Admits the owner of one certificate.
