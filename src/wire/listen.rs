@@ -33,13 +33,20 @@ pub struct Address {
     pub address: String,
 }
 
+/// A bound socket, and what the process must know of it.
+#[derive(Debug)]
+pub struct Bound {
+    /// What gives the connections.
+    pub listener: Listener,
+    /// Where to connect.
+    pub address: Address,
+    /// To be dropped when the process ends.
+    pub traces: Traces,
+}
+
 /// A bound socket.
 #[derive(Debug)]
-pub struct Listener {
-    socket: Socket,
-    address: Address,
-    _traces: Traces,
-}
+pub struct Listener(Socket);
 
 #[derive(Debug)]
 enum Socket {
@@ -48,9 +55,9 @@ enum Socket {
     Tcp(TcpListener),
 }
 
-/// What lies in the file system until the listener is dropped.
+/// What lies in the file system until this is dropped.
 #[derive(Debug, Default)]
-struct Traces {
+pub struct Traces {
     socket: Option<PathBuf>,
     directory: Option<PathBuf>,
 }
@@ -74,7 +81,7 @@ impl Listener {
     ///
     /// No socket can be made there, or the group is not known.
     #[cfg(unix)]
-    pub async fn bind(invitation: &Invitation) -> io::Result<Self> {
+    pub async fn bind(invitation: &Invitation) -> io::Result<Bound> {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let mut traces = Traces::default();
         let path = match &invitation.socket_directory {
@@ -98,10 +105,10 @@ impl Listener {
             network: "unix",
             address,
         };
-        Ok(Self {
-            socket: Socket::Unix(socket),
+        Ok(Bound {
+            listener: Self(Socket::Unix(socket)),
             address,
-            _traces: traces,
+            traces,
         })
     }
 
@@ -111,7 +118,7 @@ impl Listener {
     ///
     /// Every port of the range is taken.
     #[cfg(not(unix))]
-    pub async fn bind(invitation: &Invitation) -> io::Result<Self> {
+    pub async fn bind(invitation: &Invitation) -> io::Result<Bound> {
         Self::bind_port(invitation.ports).await
     }
 
@@ -120,7 +127,7 @@ impl Listener {
     /// # Errors
     ///
     /// Every port of the range is taken.
-    pub async fn bind_port(range: Option<(u16, u16)>) -> io::Result<Self> {
+    pub async fn bind_port(range: Option<(u16, u16)>) -> io::Result<Bound> {
         let (first, last) = range.unwrap_or((0, 0));
         let mut refusal = io::Error::other("the range of ports is empty");
         for port in first..=last {
@@ -131,22 +138,16 @@ impl Listener {
                         network: "tcp",
                         address,
                     };
-                    return Ok(Self {
-                        socket: Socket::Tcp(socket),
+                    return Ok(Bound {
+                        listener: Self(Socket::Tcp(socket)),
                         address,
-                        _traces: Traces::default(),
+                        traces: Traces::default(),
                     });
                 }
                 Err(error) => refusal = error,
             }
         }
         Err(refusal)
-    }
-
-    /// Where to connect.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.address
     }
 
     /// The connections, each with what `greet` makes for it. Whoever is not admitted by `tls` is
@@ -187,7 +188,7 @@ impl Listener {
     }
 
     async fn accept(&self) -> io::Result<Pin<Box<dyn Wire>>> {
-        match &self.socket {
+        match &self.0 {
             #[cfg(unix)]
             Socket::Unix(socket) => Ok(Box::pin(socket.accept().await?.0)),
             Socket::Tcp(socket) => {
@@ -314,15 +315,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_socket_is_its_owners_and_leaves_nothing_behind() {
-        let listener = Listener::bind(&Invitation::default()).await.expect("binds");
-        let path = PathBuf::from(&listener.address().address);
+        let bound = Listener::bind(&Invitation::default()).await.expect("binds");
+        let path = PathBuf::from(&bound.address.address);
         let directory = path.parent().expect("a directory of its own").to_owned();
         assert_eq!((mode(&directory), mode(&path)), (0o700, 0o600));
         assert!(
             path.as_os_str().len() < 108,
             "the operating system allows no longer path"
         );
-        drop(listener);
+        drop(bound);
         assert!(!directory.exists());
     }
 
@@ -333,14 +334,14 @@ mod tests {
             socket_directory: Some(directory.path().to_owned()),
             ..Invitation::default()
         };
-        let listener = Listener::bind(&invitation).await.expect("binds");
+        let bound = Listener::bind(&invitation).await.expect("binds");
         assert!(
             listener
                 .address()
                 .address
                 .starts_with(directory.path().to_str().expect("UTF-8"))
         );
-        drop(listener);
+        drop(bound);
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);
     }
 
