@@ -1,1 +1,4 @@
-//! placeholder
+//! The provider's library.
+pub mod azure;
+pub mod lock;
+pub mod retry;
