@@ -1,2 +1,6 @@
 //! placeholder
+pub mod azure;
+pub mod lock;
 pub mod protocol;
+pub mod provider;
+pub mod retry;

@@ -32,12 +32,7 @@ impl Envelope {
             text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let mut message = text("message").or_else(|| error.as_str().map(str::to_owned));
-        for detail in error
-            .get("details")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
             let inner = Envelope::of(detail);
             let Some(added) = inner.message.or(inner.code) else {
                 continue;
@@ -62,9 +57,7 @@ fn plain_text(body: &str) -> Option<String> {
     let title = lower.find("<title>").zip(lower.find("</title>"));
     let text: Cow<'_, str> = match title {
         Some((begin, end)) if begin + 7 <= end => body[begin + 7..end].into(),
-        _ if lower.contains("<html") || lower.trim_start().starts_with('<') => {
-            "a page of HTML".into()
-        }
+        _ if lower.contains("<html") || lower.trim_start().starts_with('<') => "a page of HTML".into(),
         _ => body.into(),
     };
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -103,9 +96,7 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "PrincipalNotFound" | "FailedIdentityOperation" => Kind::PrincipalNotFound,
         "TooManyRequests" | "SubscriptionRequestsThrottled" => Kind::Throttled,
         "AnotherOperationInProgress" => Kind::Busy,
-        "MissingSubscriptionRegistration" | "ScopeLocked" | "ResourceGroupBeingDeleted" => {
-            Kind::Conflict
-        }
+        "MissingSubscriptionRegistration" | "ScopeLocked" | "ResourceGroupBeingDeleted" => Kind::Conflict,
         _ if code.starts_with("RetryableError") => Kind::Busy,
         _ => return None,
     })
@@ -145,31 +136,20 @@ mod tests {
     fn the_envelope_is_read_in_every_form() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
-            envelope(
-                r#"{"error":{"code":"A","message":"b.","details":[{"code":"C","message":"d"},{"code":"E"}]}}"#
-            ),
+            envelope(r#"{"error":{"code":"A","message":"b.","details":[{"code":"C","message":"d"},{"code":"E"}]}}"#),
             (some("A"), some("b. [d] [E]"))
         );
-        assert_eq!(
-            envelope(r#"{"code":"A","message":"b"}"#),
-            (some("A"), some("b"))
-        );
+        assert_eq!(envelope(r#"{"code":"A","message":"b"}"#), (some("A"), some("b")));
         assert_eq!(
             envelope(r#"{"error":"invalid_request"}"#),
             (None, some("invalid_request"))
         );
-        assert_eq!(
-            envelope(r#"{"error":{"code":"","message":""}}"#),
-            (None, None)
-        );
+        assert_eq!(envelope(r#"{"error":{"code":"","message":""}}"#), (None, None));
         assert_eq!(
             envelope("<html><head><title>502 Bad\n Gateway</title></head><body>x</body></html>"),
             (None, some("502 Bad Gateway"))
         );
-        assert_eq!(
-            envelope("<!doctype html><html>"),
-            (None, some("a page of HTML"))
-        );
+        assert_eq!(envelope("<!doctype html><html>"), (None, some("a page of HTML")));
         assert_eq!(envelope("upstream  down\n"), (None, some("upstream down")));
         assert_eq!(envelope(""), (None, None));
     }
@@ -202,12 +182,7 @@ mod tests {
                 "",
                 Kind::Busy,
             ),
-            (
-                409,
-                "Conflict",
-                "Another operation is in progress.",
-                Kind::Busy,
-            ),
+            (409, "Conflict", "Another operation is in progress.", Kind::Busy),
             (409, "Conflict", "The name is taken.", Kind::Conflict),
             (409, "OperationNotAllowed", "", Kind::Conflict),
             (412, "PreconditionFailed", "", Kind::Changed),
@@ -222,11 +197,7 @@ mod tests {
                 code: Some((*code).to_owned()).filter(|code| !code.is_empty()),
                 message: Some((*message).to_owned()),
             };
-            assert_eq!(
-                classify(*status, &envelope),
-                *kind,
-                "{status} {code} {message}"
-            );
+            assert_eq!(classify(*status, &envelope), *kind, "{status} {code} {message}");
         }
     }
 }
