@@ -39,8 +39,8 @@ impl Default for Ending {
     }
 }
 
-/// Counts the open connections: one clone for each.
-#[derive(Debug, Default)]
+/// Counts the open connections. A clone counts the same ones.
+#[derive(Debug, Default, Clone)]
 pub struct Presence(Arc<AtomicUsize>);
 
 impl Presence {

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tonic::transport::server::Connected;
 
-use crate::wire::ending::Present;
+use crate::wire::ending::{Presence, Present};
 use crate::wire::handshake::Invitation;
 
 /// A peer that has not finished its TLS handshake by then is let go.
@@ -150,12 +150,13 @@ impl Listener {
         Err(refusal)
     }
 
-    /// The connections, each with what `greet` makes for it. Whoever is not admitted by `tls` is
-    /// never seen.
+    /// The connections, each with what `greet` makes for it, counted in `presence`. Whoever is not
+    /// admitted by `tls` is never seen.
     pub fn connections<I: Clone + Send + Sync + 'static>(
         self,
         tls: Option<TlsAcceptor>,
-        greet: impl Fn() -> (I, Present) + Send + 'static,
+        presence: Presence,
+        greet: impl Fn() -> I + Clone + Send + 'static,
     ) -> impl Stream<Item = io::Result<Connection<I>>> {
         let (sender, receiver) = mpsc::channel(16);
         tokio::spawn(async move {
@@ -166,18 +167,18 @@ impl Listener {
                     pause.tick().await;
                     continue;
                 };
+                let present = presence.enter();
+                let (sender, tls, greet) = (sender.clone(), tls.clone(), greet.clone());
                 // A peer that dawdles must not keep others waiting.
-                let (sender, tls, (info, present)) = (sender.clone(), tls.clone(), greet());
                 tokio::spawn(async move {
                     if let Some(stream) = admit(stream, tls).await {
+                        let connection = Connection {
+                            stream,
+                            info: greet(),
+                            _present: present,
+                        };
                         // Fails when the server is gone: then nobody needs the connection.
-                        let _ = sender
-                            .send(Ok(Connection {
-                                stream,
-                                info,
-                                _present: present,
-                            }))
-                            .await;
+                        let _ = sender.send(Ok(connection)).await;
                     }
                 });
             }
@@ -336,8 +337,8 @@ mod tests {
         };
         let bound = Listener::bind(&invitation).await.expect("binds");
         assert!(
-            listener
-                .address()
+            bound
+                .address
                 .address
                 .starts_with(directory.path().to_str().expect("UTF-8"))
         );
@@ -349,7 +350,7 @@ mod tests {
     async fn taken_ports_are_passed_over() {
         let first = Listener::bind_port(None).await.expect("binds");
         let port = first
-            .address()
+            .address
             .address
             .rsplit(':')
             .next()
