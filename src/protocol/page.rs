@@ -82,7 +82,7 @@ impl Page<'_> {
         page += &format!("# {heading}\n\n{}\n", paragraphs(description));
         page += &example(self.example);
         page += "\n## Schema\n";
-        page += &self.schema(self.block, "", "###");
+        page += &self.schema(self.block, "");
         if let Some(import) = &self.import {
             page += &import_section(self.name, self.block, import);
         }
@@ -90,7 +90,7 @@ impl Page<'_> {
     }
 
     /// The arguments and outputs of a block, and of the blocks in it.
-    fn schema(&self, block: &Block, path: &str, heading: &str) -> String {
+    fn schema(&self, block: &Block, path: &str) -> String {
         let mut text = String::new();
         for (title, presences) in [
             ("Required", &[Presence::Required][..]),
@@ -102,23 +102,14 @@ impl Page<'_> {
             if title == "Optional" {
                 lines.extend(block.blocks.iter().map(|nested| nested_line(nested, path)));
             }
-            if !lines.is_empty() {
-                let title = if path.is_empty() {
-                    format!("{heading} {title}")
-                } else {
-                    format!("{title}:")
-                };
-                text += &format!("\n{title}\n\n{}\n", lines.join("\n"));
-            }
+            text += &section(title, &lines, path);
         }
-        if !block.rules.is_empty() {
-            let rules: Vec<String> = block
-                .rules
-                .iter()
-                .map(|rule| format!("- {}", rule.sentence()))
-                .collect();
-            text += &format!("\nOver several arguments:\n\n{}\n", rules.join("\n"));
-        }
+        let rules: Vec<String> = block
+            .rules
+            .iter()
+            .map(|rule| format!("- {}", rule.sentence()))
+            .collect();
+        text += &section("Combinations", &rules, path);
         let records = block
             .attributes
             .iter()
@@ -127,7 +118,7 @@ impl Page<'_> {
         for (name, what, inner) in records.chain(nested) {
             let (path, anchor) = (join(path, name, "."), join(path, name, "--").replace('.', "--"));
             text += &format!("\n<a id=\"nested{what}--{anchor}\"></a>\n### Nested Schema for `{path}`\n");
-            text += &self.schema(inner, &path, heading);
+            text += &self.schema(inner, &path);
         }
         text
     }
@@ -200,6 +191,15 @@ fn example(example: Option<&str>) -> String {
     example.map_or_else(String::new, |text| {
         format!("\n## Example Usage\n\n```terraform\n{}\n```\n", text.trim_end())
     })
+}
+
+/// Headings stand on the page itself only: in a nested block they would look like a new chapter.
+fn section(title: &str, lines: &[String], path: &str) -> String {
+    match (lines, path) {
+        ([], _) => String::new(),
+        (lines, "") => format!("\n### {title}\n\n{}\n", lines.join("\n")),
+        (lines, _) => format!("\n{title}:\n\n{}\n", lines.join("\n")),
+    }
 }
 
 fn import_section(name: &str, block: &Block, import: &Import<'_>) -> String {
