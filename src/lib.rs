@@ -1,1 +1,3 @@
-//! placeholder
+//! A Terraform provider for passwordless access to Azure databases.
+
+pub mod sql;

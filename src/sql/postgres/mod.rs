@@ -1,0 +1,3 @@
+//! PostgreSQL: connections and what its catalogues say.
+
+pub(crate) mod sqlstate;
