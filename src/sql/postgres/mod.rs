@@ -1,3 +1,5 @@
 //! PostgreSQL: connections and what its catalogues say.
 
-pub(crate) mod sqlstate;
+pub mod connection;
+mod session;
+mod sqlstate;
