@@ -1,6 +1,3 @@
-//! placeholder
-pub mod azure;
-pub mod lock;
-pub mod protocol;
-pub mod provider;
-pub mod retry;
+//! A Terraform provider for passwordless access to Azure databases.
+
+pub mod sql;
