@@ -1,3 +1,7 @@
-//! A Terraform provider for passwordless access to Azure databases.
-
+//! placeholder
+pub mod azure;
+pub mod lock;
+pub mod protocol;
+pub mod provider;
+pub mod retry;
 pub mod sql;
