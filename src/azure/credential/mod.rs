@@ -1,0 +1,4 @@
+//! How to sign in.
+mod certificate;
+mod entra;
+pub mod refusal;
