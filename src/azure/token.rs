@@ -78,12 +78,7 @@ impl Token {
     /// What the token says of its holder.
     pub fn claims(&self) -> Result<Claims, Error> {
         let unexpected = || Error::new(Kind::Unexpected, "the access token is not a readable JWT");
-        let payload = self
-            .secret
-            .expose_secret()
-            .split('.')
-            .nth(1)
-            .ok_or_else(unexpected)?;
+        let payload = self.secret.expose_secret().split('.').nth(1).ok_or_else(unexpected)?;
         let payload = payload.trim_end_matches('=');
         let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| unexpected())?;
         serde_json::from_slice(&json).map_err(|_| unexpected())
@@ -151,11 +146,7 @@ struct Moment {
 
 impl Tokens {
     /// The token for a scope; fetched when there is none, or when it is time to renew it.
-    pub(crate) async fn get<F>(
-        &self,
-        scope: Scope,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<Token, Error>
+    pub(crate) async fn get<F>(&self, scope: Scope, fetch: impl FnOnce() -> F) -> Result<Token, Error>
     where
         F: Future<Output = Result<Token, Error>>,
     {
@@ -165,11 +156,7 @@ impl Tokens {
         if let Some(kept) = content.kept.as_ref().filter(|kept| !kept.renew.is_past()) {
             return Ok(kept.token.clone());
         }
-        if let Some((_, error)) = content
-            .failure
-            .as_ref()
-            .filter(|(number, _)| *number > seen)
-        {
+        if let Some((_, error)) = content.failure.as_ref().filter(|(number, _)| *number > seen) {
             // It failed while we stood in line; one sign-in fails once, not once for each who asks.
             return Err(error.clone());
         }
@@ -195,8 +182,7 @@ impl Tokens {
     /// Forgets a token that the server did not accept, unless it was replaced since.
     pub(crate) async fn discard(&self, scope: Scope, refused: &Token) {
         let mut content = self.slot(scope).content.lock().await;
-        let same =
-            |kept: &mut Kept| kept.token.secret.expose_secret() == refused.secret.expose_secret();
+        let same = |kept: &mut Kept| kept.token.secret.expose_secret() == refused.secret.expose_secret();
         content.kept.take_if(same);
     }
 
@@ -215,11 +201,7 @@ impl Kept {
         };
         // A token of a few minutes would otherwise be expired from the beginning.
         let end = now.plus(life - MARGIN.min(life / 2));
-        let renew = if life >= LONG_LIFE {
-            now.plus(life / 2)
-        } else {
-            end
-        };
+        let renew = if life >= LONG_LIFE { now.plus(life / 2) } else { end };
         Kept { token, renew, end }
     }
 }

@@ -9,6 +9,7 @@ pub mod import;
 pub mod plan;
 pub mod resource;
 pub mod session;
+pub mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -50,10 +50,7 @@ impl Tls {
         match offered.await {
             Ok(b'S') => {}
             Ok(b'N') => {
-                return Err(refused(
-                    TlsFailure::NotOffered,
-                    "the server does not offer TLS",
-                ));
+                return Err(refused(TlsFailure::NotOffered, "the server does not offer TLS"));
             }
             Ok(_) => {
                 return Err(refused(
@@ -62,11 +59,9 @@ impl Tls {
                 ));
             }
             Err(error) => {
-                return Err(refused(
-                    TlsFailure::Handshake,
-                    "the server ended the connection before TLS",
-                )
-                .because(error));
+                return Err(
+                    refused(TlsFailure::Handshake, "the server ended the connection before TLS").because(error),
+                );
             }
         }
         let secured = self.connector.connect(self.name.clone(), stream).await;
@@ -88,10 +83,7 @@ fn refused(failure: TlsFailure, message: &str) -> Error {
 
 /// rustls' verdict, which the driver of the handshake wraps in an `io::Error`.
 fn failure(error: &io::Error) -> TlsFailure {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(reason)) => verdict_on_certificate(reason),
         _ => TlsFailure::Handshake,
     }
@@ -99,9 +91,7 @@ fn failure(error: &io::Error) -> TlsFailure {
 
 fn verdict_on_certificate(reason: &CertificateError) -> TlsFailure {
     match reason {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsFailure::NameMismatch
-        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFailure::NameMismatch,
         _ => TlsFailure::Untrusted,
     }
 }

@@ -25,19 +25,14 @@ impl Counted {
             let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::task::yield_now().await;
             match fail {
-                true => Err(Error::new(
-                    Kind::SignIn { aadsts: None },
-                    format!("refused {number}"),
-                )),
+                true => Err(Error::new(Kind::SignIn { aadsts: None }, format!("refused {number}"))),
                 false => Ok(Token::new(
                     number.to_string().into(),
                     OffsetDateTime::now_utc() + self.life,
                 )),
             }
         });
-        token
-            .await
-            .map(|token| token.secret.expose_secret().to_owned())
+        token.await.map(|token| token.secret.expose_secret().to_owned())
     }
 }
 
@@ -73,10 +68,7 @@ async fn a_token_is_renewed_five_minutes_before_its_end() {
     tokio::time::advance(54 * MINUTE).await;
     assert_eq!(counted.get(false).await.unwrap(), "1");
     tokio::time::advance(MINUTE).await;
-    assert_eq!(
-        counted.get(true).await.unwrap_err().to_string(),
-        "refused 2"
-    );
+    assert_eq!(counted.get(true).await.unwrap_err().to_string(), "refused 2");
     assert_eq!(counted.get(false).await.unwrap(), "3");
 }
 
