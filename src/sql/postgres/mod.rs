@@ -3,3 +3,7 @@
 pub mod connection;
 mod session;
 mod sqlstate;
+#[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
