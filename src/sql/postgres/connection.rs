@@ -65,6 +65,8 @@ const PGBOUNCER_PORT: u16 = 6432;
 /// An open connection; dropped, it ends, and the server rolls back what is open.
 pub struct Connection {
     pub(crate) client: Client,
+    /// The server's major version.
+    pub(crate) version: u32,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) canceller: Canceller,
@@ -136,7 +138,7 @@ async fn establish(
     let encrypted = timeout_at(deadline, tls.secure(stream))
         .await
         .map_err(|_| late("the TLS handshake"))??;
-    let client = timeout_at(deadline, log_in(encrypted, target, mode))
+    let (client, version) = timeout_at(deadline, log_in(encrypted, target, mode))
         .await
         .map_err(|_| late("the login"))??;
     let canceller = Canceller {
@@ -152,6 +154,7 @@ async fn establish(
     );
     Ok(Connection {
         client,
+        version,
         mode,
         limits: target.limits,
         canceller,
@@ -161,7 +164,11 @@ async fn establish(
 }
 
 /// Logs in over a connection that is verified already: the only place where the token leaves the process.
-async fn log_in(stream: Encrypted, target: &Target<'_>, mode: Mode) -> Result<Client, Error> {
+async fn log_in(
+    stream: Encrypted,
+    target: &Target<'_>,
+    mode: Mode,
+) -> Result<(Client, u32), Error> {
     let mut config = tokio_postgres::Config::new();
     config
         .user(&target.login.user)
@@ -178,8 +185,21 @@ async fn log_in(stream: Encrypted, target: &Target<'_>, mode: Mode) -> Result<Cl
         .connect_raw(stream, NoTls)
         .await
         .map_err(driver_error)?;
+    let version = connection
+        .parameter("server_version")
+        .and_then(major_version);
+    let version = version
+        .ok_or_else(|| Error::new(Kind::Unexpected, "the server does not say its version"))?;
     tokio::spawn(drive(connection));
-    Ok(client)
+    Ok((client, version))
+}
+
+/// 15 of `15.18 (Debian 15.18-0+deb12u1)` and of `15beta2`.
+fn major_version(text: &str) -> Option<u32> {
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    text[..end].parse().ok()
 }
 
 /// Moves bytes until the session ends; what the server remarks meanwhile is logged.

@@ -65,13 +65,35 @@ impl Connection {
     ) -> Result<Vec<Row>, Error> {
         let bound: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(bind).collect();
         let running = CancelOnDrop::arm(self);
-        let rows = self
-            .client
-            .query_typed(sql, &bound)
-            .await
-            .map_err(driver_error);
+        let rows = if self.mode == Mode::Pooled && !self.in_transaction.load(Ordering::Relaxed) {
+            self.query_in_transaction(sql, &bound).await
+        } else {
+            self.client.query_typed(sql, &bound).await
+        };
         running.disarm();
-        rows?.iter().map(row).collect()
+        rows.map_err(driver_error)?.iter().map(row).collect()
+    }
+
+    /// One query with our settings around it, sent together: still one round trip.
+    async fn query_in_transaction(
+        &self,
+        sql: &'static str,
+        bound: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+        let mut script = Script::default();
+        script.push_own(BEGIN);
+        script.set_locally(self);
+        // Polled in this order, each is in the pipe before the next.
+        let (begun, rows, ended) = tokio::join!(
+            biased;
+            self.client.batch_execute(&script.text),
+            self.client.query_typed(sql, bound),
+            self.client.batch_execute("COMMIT"),
+        );
+        begun?;
+        let rows = rows?;
+        ended?;
+        Ok(rows)
     }
 
     /// Sends a script as one message; an error is put down to the statement that it belongs to.

@@ -237,5 +237,14 @@ async fn behind_a_pooler_settings_go_with_each_transaction() {
     transaction.commit().await.unwrap();
     let error = session.execute(plain("SELECT nothing")).await.unwrap_err();
     assert_eq!(error.statement, "SELECT nothing");
-    assert_eq!(setting(&session, "lock_timeout").await, "0");
+    assert_eq!(
+        setting(&session, "lock_timeout").await,
+        "750ms",
+        "a query alone has the settings too"
+    );
+    let left = "SELECT pg_catalog.set_config('my.value', pg_catalog.current_setting('lock_timeout'), false)";
+    assert_eq!(
+        session.query(left, &[]).await.unwrap()[0].text(0).unwrap(),
+        "750ms"
+    );
 }
