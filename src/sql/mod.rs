@@ -6,6 +6,7 @@
 pub mod dial;
 pub mod error;
 pub mod postgres;
+pub mod privilege;
 pub mod quote;
 #[cfg(test)]
 pub(crate) mod recorder;

@@ -16,6 +16,7 @@ struct State {
     transcript: Vec<String>,
     answers: Vec<(&'static str, VecDeque<Vec<Row>>)>,
     failures: Vec<(&'static str, Kind)>,
+    version: Option<u32>,
 }
 
 impl Recorder {
@@ -34,6 +35,16 @@ impl Recorder {
     pub(crate) fn fail(self, fragment: &'static str, kind: Kind) -> Recorder {
         self.state().failures.push((fragment, kind));
         self
+    }
+
+    /// Pretends to be a server of another major version than 16.
+    pub(crate) fn server_version(self, version: u32) -> Recorder {
+        self.state().version = Some(version);
+        self
+    }
+
+    pub(crate) fn version(&self) -> u32 {
+        self.state().version.unwrap_or(16)
     }
 
     /// Everything that was asked so far, a line each.
@@ -105,9 +116,11 @@ mod tests {
     #[tokio::test]
     async fn a_failure_within_a_transaction_rolls_it_back() {
         let recorder = Recorder::default()
+            .server_version(17)
             .answer("pg_roles", vec![Row::new(vec![Cell::Number(7)])])
             .fail("GRANT", Kind::PermissionDenied);
         let mut session = Session::recorded(recorder.clone());
+        assert_eq!(session.version(), 17);
         let transaction = session
             .begin(&[crate::sql!("SET LOCAL ROLE {}", Name::new("a").unwrap())])
             .await

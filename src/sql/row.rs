@@ -119,6 +119,14 @@ impl Row {
         }
     }
 
+    /// A truth value or NULL.
+    pub fn optional_bool(&self, column: usize) -> Result<Option<bool>, Error> {
+        match self.cell(column) {
+            Cell::Null => Ok(None),
+            _ => self.bool(column).map(Some),
+        }
+    }
+
     /// A list; NULL is an error.
     pub fn list(&self, column: usize) -> Result<&[String], Error> {
         match self.cell(column) {

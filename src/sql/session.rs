@@ -101,6 +101,16 @@ impl Session {
         Ok(transaction)
     }
 
+    /// The server's major version, such as 16.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        match &self.driver {
+            Driver::PostgreSql(connection) => connection.version,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder.version(),
+        }
+    }
+
     /// Whether the session can take another statement.
     #[must_use]
     pub fn is_usable(&self) -> bool {

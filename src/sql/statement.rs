@@ -50,7 +50,7 @@ impl Statement {
     /// For the `sql!` macro, which has checked that template and parts agree.
     #[doc(hidden)]
     #[must_use]
-    pub fn new(template: &'static str, parts: Vec<Part>) -> Statement {
+    pub const fn new(template: &'static str, parts: Vec<Part>) -> Statement {
         Statement { template, parts }
     }
 
