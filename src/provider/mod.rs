@@ -8,8 +8,10 @@ pub mod function;
 pub mod import;
 pub mod plan;
 pub mod resource;
+pub mod server;
 pub mod session;
 pub mod settings;
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
