@@ -6,6 +6,7 @@ pub mod context;
 pub mod explain;
 pub mod function;
 pub mod import;
+pub mod login;
 pub mod plan;
 pub mod resource;
 pub mod server;
