@@ -55,7 +55,7 @@ pub(crate) fn number(text: &str) -> Option<u32> {
 }
 
 /// What the number of a refusal means and what to do, as a sentence. Nothing for numbers that we do not know.
-pub fn advice(aadsts: u32) -> Option<&'static str> {
+pub(crate) fn advice(aadsts: u32) -> Option<&'static str> {
     Some(match aadsts {
         7_000_215 => "The client secret is wrong: give the secret's value, not its ID.",
         7_000_222 => "The client secret has expired: make a new one for the application.",
@@ -90,7 +90,7 @@ pub fn advice(aadsts: u32) -> Option<&'static str> {
 }
 
 /// Whether a refusal may turn into a success by itself, when what it misses was made minutes ago.
-pub fn heals_after_creation(aadsts: u32) -> bool {
+pub(crate) fn heals_after_creation(aadsts: u32) -> bool {
     matches!(
         aadsts,
         70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027
