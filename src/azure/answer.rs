@@ -1,5 +1,6 @@
 //! An answer: its JSON, the delay it asks for, the failure it is. It does not know what was asked.
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -11,13 +12,26 @@ use crate::azure::envelope::{Envelope, classify};
 use crate::azure::error::{Error, Kind};
 
 /// One answer, read whole.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// Method and address, without the query.
     pub(crate) request: String,
+}
+
+impl fmt::Debug for Answer {
+    /// Without the body, which may be a token.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: {}, {} bytes",
+            self.request,
+            self.status,
+            self.body.len()
+        )
+    }
 }
 
 impl Answer {
