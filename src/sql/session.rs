@@ -17,8 +17,8 @@ use std::time::Instant;
 /// is then no longer [`usable`](Session::is_usable).
 pub struct Session {
     driver: Driver,
-    /// Round trips made so far, for tests and logs.
-    round_trips: AtomicU64,
+    /// For tests and logs.
+    requests: AtomicU64,
     /// Set by a failed statement within a transaction: the server would turn COMMIT into ROLLBACK silently.
     aborted: AtomicBool,
 }
@@ -43,7 +43,7 @@ impl Session {
     fn over(driver: Driver) -> Session {
         Session {
             driver,
-            round_trips: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
             aborted: AtomicBool::new(false),
         }
     }
@@ -60,7 +60,7 @@ impl Session {
             return Ok(());
         }
         let started = Instant::now();
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let result = match &self.driver {
             Driver::PostgreSql(connection) => connection.execute_all(statements).await,
             #[cfg(test)]
@@ -73,7 +73,7 @@ impl Session {
     /// Runs a query with bound values. The text is a constant of ours, its catalogue names are qualified.
     pub async fn query(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let started = Instant::now();
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let result = match &self.driver {
             Driver::PostgreSql(connection) => connection.query(sql, values).await,
             #[cfg(test)]
@@ -85,7 +85,7 @@ impl Session {
     /// Begins a transaction; `first` runs in the same round trip. Dropped without commit, it is rolled back.
     pub async fn begin(&mut self, first: &[Statement]) -> Result<Transaction<'_>, Error> {
         let started = Instant::now();
-        *self.round_trips.get_mut() += 1;
+        *self.requests.get_mut() += 1;
         *self.aborted.get_mut() = false;
         // The guard stands before the statement is sent: a failed first statement leaves a transaction open.
         let transaction = Transaction {
@@ -121,10 +121,10 @@ impl Session {
         }
     }
 
-    /// Round trips made so far.
+    /// Requests sent so far; those that are sent together share a round trip.
     #[must_use]
-    pub fn round_trips(&self) -> u64 {
-        self.round_trips.load(Ordering::Relaxed)
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     fn account<T>(
@@ -165,7 +165,7 @@ impl Transaction<'_> {
             ));
         }
         let started = Instant::now();
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let result = match &self.session.driver {
             Driver::PostgreSql(connection) => connection.end("COMMIT").await,
             #[cfg(test)]
@@ -179,7 +179,7 @@ impl Transaction<'_> {
     /// Undoes everything, and waits until it is undone.
     pub async fn rollback(mut self) -> Result<(), Error> {
         let started = Instant::now();
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         let result = match &self.session.driver {
             Driver::PostgreSql(connection) => connection.end("ROLLBACK").await,
             #[cfg(test)]

@@ -91,6 +91,8 @@ pub enum Part {
     Text(Text),
     /// A keyword that stands in our own source.
     Word(&'static str),
+    /// An operator's name, which is never quoted.
+    Symbol(Symbol),
     /// A number: a limit, an object's number.
     Number(i64),
     /// Parts with commas between them.
@@ -110,6 +112,7 @@ impl Part {
             Part::Name(name) => dialect.quote_name(&name.0, out),
             Part::Text(text) => dialect.quote_text(&text.0, out),
             Part::Word(word) => out.push_str(word),
+            Part::Symbol(symbol) => out.push_str(&symbol.0),
             Part::Number(number) => out.push_str(&number.to_string()),
             Part::Piece(piece) => piece.render_into(dialect, out),
             Part::List(parts) => {
@@ -224,6 +227,23 @@ impl Text {
 #[error("a text may not contain the character NUL")]
 pub struct InvalidText;
 
+/// The name of an operator: it cannot be quoted, so it may hold nothing but operator characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(String);
+
+impl Symbol {
+    /// `None` when the text could be anything but an operator.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Symbol> {
+        let comment = text.contains("--") || text.contains("/*");
+        let fits = !text.is_empty()
+            && text
+                .chars()
+                .all(|character| "+-*/<>=~!@#%^&|`?".contains(character));
+        (fits && !comment).then(|| Symbol(text.to_owned()))
+    }
+}
+
 /// Counts the `{}` of a template; for the `sql!` macro.
 #[doc(hidden)]
 #[must_use]
@@ -253,6 +273,7 @@ macro_rules! part_from {
 part_from! {
     Name => |name| Part::Name(name);
     &Name => |name| Part::Name(name.clone());
+    Symbol => |symbol| Part::Symbol(symbol);
     Text => |text| Part::Text(text);
     &Text => |text| Part::Text(text.clone());
     &'static str => |word| Part::Word(word);
@@ -316,5 +337,11 @@ mod tests {
         assert_eq!(Name::new("é".repeat(32)), Err(InvalidName::TooLong { bytes: 64 }));
         assert!(Name::new("x".repeat(63)).is_ok());
         assert_eq!(Text::new("a\0b"), Err(InvalidText));
+        assert!(Symbol::new("<->").is_some());
+        assert!(
+            ["", "a", "--", "+/*", "= ;"]
+                .iter()
+                .all(|text| Symbol::new(text).is_none())
+        );
     }
 }

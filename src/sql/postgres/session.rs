@@ -53,7 +53,7 @@ impl Connection {
     pub(crate) fn roll_back_later(&self) {
         self.in_transaction.store(false, Ordering::Relaxed);
         // The first poll hands the message over; the answer interests nobody.
-        if let Some(Err(error)) = self.client.batch_execute("ROLLBACK").now_or_never() {
+        if let Some(Err(error)) = self.client.simple_query("ROLLBACK").now_or_never() {
             tracing::debug!(%error, "the session has ended before its rollback");
         }
     }
@@ -86,9 +86,9 @@ impl Connection {
         // Polled in this order, each is in the pipe before the next.
         let (begun, rows, ended) = tokio::join!(
             biased;
-            self.client.batch_execute(&script.text),
+            self.client.simple_query(&script.text),
             self.client.query_typed(sql, bound),
-            self.client.batch_execute("COMMIT"),
+            self.client.simple_query("COMMIT"),
         );
         begun?;
         let rows = rows?;

@@ -42,7 +42,7 @@ async fn a_session_is_set_up_without_a_round_trip() {
         .await
         .unwrap();
     assert!(rows[0].bool(0).unwrap());
-    assert_eq!(session.round_trips(), 4);
+    assert_eq!(session.requests(), 4);
 }
 
 #[tokio::test]
