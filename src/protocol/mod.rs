@@ -9,5 +9,6 @@ pub mod number;
 pub mod page;
 pub mod path;
 pub mod schema;
+pub mod secret;
 pub mod typed;
 pub mod value;

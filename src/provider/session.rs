@@ -94,9 +94,7 @@ impl Session {
         let Some(config) = config.as_object() else {
             return Vec::new();
         };
-        let mut mistakes = ProviderBlock::check(config);
-        mistakes.extend(ProviderBlock::validate(config));
-        mistakes
+        ProviderBlock::check(config)
     }
 
     /// Takes the provider block. Contacts nothing: a plan must work while nothing exists yet.
