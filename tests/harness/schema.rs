@@ -6,6 +6,32 @@ use entradb::protocol::json;
 use entradb::protocol::value::{Object, Type, Value};
 use entradb::wire::proto::tfplugin5 as pb;
 
+/// What the provider has, as it said over the wire.
+#[derive(Debug, Default)]
+pub struct Schemas {
+    /// The provider block.
+    pub provider: Block,
+    /// By type name.
+    pub resources: BTreeMap<String, ResourceSchema>,
+    /// By type name.
+    pub data_sources: BTreeMap<String, Block>,
+    /// By name.
+    pub functions: BTreeMap<String, pb::Function>,
+}
+
+/// A resource's shape, and its identity's.
+#[derive(Clone, Debug)]
+pub struct ResourceSchema {
+    /// Raised when stored state must be upgraded.
+    pub version: i64,
+    /// What stands between the braces.
+    pub block: Block,
+    /// Raised when stored identities must be upgraded.
+    pub identity_version: i64,
+    /// By name.
+    pub identity: BTreeMap<String, Type>,
+}
+
 /// What stands between the braces.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
@@ -56,6 +82,39 @@ pub enum Nesting {
     List,
     /// Any number, in no order.
     Set,
+}
+
+impl Schemas {
+    /// Reads what the provider sent.
+    pub fn from_wire(
+        schema: &pb::get_provider_schema::Response,
+        identities: &BTreeMap<String, pb::ResourceIdentitySchema>,
+    ) -> Self {
+        let block = |schema: &pb::Schema| Block::from_wire(schema.block.as_ref().expect("Core wants a block"));
+        let resources = schema.resource_schemas.iter().map(|(name, schema)| {
+            let identity = identities.get(name).cloned().unwrap_or_default();
+            let attributes = identity.identity_attributes.iter().map(|attribute| {
+                let r#type = json::decode_type(&attribute.r#type).expect("a type");
+                (attribute.name.clone(), r#type)
+            });
+            let read = ResourceSchema {
+                version: schema.version,
+                block: block(schema),
+                identity_version: identity.version,
+                identity: attributes.collect(),
+            };
+            (name.clone(), read)
+        });
+        let data_sources = schema.data_source_schemas.iter();
+        Self {
+            provider: block(schema.provider.as_ref().expect("Core refuses a provider without")),
+            resources: resources.collect(),
+            data_sources: data_sources
+                .map(|(name, schema)| (name.clone(), block(schema)))
+                .collect(),
+            functions: schema.functions.clone(),
+        }
+    }
 }
 
 impl Block {
