@@ -9,8 +9,10 @@ mod envelope;
 pub mod error;
 pub mod graph;
 mod http;
+pub mod managed_identity;
 mod metadata;
 mod operation;
+pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
