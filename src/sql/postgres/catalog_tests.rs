@@ -4,10 +4,11 @@ use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{ObjectKind, Parent};
-use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Dependency, DependencyKind, ServerCatalog};
 use crate::sql::postgres::test_server::server;
 use crate::sql::privilege::Privilege::*;
 use crate::sql::privilege::Privileges;
+use crate::sql::session::Session;
 use crate::sql::statement::{Name, Part};
 use expect_test::expect;
 
@@ -92,8 +93,47 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
     .assert_eq(&shown.join("\n"));
 
     let owner = Name::new("every_kind_owner").unwrap();
+    move_all(&session, &catalog, &owner).await;
+    let server_catalog = ServerCatalog::load(&session).await.unwrap();
+    let owner = server_catalog.role("every_kind_owner").unwrap().oid;
+    let moved = DatabaseCatalog::load(&session).await.unwrap();
+    expect![[r#"
+        language c
+        language internal
+        language plpgsql
+        language sql
+        extension plpgsql"#]]
+    .assert_eq(&not_owned_by(owner, &moved));
+    let database = server_catalog
+        .database("every_kind")
+        .map(|database| database.oid);
+    let owns = |found: &&Dependency| {
+        (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database)
+    };
+    let owned: u64 = server_catalog
+        .dependencies
+        .iter()
+        .filter(owns)
+        .map(|found| found.count)
+        .sum();
+    assert!(owned > 30, "{owned}");
+}
+
+fn not_owned_by(owner: u32, catalog: &DatabaseCatalog) -> String {
+    let others = catalog
+        .objects
+        .iter()
+        .filter(|object| object.owner != owner);
+    others
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Grants everything on every object, and gives each to the new owner.
+async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
     let mut kinds: Vec<ObjectKind> = Vec::new();
-    let large = large_objects(&session, 10).await.unwrap();
+    let large = large_objects(session, 10).await.unwrap();
     for object in catalog.objects.iter().chain(&large) {
         kinds.push(object.kind);
         if object.extension
@@ -105,7 +145,7 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
         if let Some(target) = object.grant_target() {
             let all = Part::list(object.kind.class().unwrap().all(catalog.version).keywords());
             session
-                .execute(crate::sql!("GRANT {} ON {} TO {}", all, target, &owner))
+                .execute(crate::sql!("GRANT {} ON {} TO {}", all, target, owner))
                 .await
                 .unwrap();
         }
@@ -116,7 +156,7 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
             .execute(crate::sql!(
                 "ALTER {} OWNER TO {}",
                 object.address().unwrap(),
-                &owner
+                owner
             ))
             .await
             .unwrap();
@@ -125,35 +165,6 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
         .filter(|kind| !kinds.contains(kind))
         .collect();
     assert_eq!(missing, [ObjectKind::Database]);
-
-    let server_catalog = ServerCatalog::load(&session).await.unwrap();
-    let owner = server_catalog.role("every_kind_owner").unwrap().oid;
-    let moved = DatabaseCatalog::load(&session).await.unwrap();
-    let left: Vec<_> = moved
-        .objects
-        .iter()
-        .filter(|object| object.owner != owner)
-        .map(ToString::to_string)
-        .collect();
-    expect![[r#"
-        language c
-        language internal
-        language plpgsql
-        language sql
-        extension plpgsql"#]]
-    .assert_eq(&left.join("\n"));
-    let database = server_catalog.database("every_kind").unwrap().oid;
-    let owned: u64 = server_catalog
-        .dependencies
-        .iter()
-        .filter(|found| {
-            found.role == owner
-                && found.kind == DependencyKind::Owner
-                && found.database == Some(database)
-        })
-        .map(|found| found.count)
-        .sum();
-    assert!(owned > 30, "{owned}");
 }
 
 #[tokio::test]
@@ -242,21 +253,18 @@ async fn locks_and_parents_are_those_of_the_server() {
     assert!(object("plpgsql").kind == ObjectKind::Extension || object("plpgsql").extension);
 }
 
-#[tokio::test]
-async fn access_lists_are_read_by_number() {
-    let Some(server) = server() else { return };
-    server.database("lists").await;
-    server
-        .run(
-            "lists",
-            r#"CREATE ROLE "li=st/1"; CREATE ROLE lister; CREATE SCHEMA s; CREATE TABLE s.t (a int, b int);
+const LISTS: &str = r#"CREATE ROLE "li=st/1"; CREATE ROLE lister; CREATE SCHEMA s; CREATE TABLE s.t (a int, b int);
             CREATE TABLE s.bare (); REVOKE ALL ON s.bare FROM azuresu;
             GRANT SELECT ON s.t TO PUBLIC; GRANT INSERT, UPDATE ON s.t TO "li=st/1" WITH GRANT OPTION;
             GRANT UPDATE (b) ON s.t TO lister; SET LOCAL ROLE "li=st/1"; RESET ROLE;
             ALTER DEFAULT PRIVILEGES FOR ROLE lister GRANT SELECT ON TABLES TO "li=st/1";
-            ALTER DEFAULT PRIVILEGES FOR ROLE lister IN SCHEMA s GRANT EXECUTE ON FUNCTIONS TO "li=st/1""#,
-        )
-        .await;
+            ALTER DEFAULT PRIVILEGES FOR ROLE lister IN SCHEMA s GRANT EXECUTE ON FUNCTIONS TO "li=st/1""#;
+
+#[tokio::test]
+async fn access_lists_are_read_by_number() {
+    let Some(server) = server() else { return };
+    server.database("lists").await;
+    server.run("lists", LISTS).await;
     let session = server.session("azuresu", "lists").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
     let catalog = DatabaseCatalog::load(&session).await.unwrap();

@@ -97,6 +97,10 @@ fn binaries() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").exists())
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "it ends with this process, whose handle on it is static"
+)]
 fn start(binaries: &Path) -> TestServer {
     let folder = tempfile::Builder::new()
         .prefix("entradb-sql-")
@@ -125,38 +129,14 @@ fn start(binaries: &Path) -> TestServer {
         .unwrap()
         .port();
     let script = format!(
-        r#"cd "$2"; echo {PASSWORD} > pw; "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C >init.log
+        r#"cd "$2"; echo {PASSWORD} > pw; "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C >init.log 2>&1
         chmod 600 server.key
         "$1/postgres" -D data -c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
           -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" -c hba_file="$2/pg_hba.conf" \
           >server.log 2>&1 &
         read -r _; kill -QUIT $!; wait; rm -rf "$2""#
     );
-    let mut command = if is_root(&folder) {
-        let owned = Command::new("chown")
-            .args(["-R", "postgres"])
-            .arg(&folder)
-            .status()
-            .unwrap();
-        assert!(
-            owned.success(),
-            "PostgreSQL does not run as root, and there is no user postgres"
-        );
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", "sh", "-c"]);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        command.arg("-c");
-        command
-    };
-    command
-        .arg(script)
-        .arg("sh")
-        .arg(binaries)
-        .arg(&folder)
-        .stdin(Stdio::piped());
-    let process = command.spawn().unwrap();
+    let process = spawn(binaries, &folder, &script);
     let address = ([127, 0, 0, 1], port).into();
     for _ in 0..1200 {
         if ready(address) {
@@ -177,6 +157,35 @@ fn start(binaries: &Path) -> TestServer {
         "PostgreSQL did not start: {}",
         fs::read_to_string(folder.join("server.log")).unwrap_or_default()
     );
+}
+
+/// As an unprivileged user: PostgreSQL does not run as root.
+fn spawn(binaries: &Path, folder: &Path, script: &str) -> Child {
+    let mut command = if is_root(folder) {
+        let owned = Command::new("chown")
+            .args(["-R", "postgres"])
+            .arg(folder)
+            .status()
+            .unwrap();
+        assert!(
+            owned.success(),
+            "PostgreSQL does not run as root, and there is no user postgres"
+        );
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--", "sh", "-c"]);
+        command
+    } else {
+        let mut command = Command::new("sh");
+        command.arg("-c");
+        command
+    };
+    command
+        .arg(script)
+        .arg("sh")
+        .arg(binaries)
+        .arg(folder)
+        .stdin(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 /// Takes TLS only once the postmaster listens; the login itself is the tests' business.
