@@ -2,12 +2,15 @@ use crate::azure::error::Kind;
 use crate::azure::graph::PrincipalKind;
 use crate::azure::scripted::{Scripted, patience};
 
+const SERVICE_PRINCIPAL: &str = r#"200
+
+{"id":"o","appId":"a","displayName":"app","servicePrincipalType":"ManagedIdentity","alternativeNames":["isExplicit=True"]}"#;
+
 #[tokio::test]
 async fn principals_are_found_by_every_name() {
-    let sp = "200\n\n{\"id\":\"o\",\"appId\":\"a\",\"displayName\":\"app\",\"servicePrincipalType\":\"ManagedIdentity\",\"alternativeNames\":[\"isExplicit=True\"]}";
     let server = Scripted::new(&[
-        sp,
-        sp,
+        SERVICE_PRINCIPAL,
+        SERVICE_PRINCIPAL,
         "200\n\n{\"id\":\"u\",\"userPrincipalName\":\"x\"}",
         "200\n\n{\"id\":\"u\",\"userPrincipalName\":\"x\"}",
         "200\n\n{\"value\":[{\"id\":\"g\",\"displayName\":\"O'Brien & co\"}]}",
