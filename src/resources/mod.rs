@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod identity;
+pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
 use crate::resources::identity::managed_identity::ManagedIdentity;
