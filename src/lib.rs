@@ -13,9 +13,5 @@ pub mod wire;
 
 /// Everything that the provider can do.
 pub fn registry() -> provider::Registry {
-    provider::Registry {
-        resources: resources::all(),
-        data_sources: data_sources::all(),
-        functions: functions::all(),
-    }
+    provider::Registry { resources: resources::all(), data_sources: data_sources::all(), functions: functions::all() }
 }

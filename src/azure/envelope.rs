@@ -92,7 +92,9 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
 pub(crate) fn classify_operation(envelope: &Envelope) -> Kind {
     let code = envelope.code.as_deref().unwrap_or_default();
     let busy = || sounds_busy(code, "").then_some(Kind::Busy);
-    kind_of_code(code).or_else(busy).unwrap_or(Kind::OperationFailed)
+    kind_of_code(code)
+        .or_else(busy)
+        .unwrap_or(Kind::OperationFailed)
 }
 
 /// Codes that say more than their status.

@@ -2,6 +2,7 @@
 
 use crate::azure::error::{Error as AzureError, Kind as Azure};
 use crate::protocol::diagnostic::{Diagnostic, chain};
+use crate::retry::Interrupted;
 use crate::sql::error::{Error as SqlError, Kind as Sql, LoginRefusal, TlsFailure, Unreachable};
 
 impl From<AzureError> for Diagnostic {
@@ -117,6 +118,12 @@ fn sign_in(aadsts: Option<u32>) -> &'static str {
         Some(500_011 | 50_001) => "The tenant does not know the service that the token is for. Check `environment`.",
         Some(530_003 | 53_003) => "A Conditional Access policy forbids this sign-in.",
         _ => "Microsoft Entra refused the sign-in; its own words are above.",
+    }
+}
+
+impl From<Interrupted> for Diagnostic {
+    fn from(interrupted: Interrupted) -> Self {
+        AzureError::from(interrupted).into()
     }
 }
 

@@ -8,10 +8,12 @@ pub mod function;
 pub mod import;
 pub mod login;
 pub mod plan;
+pub mod postgresql;
 pub mod resource;
 pub mod server;
 pub mod session;
 pub mod settings;
+mod sign_in;
 pub mod snapshot;
 
 use std::collections::BTreeMap;

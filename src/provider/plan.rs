@@ -76,6 +76,11 @@ impl Plan {
         self.planned.get(name).unwrap_or(&NULL)
     }
 
+    /// Whether there is such an attribute.
+    pub fn has(&self, name: &str) -> bool {
+        self.planned.contains_key(name)
+    }
+
     /// Whether the plan differs from the state here.
     pub fn changes(&self, name: &str) -> bool {
         self.planned(name) != self.prior(name)

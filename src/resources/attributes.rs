@@ -53,3 +53,27 @@ impl Parsed for PrincipalType {
     const WHAT: &'static str = "kind of principal";
     const ALLOWED: &'static [&'static str] = &["User", "Group", "ServicePrincipal"];
 }
+
+/// An Azure region. `West Europe` and `westeurope` are the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Location(String);
+
+impl FromStr for Location {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = text.chars().all(|character| character.is_ascii_alphanumeric() || character == ' ');
+        let name: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+        if !plain || name.is_empty() { Err("the name of a region is required, as in `westeurope`") } else { Ok(Self(name.to_ascii_lowercase())) }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Parsed for Location {
+    const WHAT: &'static str = "Azure region";
+}

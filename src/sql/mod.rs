@@ -5,6 +5,7 @@
 
 pub mod dial;
 pub mod error;
+pub mod pool;
 pub mod postgres;
 pub mod privilege;
 pub mod quote;

@@ -24,14 +24,14 @@ pub struct Session {
 }
 
 enum Driver {
-    PostgreSql(Connection),
+    PostgreSql(Box<Connection>),
     #[cfg(test)]
     Recorded(Recorder),
 }
 
 impl Session {
     pub(crate) fn postgresql(connection: Connection) -> Session {
-        Session::over(Driver::PostgreSql(connection))
+        Session::over(Driver::PostgreSql(Box::new(connection)))
     }
 
     /// A session that writes down what it is asked and answers from a script.

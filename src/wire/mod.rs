@@ -12,6 +12,8 @@ pub mod proto;
 pub mod redact;
 pub mod serve;
 pub mod service;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 /// Where the provider is found, without the registry's host: Terraform and OpenTofu each add their own.

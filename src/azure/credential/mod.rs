@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::http::ClientMethodOptions;
 use azure_identity::{
-    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
@@ -105,7 +105,10 @@ impl SignIn {
                 Err(error) => return Err(error.during(&format!("signing in by {name}"))),
             }
         }
-        let message = format!("no way of signing in is available: {}", not_served.join("; "));
+        let message = format!(
+            "no way of signing in is available: {}",
+            not_served.join("; ")
+        );
         Err(Error::new(Kind::SignInUnavailable, message))
     }
 }
@@ -120,7 +123,10 @@ fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
     };
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let application = || match (given(&settings.tenant_id), given(&settings.client_id)) {
-        (Some(tenant_id), Some(client_id)) => Ok(Application { tenant_id, client_id }),
+        (Some(tenant_id), Some(client_id)) => Ok(Application {
+            tenant_id,
+            client_id,
+        }),
         (None, _) => Err("tenant_id is missing".to_owned()),
         (_, None) => Err("client_id is missing".to_owned()),
     };
@@ -153,7 +159,11 @@ fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
         });
     consider("client certificate", certificate);
     let allowed = |way, allowed: bool, why: &str| {
-        if allowed { Ok(way) } else { Err(why.to_owned()) }
+        if allowed {
+            Ok(way)
+        } else {
+            Err(why.to_owned())
+        }
     };
     consider(
         "managed identity",
@@ -180,18 +190,34 @@ impl Way {
     async fn token(&self, errand: &Errand<'_>) -> Result<Token, Error> {
         let scope = errand.cloud.scope(errand.scope);
         match self {
-            Way::Federated { application, source } => {
+            Way::Federated {
+                application,
+                source,
+            } => {
                 let audience = &errand.cloud.federated_audience;
                 let assertion = source.assertion(errand.http, audience).await?;
                 by_assertion(errand, application, assertion).await
             }
-            Way::Secret { application, secret } => by_secret(errand, application, secret).await,
-            Way::Certificate { application, source } => {
+            Way::Secret {
+                application,
+                secret,
+            } => by_secret(errand, application, secret).await,
+            Way::Certificate {
+                application,
+                source,
+            } => {
                 let password = errand.settings.client_certificate_password.as_ref();
                 let certificate = Certificate::load(source, password).await?;
-                let Application { tenant_id, client_id } = application;
-                let endpoint = format!("{}{tenant_id}/oauth2/v2.0/token", errand.cloud.authority_host);
-                let assertion = certificate.assertion(client_id, &endpoint, OffsetDateTime::now_utc())?;
+                let Application {
+                    tenant_id,
+                    client_id,
+                } = application;
+                let endpoint = format!(
+                    "{}{tenant_id}/oauth2/v2.0/token",
+                    errand.cloud.authority_host
+                );
+                let assertion =
+                    certificate.assertion(client_id, &endpoint, OffsetDateTime::now_utc())?;
                 by_assertion(errand, application, assertion).await
             }
             Way::ManagedIdentity => {
@@ -205,7 +231,11 @@ impl Way {
 
 /// azure_identity's credentials keep tokens of their own, which would come back when we want a new
 /// one. So each serves once; making one costs nothing.
-async fn by_secret(errand: &Errand<'_>, application: &Application, secret: &SecretString) -> Result<Token, Error> {
+async fn by_secret(
+    errand: &Errand<'_>,
+    application: &Application,
+    secret: &SecretString,
+) -> Result<Token, Error> {
     let options = ClientSecretCredentialOptions {
         client_options: entra::options(errand.http, errand.cloud),
     };
@@ -216,10 +246,18 @@ async fn by_secret(errand: &Errand<'_>, application: &Application, secret: &Secr
         Some(options),
     );
     let credential = credential.map_err(|error| entra::ours(&error))?;
-    entra::token(credential.get_token(&[&errand.cloud.scope(errand.scope)], None).await)
+    entra::token(
+        credential
+            .get_token(&[&errand.cloud.scope(errand.scope)], None)
+            .await,
+    )
 }
 
-async fn by_assertion(errand: &Errand<'_>, application: &Application, assertion: SecretString) -> Result<Token, Error> {
+async fn by_assertion(
+    errand: &Errand<'_>,
+    application: &Application,
+    assertion: SecretString,
+) -> Result<Token, Error> {
     let options = ClientAssertionCredentialOptions {
         client_options: entra::options(errand.http, errand.cloud),
     };
@@ -230,7 +268,11 @@ async fn by_assertion(errand: &Errand<'_>, application: &Application, assertion:
         Some(options),
     );
     let credential = credential.map_err(|error| entra::ours(&error))?;
-    entra::token(credential.get_token(&[&errand.cloud.scope(errand.scope)], None).await)
+    entra::token(
+        credential
+            .get_token(&[&errand.cloud.scope(errand.scope)], None)
+            .await,
+    )
 }
 
 /// An assertion that is at hand already.
@@ -245,80 +287,4 @@ impl ClientAssertion for Presented {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(settings: &Settings) -> Vec<&'static str> {
-        ways(settings).0.iter().map(Way::name).collect()
-    }
-
-    #[test]
-    fn the_ways_are_tried_in_the_order_of_azurerm() {
-        let mut settings = Settings {
-            tenant_id: Some("t".into()),
-            client_id: Some("c".into()),
-            client_secret: Some("s".into()),
-            client_certificate: Some(CertificateSource::Base64("x".into())),
-            use_oidc: true,
-            oidc_token: Some("j".into()),
-            use_msi: true,
-            ..Settings::default()
-        };
-        let all = [
-            "federated token",
-            "client secret",
-            "client certificate",
-            "managed identity",
-            "Azure CLI",
-        ];
-        assert_eq!(names(&settings), all);
-        settings.client_id = None;
-        assert_eq!(names(&settings), all[3..]);
-    }
-
-    #[test]
-    fn a_request_is_for_azure_pipelines_when_it_names_a_service_connection() {
-        let mut settings = Settings {
-            use_oidc: true,
-            oidc_request_url: Some("https://u".into()),
-            oidc_request_token: Some("t".into()),
-            ..Settings::default()
-        };
-        let source = |settings: &Settings| Federated::from_settings(settings).unwrap();
-        assert!(matches!(source(&settings), Federated::GitHub { .. }));
-        settings.ado_pipeline_service_connection_id = Some("s".into());
-        assert!(matches!(source(&settings), Federated::Pipelines { .. }));
-        settings.oidc_token_file_path = Some("f".into());
-        assert!(matches!(source(&settings), Federated::File(_)));
-        settings.oidc_token = Some("x".into());
-        assert!(matches!(source(&settings), Federated::Given(_)));
-        let aks = Settings {
-            use_aks_workload_identity: true,
-            ..Settings::default()
-        };
-        assert!(Federated::from_settings(&aks).is_err());
-    }
-
-    #[tokio::test]
-    async fn the_failure_names_every_way_and_why_it_does_not_serve() {
-        let settings = Settings {
-            use_cli: false,
-            use_oidc: true,
-            ..Settings::default()
-        };
-        let http = Arc::new(Http::new(settings.trust.clone(), settings.connect_timeout));
-        let sign_in = SignIn::default();
-        let error = sign_in
-            .token(&http, &settings, &settings.cloud, Scope::Graph)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "no way of signing in is available: \
-             federated token: there is no token, no token file, and no request URL with its token; \
-             client secret: client_secret is not set; \
-             client certificate: client_certificate and client_certificate_path are not set; \
-             managed identity: use_msi is not set; Azure CLI: use_cli is false"
-        );
-    }
-}
+mod tests;

@@ -4,10 +4,11 @@ use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{ObjectKind, Parent};
-use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Dependency, DependencyKind, ServerCatalog};
 use crate::sql::postgres::test_server::server;
 use crate::sql::privilege::Privilege::*;
 use crate::sql::privilege::Privileges;
+use crate::sql::session::Session;
 use crate::sql::statement::{Name, Part};
 use expect_test::expect;
 
@@ -50,7 +51,9 @@ SELECT lo_create(4711);
 async fn every_kind_of_object_is_found_and_can_be_addressed() {
     let Some(server) = server() else { return };
     server.database("every_kind").await;
-    server.run("postgres", "CREATE ROLE every_kind_owner SUPERUSER").await;
+    server
+        .run("postgres", "CREATE ROLE every_kind_owner SUPERUSER")
+        .await;
     server.run("every_kind", EVERY_KIND).await;
     let session = server.session("azuresu", "every_kind").await;
     let before = session.requests();
@@ -90,17 +93,59 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
     .assert_eq(&shown.join("\n"));
 
     let owner = Name::new("every_kind_owner").unwrap();
+    move_all(&session, &catalog, &owner).await;
+    let server_catalog = ServerCatalog::load(&session).await.unwrap();
+    let owner = server_catalog.role("every_kind_owner").unwrap().oid;
+    let moved = DatabaseCatalog::load(&session).await.unwrap();
+    expect![[r#"
+        language c
+        language internal
+        language plpgsql
+        language sql
+        extension plpgsql"#]]
+    .assert_eq(&not_owned_by(owner, &moved));
+    let database = server_catalog
+        .database("every_kind")
+        .map(|database| database.oid);
+    let owns = |found: &&Dependency| {
+        (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database)
+    };
+    let owned: u64 = server_catalog
+        .dependencies
+        .iter()
+        .filter(owns)
+        .map(|found| found.count)
+        .sum();
+    assert!(owned > 30, "{owned}");
+}
+
+fn not_owned_by(owner: u32, catalog: &DatabaseCatalog) -> String {
+    let others = catalog
+        .objects
+        .iter()
+        .filter(|object| object.owner != owner);
+    others
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Grants everything on every object, and gives each to the new owner.
+async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
     let mut kinds: Vec<ObjectKind> = Vec::new();
-    let large = large_objects(&session, 10).await.unwrap();
+    let large = large_objects(session, 10).await.unwrap();
     for object in catalog.objects.iter().chain(&large) {
         kinds.push(object.kind);
-        if object.extension || object.kind == ObjectKind::Extension || object.kind == ObjectKind::Language {
+        if object.extension
+            || object.kind == ObjectKind::Extension
+            || object.kind == ObjectKind::Language
+        {
             continue;
         }
         if let Some(target) = object.grant_target() {
             let all = Part::list(object.kind.class().unwrap().all(catalog.version).keywords());
             session
-                .execute(crate::sql!("GRANT {} ON {} TO {}", all, target, &owner))
+                .execute(crate::sql!("GRANT {} ON {} TO {}", all, target, owner))
                 .await
                 .unwrap();
         }
@@ -108,37 +153,18 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
             continue;
         }
         session
-            .execute(crate::sql!("ALTER {} OWNER TO {}", object.address().unwrap(), &owner))
+            .execute(crate::sql!(
+                "ALTER {} OWNER TO {}",
+                object.address().unwrap(),
+                owner
+            ))
             .await
             .unwrap();
     }
-    let missing: Vec<_> = ObjectKind::all().filter(|kind| !kinds.contains(kind)).collect();
-    assert_eq!(missing, [ObjectKind::Database]);
-
-    let server_catalog = ServerCatalog::load(&session).await.unwrap();
-    let owner = server_catalog.role("every_kind_owner").unwrap().oid;
-    let moved = DatabaseCatalog::load(&session).await.unwrap();
-    let left: Vec<_> = moved
-        .objects
-        .iter()
-        .filter(|object| object.owner != owner)
-        .map(ToString::to_string)
+    let missing: Vec<_> = ObjectKind::all()
+        .filter(|kind| !kinds.contains(kind))
         .collect();
-    expect![[r#"
-        language c
-        language internal
-        language plpgsql
-        language sql
-        extension plpgsql"#]]
-    .assert_eq(&left.join("\n"));
-    let database = server_catalog.database("every_kind").unwrap().oid;
-    let owned: u64 = server_catalog
-        .dependencies
-        .iter()
-        .filter(|found| found.role == owner && found.kind == DependencyKind::Owner && found.database == Some(database))
-        .map(|found| found.count)
-        .sum();
-    assert!(owned > 30, "{owned}");
+    assert_eq!(missing, [ObjectKind::Database]);
 }
 
 #[tokio::test]
@@ -149,7 +175,10 @@ async fn catalogues_have_the_numbers_that_we_know_them_by() {
     let rows = session.query(known, &[]).await.unwrap();
     let names: Vec<String> = ObjectKind::all()
         .map(|kind| {
-            let row = rows.iter().find(|row| row.oid(0).unwrap() == kind.catalog()).unwrap();
+            let row = rows
+                .iter()
+                .find(|row| row.oid(0).unwrap() == kind.catalog())
+                .unwrap();
             format!("{kind:?} {}", row.text(1).unwrap())
         })
         .collect();
@@ -213,30 +242,36 @@ async fn locks_and_parents_are_those_of_the_server() {
         Some(Parent::SequenceOf(object("plain").oid))
     );
     assert_eq!(object("free").parent, None);
-    assert_eq!(object("child").parent, Some(Parent::PartitionOf(object("parent").oid)));
-    assert_eq!(object("heir").parent, Some(Parent::InheritsFrom(object("plain").oid)));
+    assert_eq!(
+        object("child").parent,
+        Some(Parent::PartitionOf(object("parent").oid))
+    );
+    assert_eq!(
+        object("heir").parent,
+        Some(Parent::InheritsFrom(object("plain").oid))
+    );
     assert!(object("plpgsql").kind == ObjectKind::Extension || object("plpgsql").extension);
 }
+
+const LISTS: &str = r#"CREATE ROLE "li=st/1"; CREATE ROLE lister; CREATE SCHEMA s; CREATE TABLE s.t (a int, b int);
+            CREATE TABLE s.bare (); REVOKE ALL ON s.bare FROM azuresu;
+            GRANT SELECT ON s.t TO PUBLIC; GRANT INSERT, UPDATE ON s.t TO "li=st/1" WITH GRANT OPTION;
+            GRANT UPDATE (b) ON s.t TO lister; SET LOCAL ROLE "li=st/1"; RESET ROLE;
+            ALTER DEFAULT PRIVILEGES FOR ROLE lister GRANT SELECT ON TABLES TO "li=st/1";
+            ALTER DEFAULT PRIVILEGES FOR ROLE lister IN SCHEMA s GRANT EXECUTE ON FUNCTIONS TO "li=st/1""#;
 
 #[tokio::test]
 async fn access_lists_are_read_by_number() {
     let Some(server) = server() else { return };
     server.database("lists").await;
-    server
-        .run(
-            "lists",
-            r#"CREATE ROLE "li=st/1"; CREATE ROLE lister; CREATE SCHEMA s; CREATE TABLE s.t (a int, b int);
-            CREATE TABLE s.bare (); REVOKE ALL ON s.bare FROM azuresu;
-            GRANT SELECT ON s.t TO PUBLIC; GRANT INSERT, UPDATE ON s.t TO "li=st/1" WITH GRANT OPTION;
-            GRANT UPDATE (b) ON s.t TO lister; SET LOCAL ROLE "li=st/1"; RESET ROLE;
-            ALTER DEFAULT PRIVILEGES FOR ROLE lister GRANT SELECT ON TABLES TO "li=st/1";
-            ALTER DEFAULT PRIVILEGES FOR ROLE lister IN SCHEMA s GRANT EXECUTE ON FUNCTIONS TO "li=st/1""#,
-        )
-        .await;
+    server.run("lists", LISTS).await;
     let session = server.session("azuresu", "lists").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
     let catalog = DatabaseCatalog::load(&session).await.unwrap();
-    let (hostile, lister) = (roles.role("li=st/1").unwrap().oid, roles.role("lister").unwrap().oid);
+    let (hostile, lister) = (
+        roles.role("li=st/1").unwrap().oid,
+        roles.role("lister").unwrap().oid,
+    );
     let table = catalog
         .objects
         .iter()
@@ -250,7 +285,10 @@ async fn access_lists_are_read_by_number() {
         Privileges::of(&[Select, Insert, Update])
     );
     let held = acl.0.iter().find(|grant| grant.grantee == hostile).unwrap();
-    assert_eq!((held.grantable, held.grantor), (Privileges::of(&[Insert, Update]), 10));
+    assert_eq!(
+        (held.grantable, held.grantor),
+        (Privileges::of(&[Insert, Update]), 10)
+    );
     let bare = catalog
         .objects
         .iter()
@@ -262,7 +300,10 @@ async fn access_lists_are_read_by_number() {
         "everything revoked differs from nothing granted"
     );
     assert_eq!(catalog.columns.len(), 1);
-    assert_eq!(catalog.columns[0].acl.granted(lister), Privileges::of(&[Update]));
+    assert_eq!(
+        catalog.columns[0].acl.granted(lister),
+        Privileges::of(&[Update])
+    );
 
     let [everywhere, schema] = &catalog.default_privileges[..] else {
         panic!("{:?}", catalog.default_privileges)
@@ -272,8 +313,14 @@ async fn access_lists_are_read_by_number() {
     } else {
         (everywhere, schema)
     };
-    assert_eq!((everywhere.creator, everywhere.class), (lister, Class::Table));
-    assert_eq!(everywhere.acl.granted(lister), Class::Table.all(catalog.version));
+    assert_eq!(
+        (everywhere.creator, everywhere.class),
+        (lister, Class::Table)
+    );
+    assert_eq!(
+        everywhere.acl.granted(lister),
+        Class::Table.all(catalog.version)
+    );
     assert_eq!(everywhere.acl.granted(hostile), Privileges::of(&[Select]));
     assert_eq!(
         (schema.class, schema.schema.as_ref().unwrap().as_str()),
@@ -301,12 +348,21 @@ async fn roles_come_with_settings_memberships_and_comments() {
     let role = |name: &str| catalog.role(name).unwrap();
     let (top, mid, low) = (role("r_top"), role("r_mid"), role("r_low"));
     assert!(top.create_role && !top.login && low.login && !mid.inherit);
-    assert_eq!((top.connection_limit, low.connection_limit), (Some(5), None));
+    assert_eq!(
+        (top.connection_limit, low.connection_limit),
+        (Some(5), None)
+    );
     assert_eq!(top.comment.as_deref(), Some("it's"));
-    assert_eq!(low.settings.get("search_path").map(String::as_str), Some("a, b"));
+    assert_eq!(
+        low.settings.get("search_path").map(String::as_str),
+        Some("a, b")
+    );
     let database = catalog.database("roles").unwrap();
     assert_eq!(low.database_settings[&database.oid]["work_mem"], "8MB");
-    assert_eq!(catalog.assumable_by(low.oid), [top.oid, mid.oid, low.oid].into());
+    assert_eq!(
+        catalog.assumable_by(low.oid),
+        [top.oid, mid.oid, low.oid].into()
+    );
     if catalog.version < 16 {
         assert_eq!(catalog.inherited_by(low.oid), [mid.oid, low.oid].into());
     }
@@ -316,6 +372,9 @@ async fn roles_come_with_settings_memberships_and_comments() {
         .find(|found| found.member == low.oid)
         .unwrap();
     assert!(admin.admin && admin.role == mid.oid);
-    assert_eq!(catalog.role_name(catalog.current_role).unwrap().as_str(), "azuresu");
+    assert_eq!(
+        catalog.role_name(catalog.current_role).unwrap().as_str(),
+        "azuresu"
+    );
     assert!(database.allows_connections && database.acl.is_none() && database.owner == 10);
 }

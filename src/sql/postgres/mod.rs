@@ -8,6 +8,7 @@ pub mod connection;
 pub mod database_catalog;
 mod database_queries;
 pub mod label;
+pub mod lock;
 pub mod object;
 pub mod server_catalog;
 mod session;
