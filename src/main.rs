@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use entradb::provider::{Provider, Registry};
+use entradb::provider::Provider;
 use entradb::wire::handshake::Invitation;
 use entradb::wire::{MINOR_VERSION, log, serve};
 
@@ -68,7 +68,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn provider() -> Provider {
-    Provider::new(Registry::default())
+    Provider::new(entradb::registry())
 }
 
 fn plugin() -> ExitCode {

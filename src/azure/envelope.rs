@@ -88,6 +88,15 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
     }
 }
 
+/// The kind of a long-running operation that failed: its poll has no status of its own.
+pub(crate) fn classify_operation(envelope: &Envelope) -> Kind {
+    let code = envelope.code.as_deref().unwrap_or_default();
+    let busy = || sounds_busy(code, "").then_some(Kind::Busy);
+    kind_of_code(code)
+        .or_else(busy)
+        .unwrap_or(Kind::OperationFailed)
+}
+
 /// Codes that say more than their status.
 fn kind_of_code(code: &str) -> Option<Kind> {
     Some(match code {

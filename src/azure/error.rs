@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::azure::credential::refusal;
 use crate::retry::Interrupted;
 
 /// What kind of failure it is; decides what the code does next.
@@ -63,7 +64,7 @@ pub enum Kind {
 #[derive(Clone)]
 pub struct Error(Arc<Details>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Details {
     kind: Kind,
     message: String,
@@ -72,7 +73,7 @@ struct Details {
     request: Option<String>,
     correlation_id: Option<String>,
     after: Option<Duration>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -125,6 +126,28 @@ impl Error {
         matches!(self.kind(), Kind::NotFound | Kind::ParentGone)
     }
 
+    /// Whether waiting may turn this into a success, when what it misses was made minutes ago:
+    /// a principal, an application, a certificate or a federated credential.
+    pub fn heals_after_creation(&self) -> bool {
+        match self.kind() {
+            Kind::PrincipalNotFound => true,
+            Kind::SignIn {
+                aadsts: Some(number),
+            } => refusal::heals_after_creation(number),
+            _ => false,
+        }
+    }
+
+    /// What a refused sign-in means and what to do, as a sentence.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self.kind() {
+            Kind::SignIn {
+                aadsts: Some(number),
+            } => refusal::advice(number),
+            _ => None,
+        }
+    }
+
     /// Whether the same request may succeed a little later, without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind(), Kind::Busy | Kind::Throttled | Kind::Transient)
@@ -151,13 +174,17 @@ impl Error {
         self.change(|details| details.after = after)
     }
 
-    pub(crate) fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-        self.change(|details| details.source = Some(source.into()))
+    pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Error {
+        self.change(|details| details.source = Some(Arc::new(source)))
+    }
+
+    /// Says what was being done, before the message.
+    pub(crate) fn during(self, what: &str) -> Error {
+        self.change(|details| details.message = format!("{what}: {}", details.message))
     }
 
     fn change(mut self, change: impl FnOnce(&mut Details)) -> Error {
-        let details = Arc::get_mut(&mut self.0).expect("an error is completed before it is shared");
-        change(details);
+        change(Arc::make_mut(&mut self.0));
         self
     }
 }
@@ -190,7 +217,10 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
     }
 }
 

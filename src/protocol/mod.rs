@@ -8,5 +8,6 @@ pub mod msgpack;
 pub mod number;
 pub mod path;
 pub mod schema;
+pub mod secret;
 pub mod typed;
 pub mod value;

@@ -6,9 +6,13 @@ pub mod context;
 pub mod explain;
 pub mod function;
 pub mod import;
+pub mod login;
 pub mod plan;
 pub mod resource;
+pub mod server;
 pub mod session;
+pub mod settings;
+pub mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
