@@ -116,6 +116,8 @@ impl Azure {
         }
     }
 
+    /// Writes until the write is accepted and its operation ends well. When the operation ends because
+    /// another one was in its way, it is begun again: what is written says what shall be.
     async fn write(
         &self,
         method: Method,
@@ -124,19 +126,42 @@ impl Azure {
         body: Option<Vec<u8>>,
         patience: &Patience,
     ) -> Result<(), Error> {
-        let verb = if method == Method::DELETE {
-            Verb::Delete
-        } else {
-            Verb::Write
-        };
         let url = self.resource_url(id, &[], api_version).await?;
+        let what = format!("{method} {id}");
         let call = Call {
             scope: Scope::ResourceManager,
             method,
             url,
             body,
         };
-        let answer = self.call(&call, patience).await?;
+        until(
+            &patience.with_backoff(self.pace().operation),
+            what,
+            || async {
+                match self.write_once(&call, id, patience).await {
+                    Err(error) if error.kind() == Kind::Busy => Ok(Attempt::Again {
+                        because: error.to_string(),
+                        after: error.after(),
+                    }),
+                    other => other.map(Attempt::Done),
+                }
+            },
+        )
+        .await
+    }
+
+    async fn write_once(
+        &self,
+        call: &Call,
+        id: &ResourceId,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        let verb = if call.method == Method::DELETE {
+            Verb::Delete
+        } else {
+            Verb::Write
+        };
+        let answer = self.call(call, patience).await?;
         let endpoint = &self.cloud().await?.resource_manager_endpoint;
         match Operation::begun_by(verb, &call.url, endpoint, &answer)? {
             None => Ok(()),

@@ -17,6 +17,8 @@ use crate::azure::error::{Error, Kind};
 
 /// A token counts as expired this long before it is.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
+/// A sign-in that failed is not tried again for so long: a thousand resources need not fail a thousand times.
+const FAILURE_LASTS: Duration = Duration::from_secs(15);
 /// A token that lives at least this long is renewed at half its life.
 const LONG_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -129,8 +131,15 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Content {
     kept: Option<Kept>,
-    /// The last failure, and which fetch it was.
-    failure: Option<(u64, Error)>,
+    failure: Option<Failure>,
+}
+
+/// The last fetch, when it failed.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    number: u64,
+    at: Instant,
 }
 
 #[derive(Debug)]
@@ -165,13 +174,11 @@ impl Tokens {
         if let Some(kept) = content.kept.as_ref().filter(|kept| !kept.renew.is_past()) {
             return Ok(kept.token.clone());
         }
-        if let Some((_, error)) = content
-            .failure
-            .as_ref()
-            .filter(|(number, _)| *number > seen)
-        {
-            // It failed while we stood in line; one sign-in fails once, not once for each who asks.
-            return Err(error.clone());
+        // It failed while we stood in line, or just before.
+        let counts =
+            |failure: &&Failure| failure.number > seen || failure.at.elapsed() < FAILURE_LASTS;
+        if let Some(failure) = content.failure.as_ref().filter(counts) {
+            return Err(failure.error.clone());
         }
         let fetched = fetch().await;
         let number = slot.fetches.fetch_add(1, Ordering::AcqRel) + 1;
@@ -186,7 +193,12 @@ impl Tokens {
                 Ok(kept.token.clone())
             }
             (Err(error), _) => {
-                content.failure = Some((number, error.clone()));
+                let at = Instant::now();
+                content.failure = Some(Failure {
+                    error: error.clone(),
+                    number,
+                    at,
+                });
                 Err(error)
             }
         }
@@ -198,6 +210,11 @@ impl Tokens {
         let same =
             |kept: &mut Kept| kept.token.secret.expose_secret() == refused.secret.expose_secret();
         content.kept.take_if(same);
+    }
+
+    /// Forgets that the last sign-in failed: the next is tried at once.
+    pub(crate) async fn forgive(&self, scope: Scope) {
+        self.slot(scope).content.lock().await.failure = None;
     }
 
     fn slot(&self, scope: Scope) -> &Slot {

@@ -190,3 +190,34 @@ async fn a_server_that_keeps_failing_is_given_up() {
     assert_eq!(find(&server).await.unwrap_err().kind(), Kind::Transient);
     assert_eq!(server.asked().len(), 7);
 }
+
+#[tokio::test]
+async fn an_operation_that_another_one_ended_is_begun_again() {
+    let accepted = "202\nAzure-AsyncOperation: {origin}/op\nretry-after-ms: 1";
+    let server = Scripted::new(&[
+        accepted,
+        "200\n\n{\"status\":\"Failed\",\"error\":{\"code\":\"ServerIsBusy\",\"message\":\"later\"}}",
+        accepted,
+        "200\n\n{\"status\":\"Succeeded\"}",
+        "200\n\n{\"name\":\"pg\"}",
+    ])
+    .await;
+    assert_eq!(put(&server).await.unwrap()["name"], "pg");
+    assert_eq!(server.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn a_failed_operation_is_an_error_with_its_code() {
+    let failed = r#"200
+x-ms-correlation-request-id: c-1
+
+{"status":"Failed","error":{"code":"PrincipalNotFound","message":"Who?"}}"#;
+    let server = Scripted::new(&["202\nLocation: {origin}/op\nretry-after-ms: 1", failed]).await;
+    let error = put(&server).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::PrincipalNotFound, Some("PrincipalNotFound"))
+    );
+    assert!(error.heals_after_creation());
+    assert_eq!(error.correlation_id(), Some("c-1"));
+}

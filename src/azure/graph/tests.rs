@@ -6,6 +6,12 @@ const SERVICE_PRINCIPAL: &str = r#"200
 
 {"id":"o","appId":"a","displayName":"app","servicePrincipalType":"ManagedIdentity","alternativeNames":["isExplicit=True"]}"#;
 
+/// What was asked, without the fields that were selected.
+fn path(asked: &str) -> String {
+    let path = asked.split("%24select").next().unwrap();
+    path.trim_end_matches(['?', '&']).to_owned()
+}
+
 #[tokio::test]
 async fn principals_are_found_by_every_name() {
     let server = Scripted::new(&[
@@ -56,18 +62,7 @@ async fn principals_are_found_by_every_name() {
         .unwrap()
         .unwrap();
     assert_eq!(object.kind, PrincipalKind::Group);
-    let paths: Vec<String> = server
-        .asked()
-        .iter()
-        .map(|asked| {
-            asked
-                .split("%24select")
-                .next()
-                .unwrap()
-                .trim_end_matches(['?', '&'])
-                .to_owned()
-        })
-        .collect();
+    let paths: Vec<String> = server.asked().iter().map(|asked| path(asked)).collect();
     assert_eq!(
         paths,
         [
