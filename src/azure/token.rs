@@ -19,6 +19,8 @@ use crate::azure::error::{Error, Kind};
 const MARGIN: Duration = Duration::from_secs(5 * 60);
 /// A sign-in that failed is not tried again for so long: a thousand resources need not fail a thousand times.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);
+/// When a token that still serves could not be renewed, this long passes before the next attempt.
+const RENEWAL_AGAIN: Duration = Duration::from_secs(60);
 /// A token that lives at least this long is renewed at half its life.
 const LONG_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -171,7 +173,8 @@ impl Tokens {
         let slot = self.slot(scope);
         let seen = slot.fetches.load(Ordering::Acquire);
         let mut content = slot.content.lock().await;
-        if let Some(kept) = content.kept.as_ref().filter(|kept| !kept.renew.is_past()) {
+        let fresh = |kept: &&Kept| !kept.renew.is_past() && !kept.end.is_past();
+        if let Some(kept) = content.kept.as_ref().filter(fresh) {
             return Ok(kept.token.clone());
         }
         // It failed while we stood in line, or just before.
@@ -182,7 +185,7 @@ impl Tokens {
         }
         let fetched = fetch().await;
         let number = slot.fetches.fetch_add(1, Ordering::AcqRel) + 1;
-        match (fetched, &content.kept) {
+        match (fetched, &mut content.kept) {
             (Ok(token), _) => {
                 content.kept = Some(Kept::new(token.clone()));
                 content.failure = None;
@@ -190,6 +193,7 @@ impl Tokens {
             }
             (Err(error), Some(kept)) if !kept.end.is_past() => {
                 tracing::warn!(?scope, %error, "the token cannot be renewed yet; the old one still serves");
+                kept.renew = Moment::now().plus(RENEWAL_AGAIN);
                 Ok(kept.token.clone())
             }
             (Err(error), _) => {
@@ -224,12 +228,8 @@ impl Tokens {
 
 impl Kept {
     fn new(token: Token) -> Kept {
-        let wall = OffsetDateTime::now_utc();
-        let life = Duration::try_from(token.expires_on - wall).unwrap_or_default();
-        let now = Moment {
-            steady: Instant::now(),
-            wall,
-        };
+        let now = Moment::now();
+        let life = Duration::try_from(token.expires_on - now.wall).unwrap_or_default();
         // A token of a few minutes would otherwise be expired from the beginning.
         let end = now.plus(life - MARGIN.min(life / 2));
         let renew = if life >= LONG_LIFE {
@@ -242,6 +242,13 @@ impl Kept {
 }
 
 impl Moment {
+    fn now() -> Moment {
+        Moment {
+            steady: Instant::now(),
+            wall: OffsetDateTime::now_utc(),
+        }
+    }
+
     fn plus(self, time: Duration) -> Moment {
         Moment {
             steady: self.steady + time,
