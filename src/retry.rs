@@ -54,14 +54,11 @@ pub enum InvalidBackoff {
 
 impl Backoff {
     /// For a request that was throttled or lost: 0.8 seconds to one minute.
-    pub const REQUEST: Backoff =
-        Backoff::checked(Duration::from_millis(800), Duration::from_secs(60));
+    pub const REQUEST: Backoff = Backoff::checked(Duration::from_millis(800), Duration::from_secs(60));
     /// For an operation that takes seconds to minutes: 2 to 30 seconds.
-    pub const OPERATION: Backoff =
-        Backoff::checked(Duration::from_secs(2), Duration::from_secs(30));
+    pub const OPERATION: Backoff = Backoff::checked(Duration::from_secs(2), Duration::from_secs(30));
     /// For something that becomes visible after a while: 3 to 10 seconds.
-    pub const PROPAGATION: Backoff =
-        Backoff::checked(Duration::from_secs(3), Duration::from_secs(10));
+    pub const PROPAGATION: Backoff = Backoff::checked(Duration::from_secs(3), Duration::from_secs(10));
 
     /// Delays from `first` to `longest`, with jitter.
     pub const fn new(first: Duration, longest: Duration) -> Result<Backoff, InvalidBackoff> {
@@ -89,10 +86,7 @@ impl Backoff {
     /// The same delays, always in full: for tests that check them.
     #[must_use]
     pub const fn without_jitter(self) -> Backoff {
-        Backoff {
-            jitter: false,
-            ..self
-        }
+        Backoff { jitter: false, ..self }
     }
 
     /// The delay after the attempt with this number, counted from zero.
@@ -151,10 +145,7 @@ impl Default for StopSignal {
 
 impl fmt::Debug for StopSignal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("StopSignal")
-            .field(&self.is_stopped())
-            .finish()
+        formatter.debug_tuple("StopSignal").field(&self.is_stopped()).finish()
     }
 }
 
@@ -242,11 +233,7 @@ impl fmt::Display for Interrupted {
                 waited,
                 asked: None,
             } => {
-                write!(
-                    formatter,
-                    "waited {} seconds for {what}: {because}",
-                    waited.as_secs()
-                )
+                write!(formatter, "waited {} seconds for {what}: {because}", waited.as_secs())
             }
             Interrupted::TimedOut {
                 what,
@@ -309,16 +296,9 @@ where
             }
             .into());
         }
-        let delay = patience
-            .backoff
-            .delay(count)
-            .max(after.unwrap_or_default())
-            .min(left);
+        let delay = patience.backoff.delay(count).max(after.unwrap_or_default()).min(left);
         tracing::info!(%because, seconds = delay.as_secs_f64(), "waiting for {what}: {because}");
-        if tokio::time::timeout(delay, patience.stop.stopped())
-            .await
-            .is_ok()
-        {
+        if tokio::time::timeout(delay, patience.stop.stopped()).await.is_ok() {
             return Err(stopped(because).into());
         }
         count += 1;

@@ -58,15 +58,10 @@ impl Answer {
 
     /// How long the other side asks us to wait, in whichever form it says so.
     pub(crate) fn after(&self) -> Option<Duration> {
-        let number = |name| {
-            self.header(name)
-                .and_then(|text| text.trim().parse::<f64>().ok())
-        };
+        let number = |name| self.header(name).and_then(|text| text.trim().parse::<f64>().ok());
         let delay = |seconds: f64| {
             let seconds = seconds.clamp(0.0, 86_400.0);
-            seconds
-                .is_finite()
-                .then(|| Duration::from_secs_f64(seconds))
+            seconds.is_finite().then(|| Duration::from_secs_f64(seconds))
         };
         if let Some(milliseconds) = number("retry-after-ms").or(number("x-ms-retry-after-ms")) {
             return delay(milliseconds / 1000.0);
@@ -100,15 +95,8 @@ impl Answer {
 
     /// An error about this answer.
     pub(crate) fn error(&self, kind: Kind, message: impl Into<String>) -> Error {
-        let id = [
-            "x-ms-correlation-request-id",
-            "x-ms-request-id",
-            "request-id",
-        ];
-        let id = id
-            .into_iter()
-            .find_map(|name| self.header(name))
-            .map(str::to_owned);
+        let id = ["x-ms-correlation-request-id", "x-ms-request-id", "request-id"];
+        let id = id.into_iter().find_map(|name| self.header(name)).map(str::to_owned);
         Error::new(kind, message)
             .with_status(self.status)
             .with_request(self.request.clone())
@@ -123,12 +111,9 @@ mod tests {
     use reqwest::header::{HeaderName, HeaderValue};
 
     fn answer(headers: &[(&'static str, &str)]) -> Answer {
-        let headers = headers.iter().map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                HeaderValue::from_str(value).unwrap(),
-            )
-        });
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
         Answer {
             status: 429,
             headers: headers.collect(),
@@ -139,15 +124,10 @@ mod tests {
 
     #[test]
     fn retry_after_is_honoured_in_all_its_forms() {
-        let after = |headers: &[(&'static str, &str)]| {
-            answer(headers).after().map(|delay| delay.as_millis())
-        };
+        let after = |headers: &[(&'static str, &str)]| answer(headers).after().map(|delay| delay.as_millis());
         assert_eq!(after(&[("retry-after", "17")]), Some(17_000));
         assert_eq!(after(&[("retry-after", " 0 ")]), Some(0));
-        assert_eq!(
-            after(&[("retry-after-ms", "250"), ("retry-after", "17")]),
-            Some(250)
-        );
+        assert_eq!(after(&[("retry-after-ms", "250"), ("retry-after", "17")]), Some(250));
         assert_eq!(after(&[("x-ms-retry-after-ms", "1500")]), Some(1_500));
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
         assert_eq!(

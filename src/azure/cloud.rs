@@ -90,11 +90,7 @@ impl Cloud {
             "management.usgovcloudapi.net",
             "graph.microsoft.us",
         ];
-        Cloud::of(
-            names,
-            ["usgovcloudapi.net"; 2],
-            "api://AzureADTokenExchangeUSGov",
-        )
+        Cloud::of(names, ["usgovcloudapi.net"; 2], "api://AzureADTokenExchangeUSGov")
     }
 
     /// Azure in China, operated by 21Vianet.
@@ -105,11 +101,7 @@ impl Cloud {
             "management.chinacloudapi.cn",
             "microsoftgraph.chinacloudapi.cn",
         ];
-        Cloud::of(
-            names,
-            ["chinacloudapi.cn"; 2],
-            "api://AzureADTokenExchangeChina",
-        )
+        Cloud::of(names, ["chinacloudapi.cn"; 2], "api://AzureADTokenExchangeChina")
     }
 
     /// The cloud that azurerm calls by this name, or the Azure CLI.
@@ -200,9 +192,7 @@ pub(crate) fn endpoint(what: &str, text: &str) -> Result<Url, Error> {
     }
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare || !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(
-            "must be a host, perhaps with a port, and nothing else",
-        ));
+        return Err(wrong("must be a host, perhaps with a port, and nothing else"));
     }
     Ok(url)
 }
@@ -220,8 +210,8 @@ pub(crate) fn is_on(url: &Url, endpoint: &Url) -> bool {
     let below = host
         .strip_suffix(own)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    let same_door = url.scheme() == endpoint.scheme()
-        && url.port_or_known_default() == endpoint.port_or_known_default();
+    let same_door =
+        url.scheme() == endpoint.scheme() && url.port_or_known_default() == endpoint.port_or_known_default();
     below && same_door && is_safe(url)
 }
 
@@ -257,10 +247,7 @@ mod tests {
             Cloud::china().postgresql_host_suffix,
             ".postgres.database.chinacloudapi.cn"
         );
-        assert_eq!(
-            Cloud::public().mysql_host_suffix,
-            ".mysql.database.azure.com"
-        );
+        assert_eq!(Cloud::public().mysql_host_suffix, ".mysql.database.azure.com");
         assert_eq!(Cloud::named("german"), None);
     }
 

@@ -67,9 +67,7 @@ fn plain_text(body: &str) -> Option<String> {
     let title = lower.find("<title>").zip(lower.find("</title>"));
     let text: Cow<'_, str> = match title {
         Some((begin, end)) if begin + 7 <= end => body[begin + 7..end].into(),
-        _ if lower.contains("<html") || lower.trim_start().starts_with('<') => {
-            "a page of HTML".into()
-        }
+        _ if lower.contains("<html") || lower.trim_start().starts_with('<') => "a page of HTML".into(),
         _ => body.into(),
     };
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -105,9 +103,7 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
 pub(crate) fn classify_operation(envelope: &Envelope) -> Kind {
     let code = envelope.code.as_deref().unwrap_or_default();
     let busy = || sounds_busy(code, "").then_some(Kind::Busy);
-    kind_of_code(code)
-        .or_else(busy)
-        .unwrap_or(Kind::OperationFailed)
+    kind_of_code(code).or_else(busy).unwrap_or(Kind::OperationFailed)
 }
 
 /// Codes that say more than their status.
@@ -121,9 +117,7 @@ fn kind_of_code(code: &str) -> Option<Kind> {
         "PrincipalNotFound" | "FailedIdentityOperation" => Kind::PrincipalNotFound,
         "TooManyRequests" | "SubscriptionRequestsThrottled" => Kind::Throttled,
         "AnotherOperationInProgress" => Kind::Busy,
-        "MissingSubscriptionRegistration" | "ScopeLocked" | "ResourceGroupBeingDeleted" => {
-            Kind::Conflict
-        }
+        "MissingSubscriptionRegistration" | "ScopeLocked" | "ResourceGroupBeingDeleted" => Kind::Conflict,
         _ if code.starts_with("RetryableError") => Kind::Busy,
         _ => return None,
     })
@@ -163,37 +157,24 @@ mod tests {
     fn the_envelope_is_read_in_every_form() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(
-            envelope(
-                r#"{"error":{"code":"A","message":"b.","details":[{"code":"C","message":"d"},{"code":"E"}]}}"#
-            ),
+            envelope(r#"{"error":{"code":"A","message":"b.","details":[{"code":"C","message":"d"},{"code":"E"}]}}"#),
             (some("A"), some("b. [d] [E]"))
         );
+        assert_eq!(envelope(r#"{"code":"A","message":"b"}"#), (some("A"), some("b")));
         assert_eq!(
-            envelope(r#"{"code":"A","message":"b"}"#),
-            (some("A"), some("b"))
-        );
-        assert_eq!(
-            envelope(
-                r#"{"Code":"429","Message":"Later.","Target":null,"Details":[{"Message":"Later."}]}"#
-            ),
+            envelope(r#"{"Code":"429","Message":"Later.","Target":null,"Details":[{"Message":"Later."}]}"#),
             (some("429"), some("Later."))
         );
         assert_eq!(
             envelope(r#"{"error":"invalid_request"}"#),
             (None, some("invalid_request"))
         );
-        assert_eq!(
-            envelope(r#"{"error":{"code":"","message":""}}"#),
-            (None, None)
-        );
+        assert_eq!(envelope(r#"{"error":{"code":"","message":""}}"#), (None, None));
         assert_eq!(
             envelope("<html><head><title>502 Bad\n Gateway</title></head><body>x</body></html>"),
             (None, some("502 Bad Gateway"))
         );
-        assert_eq!(
-            envelope("<!doctype html><html>"),
-            (None, some("a page of HTML"))
-        );
+        assert_eq!(envelope("<!doctype html><html>"), (None, some("a page of HTML")));
         assert_eq!(envelope("upstream  down\n"), (None, some("upstream down")));
         assert_eq!(envelope(""), (None, None));
     }
@@ -207,12 +188,7 @@ mod tests {
             (404, "ParentResourceNotFound", "", Kind::ParentGone),
             (404, "ResourceGroupNotFound", "", Kind::ParentGone),
             (404, "SubscriptionNotFound", "", Kind::SubscriptionUnknown),
-            (
-                404,
-                "ServerNotInSubscriptionResourceGroup",
-                "",
-                Kind::ParentGone,
-            ),
+            (404, "ServerNotInSubscriptionResourceGroup", "", Kind::ParentGone),
             (404, "", "no route", Kind::Unexpected),
             (404, "ResourceTypeNotSupported", "", Kind::InvalidRequest),
             (400, "PrincipalNotFound", "", Kind::PrincipalNotFound),
@@ -233,12 +209,7 @@ mod tests {
                 "",
                 Kind::Busy,
             ),
-            (
-                409,
-                "Conflict",
-                "Another operation is in progress.",
-                Kind::Busy,
-            ),
+            (409, "Conflict", "Another operation is in progress.", Kind::Busy),
             (409, "Conflict", "The name is taken.", Kind::Conflict),
             (409, "OperationNotAllowed", "", Kind::Conflict),
             (412, "PreconditionFailed", "", Kind::Changed),
@@ -254,11 +225,7 @@ mod tests {
                 code: Some((*code).to_owned()).filter(|code| !code.is_empty()),
                 message: Some((*message).to_owned()),
             };
-            assert_eq!(
-                classify(*status, &envelope),
-                *kind,
-                "{status} {code} {message}"
-            );
+            assert_eq!(classify(*status, &envelope), *kind, "{status} {code} {message}");
         }
     }
 }

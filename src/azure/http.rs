@@ -96,8 +96,7 @@ impl Request {
 
 fn header_value(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(|_| {
-        let message =
-            "a value that goes into a request header contains a line break or control character";
+        let message = "a value that goes into a request header contains a line break or control character";
         Error::new(Kind::Configuration, message)
     })
 }
@@ -115,13 +114,8 @@ impl Http {
     /// Sends once. Any status is an answer; an error means that there was none.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
         let name = request.name();
-        let api_version = request
-            .url
-            .query_pairs()
-            .find(|(key, _)| key == "api-version");
-        let api_version = api_version
-            .map(|(_, value)| value.into_owned())
-            .unwrap_or_default();
+        let api_version = request.url.query_pairs().find(|(key, _)| key == "api-version");
+        let api_version = api_version.map(|(_, value)| value.into_owned()).unwrap_or_default();
         if let Body::Json(body) = &request.body {
             tracing::trace!(request = %name, body = %String::from_utf8_lossy(body), "request body");
         }
@@ -147,9 +141,7 @@ impl Http {
 
     async fn exchange(&self, request: Request, name: &str) -> Result<Answer, Error> {
         let client = self.client(request.route)?;
-        let mut builder = client
-            .request(request.method, request.url)
-            .headers(request.headers);
+        let mut builder = client.request(request.method, request.url).headers(request.headers);
         builder = match request.body {
             Body::None => builder,
             Body::Json(bytes) => builder
@@ -193,9 +185,9 @@ impl Http {
             Route::Far => builder.connect_timeout(self.connect_timeout),
             Route::Nearby => builder.no_proxy().connect_timeout(NEARBY_CONNECT_TIMEOUT),
         };
-        let client = builder.build().map_err(|error| {
-            Error::new(Kind::Configuration, "the HTTP client cannot be set up").with_source(error)
-        })?;
+        let client = builder
+            .build()
+            .map_err(|error| Error::new(Kind::Configuration, "the HTTP client cannot be set up").with_source(error))?;
         Ok(cell.get_or_init(|| client))
     }
 }
@@ -205,54 +197,35 @@ fn no_answer(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let (kind, message) = match (certificate_problem(&error), is_name_problem(&error)) {
         (Some(problem), _) => (Kind::Untrusted, problem),
-        (None, true) => (
-            Kind::Unreachable,
-            "the name of the host cannot be resolved".to_owned(),
-        ),
+        (None, true) => (Kind::Unreachable, "the name of the host cannot be resolved".to_owned()),
         (None, false) if error.is_connect() && error.is_timeout() => {
             (Kind::Unreachable, "the host does not answer".to_owned())
         }
-        (None, false) if error.is_timeout() => (
-            Kind::Unreachable,
-            "the answer did not come in time".to_owned(),
-        ),
-        (None, false) if error.is_connect() => {
-            (Kind::Unreachable, "no connection can be made".to_owned())
-        }
-        (None, false) if error.is_builder() => {
-            (Kind::Configuration, "the request cannot be made".to_owned())
-        }
+        (None, false) if error.is_timeout() => (Kind::Unreachable, "the answer did not come in time".to_owned()),
+        (None, false) if error.is_connect() => (Kind::Unreachable, "no connection can be made".to_owned()),
+        (None, false) if error.is_builder() => (Kind::Configuration, "the request cannot be made".to_owned()),
         (None, false) => (Kind::Unreachable, "the connection was lost".to_owned()),
     };
     Error::new(kind, message).with_source(error)
 }
 
 /// The errors of a chain; those inside an IO error are not in its `source`.
-fn chain<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| below(*error))
 }
 
 fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error
-        .downcast_ref::<std::io::Error>()
-        .and_then(|error| error.get_ref())
-    {
+    match error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
         Some(inner) => Some(inner),
         None => error.source(),
     }
 }
 
 fn certificate_problem(error: &(dyn StdError + 'static)) -> Option<String> {
-    let rustls::Error::InvalidCertificate(problem) =
-        chain(error).find_map(|error| error.downcast_ref())?
-    else {
+    let rustls::Error::InvalidCertificate(problem) = chain(error).find_map(|error| error.downcast_ref())? else {
         return None;
     };
-    Some(format!(
-        "the server's certificate is not trusted: {problem}"
-    ))
+    Some(format!("the server's certificate is not trusted: {problem}"))
 }
 
 fn is_name_problem(error: &(dyn StdError + 'static)) -> bool {

@@ -10,11 +10,8 @@ use crate::azure::http::{Http, Request};
 /// Asks a metadata host (`ARM_METADATA_HOSTNAME`) where its cloud is.
 pub(crate) async fn discover(http: &Http, metadata_host: &str) -> Result<Cloud, Error> {
     let url = endpoint("the metadata host", metadata_host)?;
-    let mut url = url
-        .join("/metadata/endpoints")
-        .expect("a constant path joins any base");
-    url.query_pairs_mut()
-        .append_pair("api-version", "2022-09-01");
+    let mut url = url.join("/metadata/endpoints").expect("a constant path joins any base");
+    url.query_pairs_mut().append_pair("api-version", "2022-09-01");
     let answer = http.send(Request::get(url)).await?;
     if !answer.is_success() {
         return Err(answer.failure());
@@ -68,8 +65,7 @@ impl Metadata {
             cloud.name = self.name;
         }
         cloud.authority_host = endpoint("the login endpoint", &self.authentication.login_endpoint)?;
-        cloud.resource_manager_endpoint =
-            endpoint("the Resource Manager endpoint", &self.resource_manager)?;
+        cloud.resource_manager_endpoint = endpoint("the Resource Manager endpoint", &self.resource_manager)?;
         if let Some(audience) = self.authentication.audiences.into_iter().next() {
             cloud.resource_manager_audience = audience;
         }
@@ -111,14 +107,8 @@ mod tests {
         let metadata: Metadata = serde_json::from_value(metadata).unwrap();
         let cloud = metadata.into_cloud().unwrap();
         assert_eq!(cloud.name, "Emulated");
-        assert_eq!(
-            cloud.scope(Scope::ResourceManager),
-            "https://arm.test//.default"
-        );
-        assert_eq!(
-            cloud.audience(Scope::OpenSourceDatabases),
-            "https://oss.test"
-        );
+        assert_eq!(cloud.scope(Scope::ResourceManager), "https://arm.test//.default");
+        assert_eq!(cloud.audience(Scope::OpenSourceDatabases), "https://oss.test");
         assert_eq!(cloud.audience(Scope::SqlDatabase), "https://sql.test/");
         assert_eq!(cloud.postgresql_host_suffix, ".pg.test");
         assert_eq!(cloud.mysql_host_suffix, ".mysql.database.azure.com");

@@ -9,8 +9,10 @@ mod envelope;
 pub mod error;
 pub mod graph;
 mod http;
+pub mod managed_identity;
 mod metadata;
 mod operation;
+pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
@@ -106,9 +108,7 @@ impl Azure {
         let discover = || async {
             let host = settings.metadata_host.as_deref();
             let host = host.expect("without a metadata host the cloud is known from the beginning");
-            metadata::discover(&self.0.http, host)
-                .await?
-                .with(&settings.endpoints)
+            metadata::discover(&self.0.http, host).await?.with(&settings.endpoints)
         };
         self.0.cloud.get_or_try_init(discover).await
     }
@@ -121,11 +121,7 @@ impl Azure {
 
     /// A token, also when what the sign-in needs was made minutes ago: an application, its
     /// certificate or its federated credential.
-    pub async fn token_when_known(
-        &self,
-        scope: Scope,
-        patience: &Patience,
-    ) -> Result<Token, Error> {
+    pub async fn token_when_known(&self, scope: Scope, patience: &Patience) -> Result<Token, Error> {
         let patience = patience.with_backoff(self.0.pace.propagation);
         until(&patience, "the sign-in to be known to Entra", || async {
             match self.token(scope).await {
@@ -161,9 +157,7 @@ impl Azure {
         let patience = Patience::new(LONGEST_SIGN_IN, inner.pace.request, stop);
         let repeated = AtomicU32::new(0);
         until(&patience, "the sign-in", || async {
-            let signed_in = inner
-                .sign_in
-                .token(&inner.http, &inner.settings, cloud, scope);
+            let signed_in = inner.sign_in.token(&inner.http, &inner.settings, cloud, scope);
             let error = match signed_in.await {
                 Ok(token) => return Ok(Attempt::Done(token)),
                 Err(error) => error,

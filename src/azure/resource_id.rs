@@ -57,10 +57,7 @@ impl ResourceId {
     }
 
     /// The ID of a resource group.
-    pub fn resource_group_of(
-        subscription: &str,
-        group: &str,
-    ) -> Result<ResourceId, InvalidResourceId> {
+    pub fn resource_group_of(subscription: &str, group: &str) -> Result<ResourceId, InvalidResourceId> {
         format!("/subscriptions/{subscription}/resourceGroups/{group}").parse()
     }
 
@@ -71,8 +68,7 @@ impl ResourceId {
 
     /// The resource group's name; nothing for a resource of the subscription.
     pub fn resource_group(&self) -> Option<&str> {
-        let group =
-            self.segments.len() > 3 && self.segment(2).eq_ignore_ascii_case("resourceGroups");
+        let group = self.segments.len() > 3 && self.segment(2).eq_ignore_ascii_case("resourceGroups");
         group.then(|| self.segment(3))
     }
 
@@ -132,11 +128,7 @@ impl ResourceId {
     }
 
     /// A resource of a provider in or on this: `group.extension("Microsoft.ManagedIdentity/userAssignedIdentities", name)`.
-    pub fn extension(
-        &self,
-        resource_type: &str,
-        name: &str,
-    ) -> Result<ResourceId, InvalidResourceId> {
+    pub fn extension(&self, resource_type: &str, name: &str) -> Result<ResourceId, InvalidResourceId> {
         format!("{self}/providers/{resource_type}/{name}").parse()
     }
 
@@ -182,9 +174,7 @@ impl ResourceId {
     /// Checks the keywords and the pairs; gives the position of the last `providers`.
     fn check_form(&self) -> Result<Option<usize>, InvalidResourceId> {
         let count = self.segments.len();
-        let is = |index: usize, word: &str| {
-            index < count && self.segment(index).eq_ignore_ascii_case(word)
-        };
+        let is = |index: usize, word: &str| index < count && self.segment(index).eq_ignore_ascii_case(word);
         if !self.text.starts_with('/') || !is(0, "subscriptions") {
             return Err(InvalidResourceId::Start(self.text.clone()));
         }
@@ -233,10 +223,7 @@ fn check_characters(text: &str) -> Result<(), InvalidResourceId> {
     if text.contains("//") || text.ends_with('/') {
         return bad("an empty part between two slashes");
     }
-    if text
-        .split('/')
-        .any(|segment| segment == "." || segment == "..")
-    {
+    if text.split('/').any(|segment| segment == "." || segment == "..") {
         return bad("a part that is only dots");
     }
     if text.contains(|c: char| c.is_control()) {
@@ -259,11 +246,7 @@ impl fmt::Display for ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &ResourceId) -> bool {
-        let lower = |text: &str| {
-            text.chars()
-                .flat_map(char::to_lowercase)
-                .collect::<String>()
-        };
+        let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
         self.text.eq_ignore_ascii_case(&other.text) || lower(&self.text) == lower(&other.text)
     }
 }
@@ -283,7 +266,8 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const ADMIN: &str = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg/administrators/O";
+    const ADMIN: &str =
+        "/subscriptions/S/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg/administrators/O";
 
     fn id(text: &str) -> ResourceId {
         text.parse().unwrap()
@@ -338,10 +322,7 @@ mod tests {
         let other = id(&ADMIN.to_lowercase());
         assert_eq!(other, id(ADMIN));
         assert_ne!(other.to_string(), ADMIN);
-        assert_eq!(
-            HashSet::from([other, id(ADMIN), id(&format!("{ADMIN}/"))]).len(),
-            1
-        );
+        assert_eq!(HashSet::from([other, id(ADMIN), id(&format!("{ADMIN}/"))]).len(), 1);
         assert_ne!(id(ADMIN), id("/subscriptions/S"));
     }
 

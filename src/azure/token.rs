@@ -82,12 +82,7 @@ impl Token {
     /// What the token says of its holder.
     pub fn claims(&self) -> Result<Claims, Error> {
         let unexpected = || Error::new(Kind::Unexpected, "the access token is not a readable JWT");
-        let payload = self
-            .secret
-            .expose_secret()
-            .split('.')
-            .nth(1)
-            .ok_or_else(unexpected)?;
+        let payload = self.secret.expose_secret().split('.').nth(1).ok_or_else(unexpected)?;
         let payload = payload.trim_end_matches('=');
         let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| unexpected())?;
         serde_json::from_slice(&json).map_err(|_| unexpected())
@@ -162,11 +157,7 @@ struct Moment {
 
 impl Tokens {
     /// The token for a scope; fetched when there is none, or when it is time to renew it.
-    pub(crate) async fn get<F>(
-        &self,
-        scope: Scope,
-        fetch: impl FnOnce() -> F,
-    ) -> Result<Token, Error>
+    pub(crate) async fn get<F>(&self, scope: Scope, fetch: impl FnOnce() -> F) -> Result<Token, Error>
     where
         F: Future<Output = Result<Token, Error>>,
     {
@@ -178,8 +169,7 @@ impl Tokens {
             return Ok(kept.token.clone());
         }
         // It failed while we stood in line, or just before.
-        let counts =
-            |failure: &&Failure| failure.number > seen || failure.at.elapsed() < FAILURE_LASTS;
+        let counts = |failure: &&Failure| failure.number > seen || failure.at.elapsed() < FAILURE_LASTS;
         if let Some(failure) = content.failure.as_ref().filter(counts) {
             return Err(failure.error.clone());
         }
@@ -211,8 +201,7 @@ impl Tokens {
     /// Forgets a token that the server did not accept, unless it was replaced since.
     pub(crate) async fn discard(&self, scope: Scope, refused: &Token) {
         let mut content = self.slot(scope).content.lock().await;
-        let same =
-            |kept: &mut Kept| kept.token.secret.expose_secret() == refused.secret.expose_secret();
+        let same = |kept: &mut Kept| kept.token.secret.expose_secret() == refused.secret.expose_secret();
         content.kept.take_if(same);
     }
 
@@ -232,11 +221,7 @@ impl Kept {
         let life = Duration::try_from(token.expires_on - now.wall).unwrap_or_default();
         // A token of a few minutes would otherwise be expired from the beginning.
         let end = now.plus(life - MARGIN.min(life / 2));
-        let renew = if life >= LONG_LIFE {
-            now.plus(life / 2)
-        } else {
-            end
-        };
+        let renew = if life >= LONG_LIFE { now.plus(life / 2) } else { end };
         Kept { token, renew, end }
     }
 }

@@ -34,11 +34,7 @@ impl Trust {
     pub fn with_pem(pem: &[u8]) -> Result<Trust, Error> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let certificates = certificates.map_err(|error| {
-            Error::new(
-                Kind::Configuration,
-                "the file of trusted roots is not valid PEM",
-            )
-            .with_source(error)
+            Error::new(Kind::Configuration, "the file of trusted roots is not valid PEM").with_source(error)
         })?;
         if certificates.is_empty() {
             let message = "the file of trusted roots contains no certificate";
@@ -83,16 +79,13 @@ fn build(further: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Error
         })?;
     }
     if roots.is_empty() {
-        let message =
-            "the operating system has no root certificates and no file of trusted roots is given";
+        let message = "the operating system has no root certificates and no file of trusted roots is given";
         return Err(Error::new(Kind::Configuration, message));
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| {
-            Error::new(Kind::Configuration, "TLS cannot be set up").with_source(error)
-        })?
+        .map_err(|error| Error::new(Kind::Configuration, "TLS cannot be set up").with_source(error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))

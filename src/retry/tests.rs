@@ -28,10 +28,7 @@ async fn attempts(patience: &Patience, after: Option<Duration>) -> (Vec<u64>, In
 async fn delays_double_up_to_the_longest_and_the_last_attempt_is_at_the_deadline() {
     let (at, end) = attempts(&patience(20), None).await;
     assert_eq!(at, [0, 1, 3, 7, 12, 17, 20]);
-    assert_eq!(
-        end.to_string(),
-        "waited 20 seconds for the server: it is Updating"
-    );
+    assert_eq!(end.to_string(), "waited 20 seconds for the server: it is Updating");
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,10 +57,7 @@ async fn stop_ends_the_sleep_and_not_the_first_attempt() {
     signal.stop();
     let (at, end) = waiting.await.unwrap();
     assert_eq!(at.len(), 1);
-    assert_eq!(
-        end.to_string(),
-        "stopped while waiting for the server: it is Updating"
-    );
+    assert_eq!(end.to_string(), "stopped while waiting for the server: it is Updating");
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,14 +88,8 @@ async fn an_error_and_a_success_end_the_loop() {
 
 #[test]
 fn bounds_are_validated_and_jitter_stays_between_half_and_whole() {
-    assert_eq!(
-        Backoff::new(Duration::ZERO, SECOND),
-        Err(InvalidBackoff::Zero)
-    );
-    assert_eq!(
-        Backoff::new(2 * SECOND, SECOND),
-        Err(InvalidBackoff::Reversed)
-    );
+    assert_eq!(Backoff::new(Duration::ZERO, SECOND), Err(InvalidBackoff::Zero));
+    assert_eq!(Backoff::new(2 * SECOND, SECOND), Err(InvalidBackoff::Reversed));
     let backoff = Backoff::new(SECOND, 8 * SECOND).unwrap();
     for attempt in 0..100 {
         let full = backoff.without_jitter().delay(attempt);

@@ -39,9 +39,7 @@ impl Certificate {
                 wrong(&format!("the client certificate {path} cannot be read")).with_source(error)
             })?,
         };
-        let password = password
-            .map(|password| password.expose_secret())
-            .unwrap_or_default();
+        let password = password.map(|password| password.expose_secret()).unwrap_or_default();
         match std::str::from_utf8(&bytes) {
             Ok(text) if text.contains("-----BEGIN ") => Certificate::from_pem(text, password),
             _ => Certificate::from_pkcs12(&bytes, password),
@@ -58,10 +56,7 @@ impl Certificate {
             .first()
             .ok_or_else(|| wrong("the client certificate has no private key"))?;
         let key = RsaKeyPair::from_pkcs8(key.key.as_der()).map_err(|error| no_rsa(&error))?;
-        Certificate::matching(
-            key,
-            archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()),
-        )
+        Certificate::matching(key, archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()))
     }
 
     fn from_pem(text: &str, password: &str) -> Result<Certificate, Error> {
@@ -76,7 +71,8 @@ impl Certificate {
                 "CERTIFICATE" => certificates.push(der()?),
                 "PRIVATE KEY" => key = Some(RsaKeyPair::from_pkcs8(&der()?)),
                 "RSA PRIVATE KEY" if content.contains("ENCRYPTED") => {
-                    let message = "the private key is encrypted in OpenSSL's old form: convert it with openssl pkcs8 -topk8";
+                    let message =
+                        "the private key is encrypted in OpenSSL's old form: convert it with openssl pkcs8 -topk8";
                     return Err(wrong(message));
                 }
                 "RSA PRIVATE KEY" => key = Some(RsaKeyPair::from_der(&der()?)),
@@ -99,10 +95,7 @@ impl Certificate {
     }
 
     /// Picks the certificate that holds the key's public part; chains come in any order.
-    fn matching(
-        key: RsaKeyPair,
-        certificates: impl IntoIterator<Item = Vec<u8>>,
-    ) -> Result<Certificate, Error> {
+    fn matching(key: RsaKeyPair, certificates: impl IntoIterator<Item = Vec<u8>>) -> Result<Certificate, Error> {
         let public = key.public_key().as_ref().to_vec();
         let leaf = certificates
             .into_iter()
@@ -130,12 +123,7 @@ impl Certificate {
         let signed = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
-            .sign(
-                &RSA_PSS_SHA256,
-                &SystemRandom::new(),
-                signed.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| wrong("the private key cannot sign"))?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
     }

@@ -8,8 +8,8 @@ use azure_core::credentials::AccessToken;
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
 use azure_core::http::{
-    AsyncRawResponse, Body as CoreBody, ClientOptions, HttpClient, Method, Request as CoreRequest,
-    RetryOptions, StatusCode, Transport,
+    AsyncRawResponse, Body as CoreBody, ClientOptions, HttpClient, Method, Request as CoreRequest, RetryOptions,
+    StatusCode, Transport,
 };
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -38,10 +38,7 @@ pub(crate) fn options(http: &Arc<Http>, cloud: &Cloud) -> ClientOptions {
 /// The token that azure_identity got.
 pub(crate) fn token(result: azure_core::Result<AccessToken>) -> Result<Token, Error> {
     let token = result.map_err(|error| ours(&error))?;
-    Ok(Token::new(
-        token.token.secret().to_owned().into(),
-        token.expires_on,
-    ))
+    Ok(Token::new(token.token.secret().to_owned().into(), token.expires_on))
 }
 
 /// Our own error for azure_identity to carry.
@@ -90,10 +87,6 @@ impl HttpClient for Carrier {
             return Err(carried(refusal(&answer)));
         }
         let status = StatusCode::from(answer.status);
-        Ok(AsyncRawResponse::from_bytes(
-            status,
-            Headers::default(),
-            answer.body,
-        ))
+        Ok(AsyncRawResponse::from_bytes(status, Headers::default(), answer.body))
     }
 }

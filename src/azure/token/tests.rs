@@ -25,19 +25,14 @@ impl Counted {
             let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
             tokio::task::yield_now().await;
             match fail {
-                true => Err(Error::new(
-                    Kind::SignIn { aadsts: None },
-                    format!("refused {number}"),
-                )),
+                true => Err(Error::new(Kind::SignIn { aadsts: None }, format!("refused {number}"))),
                 false => Ok(Token::new(
                     number.to_string().into(),
                     OffsetDateTime::now_utc() + self.life,
                 )),
             }
         });
-        token
-            .await
-            .map(|token| token.secret.expose_secret().to_owned())
+        token.await.map(|token| token.secret.expose_secret().to_owned())
     }
 }
 
@@ -63,15 +58,9 @@ async fn one_refusal_is_shared_by_those_in_line_and_tried_again_by_those_who_com
     for task in asking.collect::<Vec<_>>() {
         assert_eq!(task.await.unwrap(), "refused 1");
     }
-    assert_eq!(
-        counted.get(false).await.unwrap_err().to_string(),
-        "refused 1"
-    );
+    assert_eq!(counted.get(false).await.unwrap_err().to_string(), "refused 1");
     tokio::time::advance(FAILURE_LASTS).await;
-    assert_eq!(
-        counted.get(true).await.unwrap_err().to_string(),
-        "refused 2"
-    );
+    assert_eq!(counted.get(true).await.unwrap_err().to_string(), "refused 2");
     counted.tokens.forgive(Scope::Graph).await;
     assert_eq!(counted.get(false).await.unwrap(), "3");
 }
@@ -83,10 +72,7 @@ async fn a_token_is_renewed_five_minutes_before_its_end() {
     tokio::time::advance(54 * MINUTE).await;
     assert_eq!(counted.get(false).await.unwrap(), "1");
     tokio::time::advance(MINUTE).await;
-    assert_eq!(
-        counted.get(true).await.unwrap_err().to_string(),
-        "refused 2"
-    );
+    assert_eq!(counted.get(true).await.unwrap_err().to_string(), "refused 2");
     tokio::time::advance(MINUTE).await;
     assert_eq!(counted.get(false).await.unwrap(), "3");
 }

@@ -36,24 +36,14 @@ async fn an_assertion_is_signed_with_ps256_and_says_what_entra_wants() {
         .assertion("client", "https://login.test/t/oauth2/v2.0/token", now)
         .unwrap();
     let parts: Vec<&str> = jwt.expose_secret().split('.').collect();
-    let json = |part: &str| -> serde_json::Value {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-    };
+    let json =
+        |part: &str| -> serde_json::Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
     let header = json(parts[0]);
-    assert_eq!(
-        (&header["alg"], &header["typ"]),
-        (&"PS256".into(), &"JWT".into())
-    );
-    assert_eq!(
-        header["x5t#S256"],
-        URL_SAFE_NO_PAD.encode(digest(&SHA256, &leaf))
-    );
+    assert_eq!((&header["alg"], &header["typ"]), (&"PS256".into(), &"JWT".into()));
+    assert_eq!(header["x5t#S256"], URL_SAFE_NO_PAD.encode(digest(&SHA256, &leaf)));
     let claims = json(parts[1]);
     assert_eq!(claims["aud"], "https://login.test/t/oauth2/v2.0/token");
-    assert_eq!(
-        (&claims["iss"], &claims["sub"]),
-        (&"client".into(), &"client".into())
-    );
+    assert_eq!((&claims["iss"], &claims["sub"]), (&"client".into(), &"client".into()));
     assert_eq!(
         (claims["nbf"].as_i64(), claims["exp"].as_i64()),
         (Some(1_800_000_000), Some(1_800_000_600))
@@ -82,10 +72,7 @@ async fn pkcs12_is_opened_with_its_password() {
     assert_eq!(load(&pfx, Some("open sesame")).await.unwrap().leaf, leaf);
     for password in [None, Some("wrong")] {
         let error = load(&pfx, password).await.err().unwrap();
-        assert!(
-            error.to_string().contains("the password is wrong"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("the password is wrong"), "{error}");
         assert_eq!(error.kind(), Kind::Configuration);
     }
     let unprotected = store.writer("").write().unwrap();
@@ -95,20 +82,11 @@ async fn pkcs12_is_opened_with_its_password() {
 #[tokio::test]
 async fn an_encrypted_pem_key_is_opened_with_its_password() {
     let (leaf, key) = made();
-    let parameters =
-        Parameters::generate_pbkdf2_sha256_aes256cbc(1000, b"saltsalt", [7; 16]).unwrap();
+    let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(1000, b"saltsalt", [7; 16]).unwrap();
     let encrypted = PrivateKeyInfoRef::try_from(key.as_slice()).unwrap();
-    let encrypted = encrypted
-        .encrypt_with_params(parameters, "open sesame")
-        .unwrap();
+    let encrypted = encrypted.encrypt_with_params(parameters, "open sesame").unwrap();
     let bundle = pem("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()) + &pem("CERTIFICATE", &leaf);
-    assert_eq!(
-        load(bundle.as_bytes(), Some("open sesame"))
-            .await
-            .unwrap()
-            .leaf,
-        leaf
-    );
+    assert_eq!(load(bundle.as_bytes(), Some("open sesame")).await.unwrap().leaf, leaf);
     let error = load(bundle.as_bytes(), None).await.err().unwrap();
     assert!(error.to_string().contains("cannot be decrypted"), "{error}");
 }
@@ -116,8 +94,7 @@ async fn an_encrypted_pem_key_is_opened_with_its_password() {
 #[tokio::test]
 async fn the_leaf_is_found_by_its_key_and_a_stranger_is_refused() {
     let ((leaf, key), (other, _)) = (made(), made());
-    let bundle =
-        pem("CERTIFICATE", &other) + &pem("CERTIFICATE", &leaf) + &pem("PRIVATE KEY", &key);
+    let bundle = pem("CERTIFICATE", &other) + &pem("CERTIFICATE", &leaf) + &pem("PRIVATE KEY", &key);
     assert_eq!(load(bundle.as_bytes(), None).await.unwrap().leaf, leaf);
     let message = |result: Result<Certificate, Error>| result.err().unwrap().to_string();
     let stranger = pem("CERTIFICATE", &other) + &pem("PRIVATE KEY", &key);

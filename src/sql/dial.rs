@@ -1,0 +1,173 @@
+//! Reaching a server: from its name to an open TCP connection, each stage with its own failure.
+
+use crate::sql::error::{Error, Kind, Unreachable};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Its own name, which its certificate carries.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `host:port` to dial instead: a tunnel, a bastion, an emulator.
+    pub dial: Option<String>,
+}
+
+impl Endpoint {
+    /// What is dialled, as `host:port`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match &self.dial {
+            Some(dial) => dial.clone(),
+            None if self.host.contains(':') => format!("[{}]:{}", self.host, self.port),
+            None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// The addresses of what is dialled; never an empty list.
+    pub async fn resolve(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
+        let target = self.target();
+        let failed = |message: String| Error::new(Kind::Unreachable(Unreachable::NameResolution), message);
+        match timeout_at(deadline, lookup_host(&target)).await {
+            Err(_) => Err(failed(format!("the name of {target} was not resolved in time"))),
+            Ok(Err(error)) => Err(failed(format!("the name of {target} has no address here")).because(error)),
+            Ok(Ok(found)) => {
+                let addresses: Vec<SocketAddr> = found.collect();
+                if addresses.is_empty() {
+                    return Err(failed(format!("the name of {target} has no address here")));
+                }
+                Ok(addresses)
+            }
+        }
+    }
+
+    /// Connects to the first address that answers; the time left is shared among them.
+    pub async fn connect(&self, addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Error> {
+        let mut failure = None;
+        for (index, address) in addresses.iter().enumerate() {
+            let attempts_left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+            let share = deadline.saturating_duration_since(Instant::now()) / attempts_left;
+            match timeout_at(Instant::now() + share, open(*address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = Some(error),
+                Err(_) => failure = Some(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        let error = failure.unwrap_or_else(|| io::ErrorKind::NotFound.into());
+        Err(self.unreachable(addresses, error))
+    }
+
+    fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> Error {
+        let private = self.dial.is_none() && addresses.iter().all(|address| is_private(address.ip()));
+        let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let (target, shown) = (self.target(), shown.join(", "));
+        let (reason, message) = match error.kind() {
+            io::ErrorKind::ConnectionRefused => {
+                (Unreachable::Refused, format!("{target} ({shown}) refuses connections"))
+            }
+            _ if private => {
+                let message = format!("{target} leads to the private address {shown}, which does not answer from here");
+                (Unreachable::PrivateAddress, message)
+            }
+            io::ErrorKind::TimedOut => (Unreachable::TimedOut, format!("{target} ({shown}) does not answer")),
+            _ => (Unreachable::Network, format!("no connection to {target} ({shown})")),
+        };
+        Error::new(Kind::Unreachable(reason), message).because(error)
+    }
+}
+
+/// Opens one connection, with keep-alive so that a dead peer is noticed.
+pub(crate) async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_keepalive(true)?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Whether an address means something in one network only. Loopback is not counted: it is here.
+#[must_use]
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            address.is_private() || address.is_link_local() || (first == 100 && (64..128).contains(&second))
+        }
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(mapped) => is_private(mapped.into()),
+            None => address.is_unique_local() || address.is_unicast_link_local(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn endpoint(dial: Option<&str>) -> Endpoint {
+        Endpoint {
+            host: "pg.example.test".into(),
+            port: 5432,
+            dial: dial.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_told_apart() {
+        for private in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.64.0.1",
+            "fd00::1",
+            "::ffff:10.0.0.1",
+        ] {
+            assert!(is_private(private.parse().unwrap()), "{private}");
+        }
+        for public in ["20.1.2.3", "127.0.0.1", "::1", "100.128.0.1", "172.32.0.1"] {
+            assert!(!is_private(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_that_does_not_answer_is_named_as_such() {
+        let private = ["10.0.0.5:5432".parse().unwrap()];
+        let kind = |dial, error: io::ErrorKind| endpoint(dial).unreachable(&private, error.into()).kind;
+        use Unreachable::*;
+        assert_eq!(kind(None, io::ErrorKind::TimedOut), Kind::Unreachable(PrivateAddress));
+        assert_eq!(
+            kind(None, io::ErrorKind::HostUnreachable),
+            Kind::Unreachable(PrivateAddress)
+        );
+        assert_eq!(kind(None, io::ErrorKind::ConnectionRefused), Kind::Unreachable(Refused));
+        assert_eq!(
+            kind(Some("127.0.0.1:1"), io::ErrorKind::TimedOut),
+            Kind::Unreachable(TimedOut)
+        );
+        assert_eq!(
+            kind(Some("127.0.0.1:1"), io::ErrorKind::HostUnreachable),
+            Kind::Unreachable(Network)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_without_a_listener_refuses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let endpoint = endpoint(Some(&address.to_string()));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let addresses = endpoint.resolve(deadline).await.unwrap();
+        let error = endpoint.connect(&addresses, deadline).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Unreachable(Unreachable::Refused));
+    }
+}

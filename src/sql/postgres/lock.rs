@@ -1,0 +1,90 @@
+//! Locks between those who write to one server: other resources, other processes, other machines.
+
+use crate::sql;
+use crate::sql::statement::Statement;
+use std::collections::BTreeSet;
+
+/// What is locked: an object, by its catalogue's and its own number.
+///
+/// PostgreSQL keeps advisory locks apart by database. What all databases share (roles, memberships,
+/// databases) is therefore locked in database `postgres`, everything else in the object's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lock {
+    catalog: u32,
+    object: u32,
+}
+
+impl Lock {
+    /// A role: its attributes, label, settings and memberships.
+    #[must_use]
+    pub fn role(oid: u32) -> Lock {
+        Lock {
+            catalog: 1260,
+            object: oid,
+        }
+    }
+
+    /// An object of a catalogue.
+    #[must_use]
+    pub fn object(catalog: u32, oid: u32) -> Lock {
+        Lock {
+            catalog,
+            object: oid,
+        }
+    }
+
+    /// What has no number yet: making something of this name in a catalogue.
+    #[must_use]
+    pub fn name(catalog: u32, name: &str) -> Lock {
+        // FNV-1a: the same in every process and version, which the standard library's hash is not.
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        Lock {
+            catalog: !catalog,
+            object: hash,
+        }
+    }
+}
+
+/// The statements that take the locks, in the one order that all keep to; they last until the transaction ends.
+/// Meant as the first statements of [`Session::begin`](crate::sql::session::Session::begin).
+#[must_use]
+pub fn take(locks: &BTreeSet<Lock>) -> Vec<Statement> {
+    // Two numbers of 32 bits, signed: another space than the single number that other tools use.
+    let signed = |number: u32| i64::from(number.cast_signed());
+    let take = |lock: &Lock| {
+        sql!(
+            "SELECT pg_catalog.pg_advisory_xact_lock({}, {})",
+            signed(lock.catalog),
+            signed(lock.object)
+        )
+    };
+    locks.iter().map(take).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::quote::Dialect;
+
+    #[test]
+    fn locks_are_taken_in_one_order() {
+        let locks = BTreeSet::from([
+            Lock::name(1260, "app"),
+            Lock::role(4_000_000_000),
+            Lock::object(1262, 5),
+            Lock::role(7),
+        ]);
+        let text: Vec<String> = take(&locks)
+            .iter()
+            .map(|statement| statement.render(Dialect::PostgreSql))
+            .collect();
+        expect_test::expect![[r#"
+            SELECT pg_catalog.pg_advisory_xact_lock(1260, 7)
+            SELECT pg_catalog.pg_advisory_xact_lock(1260, -294967296)
+            SELECT pg_catalog.pg_advisory_xact_lock(1262, 5)
+            SELECT pg_catalog.pg_advisory_xact_lock(-1261, 527074092)"#]]
+        .assert_eq(&text.join("\n"));
+    }
+}
