@@ -1,6 +1,5 @@
 //! Privileges as sets: what a class of objects knows, what is held, what is missing. Knows no statement.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -213,12 +212,6 @@ impl Holding {
             unexpected: self.granted.without(wanted),
         }
     }
-}
-
-/// The keywords of a set, for a message or an attribute.
-#[must_use]
-pub fn words(set: Privileges) -> BTreeSet<String> {
-    set.keywords().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
+use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::{Dependency, DependencyKind, ServerCatalog};
 use crate::sql::postgres::test_server::server;
@@ -12,40 +13,7 @@ use crate::sql::session::Session;
 use crate::sql::statement::{Name, Part};
 use expect_test::expect;
 
-/// One of each kind, the names as hostile as they may be.
-const EVERY_KIND: &str = r#"
-CREATE SCHEMA "we""ird.s";
-SET LOCAL search_path = "we""ird.s", pg_catalog;
-CREATE TABLE plain (id bigserial PRIMARY KEY, gen int GENERATED ALWAYS AS IDENTITY, body text, UNIQUE (gen));
-CREATE TABLE parent (a int, b int) PARTITION BY RANGE (a);
-CREATE TABLE child PARTITION OF parent FOR VALUES FROM (0) TO (10);
-CREATE TABLE heir () INHERITS (plain);
-CREATE VIEW view AS SELECT body FROM plain;
-CREATE MATERIALIZED VIEW totals AS SELECT 1 AS one;
-CREATE SEQUENCE free;
-CREATE TYPE mood AS ENUM ('sad');
-CREATE TYPE pair AS (x int);
-CREATE TYPE span AS RANGE (subtype = int4);
-CREATE DOMAIN positive AS int CHECK (VALUE > 0);
-CREATE FUNCTION "f'x"(a int, b text[], c mood, VARIADIC d positive[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
-CREATE FUNCTION nothing() RETURNS int LANGUAGE sql AS 'SELECT 1';
-CREATE PROCEDURE p(a int) LANGUAGE sql AS 'SELECT 1';
-CREATE AGGREGATE agg(int) (SFUNC = int4pl, STYPE = int4);
-CREATE COLLATION coll FROM "C";
-CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
-CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
-CREATE OPERATOR !! (RIGHTARG = int, FUNCTION = int4um);
-CREATE OPERATOR FAMILY fam USING btree;
-CREATE OPERATOR CLASS cls FOR TYPE int USING btree FAMILY fam AS FUNCTION 1 btint4cmp(int, int);
-CREATE TEXT SEARCH CONFIGURATION conf (COPY = simple);
-CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple);
-CREATE STATISTICS stats ON a, b FROM parent;
-CREATE PUBLICATION pub;
-CREATE FOREIGN DATA WRAPPER wrapper;
-CREATE SERVER far FOREIGN DATA WRAPPER wrapper;
-CREATE FOREIGN TABLE distant (a int) SERVER far;
-SELECT lo_create(4711);
-"#;
+const EVERY_KIND: &str = include_str!("every_kind.sql");
 
 #[tokio::test]
 async fn every_kind_of_object_is_found_and_can_be_addressed() {
@@ -377,4 +345,24 @@ async fn roles_come_with_settings_memberships_and_comments() {
         "azuresu"
     );
     assert!(database.allows_connections && database.acl.is_none() && database.owner == 10);
+}
+
+#[tokio::test]
+async fn an_ordinary_role_may_read_everything() {
+    let Some(server) = server() else { return };
+    server.database("ordinary").await;
+    server.run("ordinary", EVERY_KIND).await;
+    server
+        .run("postgres", "CREATE ROLE ordinary LOGIN PASSWORD 'a-token'")
+        .await;
+    let session = server.session("ordinary", "ordinary").await;
+    let roles = ServerCatalog::load(&session).await.unwrap();
+    assert_eq!(
+        roles.role_name(roles.current_role).unwrap().as_str(),
+        "ordinary"
+    );
+    let catalog = DatabaseCatalog::load(&session).await.unwrap();
+    assert!(catalog.objects.len() > 30);
+    assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);
+    assert!(lock::budget(&session).await.unwrap() >= 6400);
 }

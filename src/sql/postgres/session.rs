@@ -111,8 +111,7 @@ impl Connection {
         };
         let result = result.await.map_err(driver_error);
         running.disarm();
-        result
-            .map_err(|error| error.during(script.templates.get(done).copied().unwrap_or_default()))
+        result.map_err(|error| error.during(script.template(done)))
     }
 }
 
@@ -136,6 +135,15 @@ impl Script {
         for (name, value) in settings(&connection.limits) {
             self.add("SET LOCAL", &format!("SET LOCAL {name} = {value}"));
         }
+    }
+
+    /// Which statement failed when so many were done before it.
+    fn template(&self, done: usize) -> &'static str {
+        self.templates
+            .get(done)
+            .or(self.templates.last())
+            .copied()
+            .unwrap_or_default()
     }
 
     fn add(&mut self, template: &'static str, text: &str) {

@@ -7,10 +7,10 @@ use base64::Engine;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// The server's name, which only its certificate knows.
 pub(crate) const HOST: &str = "pg-test.postgres.database.azure.com";
@@ -97,10 +97,6 @@ fn binaries() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").exists())
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "it ends with this process, whose handle on it is static"
-)]
 fn start(binaries: &Path) -> TestServer {
     let folder = tempfile::Builder::new()
         .prefix("entradb-sql-")
@@ -129,34 +125,29 @@ fn start(binaries: &Path) -> TestServer {
         .unwrap()
         .port();
     let script = format!(
-        r#"cd "$2"; echo {PASSWORD} > pw; "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C >init.log 2>&1
-        chmod 600 server.key
-        "$1/postgres" -D data -c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-          -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" -c hba_file="$2/pg_hba.conf" \
-          >server.log 2>&1 &
-        read -r _; kill -QUIT $!; wait; rm -rf "$2""#
+        r#"cd "$2" && chmod 600 server.key && echo {PASSWORD} > pw &&
+        "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C > init.log 2>&1 &&
+        "$1/pg_ctl" -D data -w -l server.log start > start.log 2>&1 -o "-c port={port} -c listen_addresses=127.0.0.1 \
+          -c unix_socket_directories= -c fsync=off -c ssl=on -c ssl_cert_file=$2/server.crt \
+          -c ssl_key_file=$2/server.key -c hba_file=$2/pg_hba.conf" && echo started || cat *.log
+        read -r _; "$1/pg_ctl" -D data -m immediate stop > /dev/null; rm -rf "$2""#
     );
-    let process = spawn(binaries, &folder, &script);
-    let address = ([127, 0, 0, 1], port).into();
-    for _ in 0..1200 {
-        if ready(address) {
-            let endpoint = Endpoint {
-                host: HOST.into(),
-                port: 5432,
-                dial: Some(format!("127.0.0.1:{port}")),
-            };
-            return TestServer {
-                endpoint,
-                tls: trusting(certificate.cert.der()),
-                _process: process,
-            };
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
+    let mut process = spawn(binaries, &folder, &script);
+    let mut said = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert_eq!(said.trim(), "started", "PostgreSQL does not start");
+    let endpoint = Endpoint {
+        host: HOST.into(),
+        port: 5432,
+        dial: Some(format!("127.0.0.1:{port}")),
+    };
+    TestServer {
+        endpoint,
+        tls: trusting(certificate.cert.der()),
+        _process: process,
     }
-    panic!(
-        "PostgreSQL did not start: {}",
-        fs::read_to_string(folder.join("server.log")).unwrap_or_default()
-    );
 }
 
 /// As an unprivileged user: PostgreSQL does not run as root.
@@ -184,20 +175,9 @@ fn spawn(binaries: &Path, folder: &Path, script: &str) -> Child {
         .arg("sh")
         .arg(binaries)
         .arg(folder)
-        .stdin(Stdio::piped());
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     command.spawn().unwrap()
-}
-
-/// Takes TLS only once the postmaster listens; the login itself is the tests' business.
-fn ready(address: std::net::SocketAddr) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
-        return false;
-    };
-    let mut answer = [0];
-    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && answer == *b"S"
 }
 
 pub(crate) fn trusting(certificate: &CertificateDer<'_>) -> Arc<ClientConfig> {
