@@ -3,6 +3,7 @@
 use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
+use crate::sql::postgres::label::PrincipalKind;
 use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::{Dependency, DependencyKind, ServerCatalog};
@@ -365,4 +366,24 @@ async fn an_ordinary_role_may_read_everything() {
     assert!(catalog.objects.len() > 30);
     assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);
     assert!(lock::budget(&session).await.unwrap() >= 6400);
+}
+
+#[tokio::test]
+async fn labels_of_the_right_provider_are_bindings() {
+    let Some(server) = server() else { return };
+    server
+        .run(
+            "postgres",
+            "SET LOCAL allow_system_table_mods = on; CREATE ROLE bound; CREATE ROLE unbound;
+            INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'pgaadauth',
+                'aadauth,oid=6f1a2b3c-0000-4000-8000-0123456789ab,type=service' FROM pg_roles WHERE rolname = 'bound';
+            INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'pgaadauth-int',
+                'type=service,oid=x,tenant_id=y' FROM pg_roles WHERE rolname IN ('bound', 'unbound')",
+        )
+        .await;
+    let session = server.session("azuresu", "postgres").await;
+    let catalog = ServerCatalog::load(&session).await.unwrap();
+    let label = catalog.role("bound").unwrap().binding().unwrap();
+    assert_eq!(label.kind, Some(PrincipalKind::Service));
+    assert_eq!(catalog.role("unbound").unwrap().label, None);
 }

@@ -2,6 +2,7 @@
 
 use crate::sql::error::{Kind, LoginRefusal, TlsFailure};
 use crate::sql::postgres::connection::{Login, connect};
+use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::test_server::{HOST, PASSWORD, TestServer, server, trusting};
 use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement, Text};
@@ -247,4 +248,24 @@ async fn behind_a_pooler_settings_go_with_each_transaction() {
         session.query(left, &[]).await.unwrap()[0].text(0).unwrap(),
         "750ms"
     );
+}
+
+#[tokio::test]
+async fn of_two_writers_one_waits_and_then_gives_way() {
+    let Some(server) = server() else { return };
+    let locks = lock::take(&[Lock::role(4711)].into());
+    let mut first = superuser(server).await;
+    let held = first.begin(&locks).await.unwrap();
+    let login = Login {
+        user: "azuresu".into(),
+        token: PASSWORD.into(),
+    };
+    let mut target = server.target(&login, "postgres");
+    target.limits.lock = Duration::from_millis(50);
+    let mut second = connect(&target, &server.tls).await.unwrap();
+    let error = second.begin(&locks).await.err().unwrap();
+    assert_eq!(error.kind, Kind::LockNotAvailable);
+    assert!(error.is_transient() && error.statement.contains("advisory"));
+    held.rollback().await.unwrap();
+    second.begin(&locks).await.unwrap().commit().await.unwrap();
 }
