@@ -31,15 +31,10 @@ impl Endpoint {
     /// The addresses of what is dialled; never an empty list.
     pub async fn resolve(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
         let target = self.target();
-        let failed =
-            |message: String| Error::new(Kind::Unreachable(Unreachable::NameResolution), message);
+        let failed = |message: String| Error::new(Kind::Unreachable(Unreachable::NameResolution), message);
         match timeout_at(deadline, lookup_host(&target)).await {
-            Err(_) => Err(failed(format!(
-                "the name of {target} was not resolved in time"
-            ))),
-            Ok(Err(error)) => {
-                Err(failed(format!("the name of {target} has no address here")).because(error))
-            }
+            Err(_) => Err(failed(format!("the name of {target} was not resolved in time"))),
+            Ok(Err(error)) => Err(failed(format!("the name of {target} has no address here")).because(error)),
             Ok(Ok(found)) => {
                 let addresses: Vec<SocketAddr> = found.collect();
                 if addresses.is_empty() {
@@ -51,11 +46,7 @@ impl Endpoint {
     }
 
     /// Connects to the first address that answers; the time left is shared among them.
-    pub async fn connect(
-        &self,
-        addresses: &[SocketAddr],
-        deadline: Instant,
-    ) -> Result<TcpStream, Error> {
+    pub async fn connect(&self, addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Error> {
         let mut failure = None;
         for (index, address) in addresses.iter().enumerate() {
             let attempts_left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
@@ -71,29 +62,19 @@ impl Endpoint {
     }
 
     fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> Error {
-        let private =
-            self.dial.is_none() && addresses.iter().all(|address| is_private(address.ip()));
+        let private = self.dial.is_none() && addresses.iter().all(|address| is_private(address.ip()));
         let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let (target, shown) = (self.target(), shown.join(", "));
         let (reason, message) = match error.kind() {
-            io::ErrorKind::ConnectionRefused => (
-                Unreachable::Refused,
-                format!("{target} ({shown}) refuses connections"),
-            ),
+            io::ErrorKind::ConnectionRefused => {
+                (Unreachable::Refused, format!("{target} ({shown}) refuses connections"))
+            }
             _ if private => {
-                let message = format!(
-                    "{target} leads to the private address {shown}, which does not answer from here"
-                );
+                let message = format!("{target} leads to the private address {shown}, which does not answer from here");
                 (Unreachable::PrivateAddress, message)
             }
-            io::ErrorKind::TimedOut => (
-                Unreachable::TimedOut,
-                format!("{target} ({shown}) does not answer"),
-            ),
-            _ => (
-                Unreachable::Network,
-                format!("no connection to {target} ({shown})"),
-            ),
+            io::ErrorKind::TimedOut => (Unreachable::TimedOut, format!("{target} ({shown}) does not answer")),
+            _ => (Unreachable::Network, format!("no connection to {target} ({shown})")),
         };
         Error::new(Kind::Unreachable(reason), message).because(error)
     }
@@ -118,9 +99,7 @@ pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {
             let [first, second, ..] = address.octets();
-            address.is_private()
-                || address.is_link_local()
-                || (first == 100 && (64..128).contains(&second))
+            address.is_private() || address.is_link_local() || (first == 100 && (64..128).contains(&second))
         }
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
             Some(mapped) => is_private(mapped.into()),
@@ -162,21 +141,14 @@ mod tests {
     #[test]
     fn a_private_address_that_does_not_answer_is_named_as_such() {
         let private = ["10.0.0.5:5432".parse().unwrap()];
-        let kind =
-            |dial, error: io::ErrorKind| endpoint(dial).unreachable(&private, error.into()).kind;
+        let kind = |dial, error: io::ErrorKind| endpoint(dial).unreachable(&private, error.into()).kind;
         use Unreachable::*;
-        assert_eq!(
-            kind(None, io::ErrorKind::TimedOut),
-            Kind::Unreachable(PrivateAddress)
-        );
+        assert_eq!(kind(None, io::ErrorKind::TimedOut), Kind::Unreachable(PrivateAddress));
         assert_eq!(
             kind(None, io::ErrorKind::HostUnreachable),
             Kind::Unreachable(PrivateAddress)
         );
-        assert_eq!(
-            kind(None, io::ErrorKind::ConnectionRefused),
-            Kind::Unreachable(Refused)
-        );
+        assert_eq!(kind(None, io::ErrorKind::ConnectionRefused), Kind::Unreachable(Refused));
         assert_eq!(
             kind(Some("127.0.0.1:1"), io::ErrorKind::TimedOut),
             Kind::Unreachable(TimedOut)

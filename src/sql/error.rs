@@ -203,11 +203,7 @@ impl Error {
     pub fn ends_session(&self) -> bool {
         matches!(
             self.kind,
-            Kind::ServerClosing
-                | Kind::ConnectionLost
-                | Kind::Unreachable(_)
-                | Kind::Tls(_)
-                | Kind::Unexpected
+            Kind::ServerClosing | Kind::ConnectionLost | Kind::Unreachable(_) | Kind::Tls(_) | Kind::Unexpected
         )
     }
 }
@@ -252,10 +248,7 @@ mod tests {
         let error = Error::reported(Kind::NotFound, report)
             .during("DROP ROLE {}")
             .because("the cause");
-        assert_eq!(
-            error.to_string(),
-            "role \"app\" does not exist (SQLSTATE 42704)"
-        );
+        assert_eq!(error.to_string(), "role \"app\" does not exist (SQLSTATE 42704)");
         assert_eq!(error.kind, Kind::NotFound);
     }
 }

@@ -27,11 +27,7 @@ impl Dialect {
                 // The space keeps E from growing together with a word before it.
                 out.push_str(if backslash { " E'" } else { "'" });
                 let text = text.replace('\'', "''");
-                out.push_str(&if backslash {
-                    text.replace('\\', "\\\\")
-                } else {
-                    text
-                });
+                out.push_str(&if backslash { text.replace('\\', "\\\\") } else { text });
                 out.push('\'');
             }
         }

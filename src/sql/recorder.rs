@@ -23,11 +23,7 @@ impl Recorder {
     /// Answers the next query that contains `fragment`; queries without an answer get no rows.
     pub(crate) fn answer(self, fragment: &'static str, rows: Vec<Row>) -> Recorder {
         let mut state = self.state();
-        match state
-            .answers
-            .iter_mut()
-            .find(|(known, _)| *known == fragment)
-        {
+        match state.answers.iter_mut().find(|(known, _)| *known == fragment) {
             Some((_, queue)) => queue.push_back(rows),
             None => state.answers.push((fragment, VecDeque::from([rows]))),
         }
@@ -60,9 +56,7 @@ impl Recorder {
         let mut state = self.state();
         statements.iter().try_for_each(|statement| {
             let text = statement.render(Dialect::PostgreSql);
-            state
-                .note(text)
-                .map_err(|error| error.during(statement.template()))
+            state.note(text).map_err(|error| error.during(statement.template()))
         })
     }
 
@@ -78,9 +72,7 @@ impl Recorder {
             .answers
             .iter_mut()
             .find(|(fragment, queue)| sql.contains(fragment) && !queue.is_empty());
-        Ok(answer
-            .and_then(|(_, queue)| queue.pop_front())
-            .unwrap_or_default())
+        Ok(answer.and_then(|(_, queue)| queue.pop_front()).unwrap_or_default())
     }
 
     pub(crate) fn begin(&self, first: &[Statement]) -> Result<(), Error> {
@@ -105,16 +97,10 @@ impl Recorder {
 
 impl State {
     fn note(&mut self, text: String) -> Result<(), Error> {
-        let failure = self
-            .failures
-            .iter()
-            .position(|(fragment, _)| text.contains(fragment));
+        let failure = self.failures.iter().position(|(fragment, _)| text.contains(fragment));
         self.transcript.push(text);
         match failure {
-            Some(index) => Err(Error::new(
-                self.failures.remove(index).1,
-                "failed on command",
-            )),
+            Some(index) => Err(Error::new(self.failures.remove(index).1, "failed on command")),
             None => Ok(()),
         }
     }

@@ -107,9 +107,7 @@ impl Row {
     pub fn optional_oid(&self, column: usize) -> Result<Option<u32>, Error> {
         match self.cell(column) {
             Cell::Null => Ok(None),
-            _ => self
-                .oid(column)
-                .map(|oid| Some(oid).filter(|oid| *oid != 0)),
+            _ => self.oid(column).map(|oid| Some(oid).filter(|oid| *oid != 0)),
         }
     }
 

@@ -50,8 +50,7 @@ impl Session {
 
     /// Runs one statement.
     pub async fn execute(&self, statement: impl Borrow<Statement>) -> Result<(), Error> {
-        self.execute_all(std::slice::from_ref(statement.borrow()))
-            .await
+        self.execute_all(std::slice::from_ref(statement.borrow())).await
     }
 
     /// Runs statements in one round trip: all of them or, when one fails, none.

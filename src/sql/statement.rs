@@ -193,10 +193,7 @@ pub enum InvalidName {
     #[error("a name may not contain the character NUL")]
     Nul,
     /// The server would cut it without a word.
-    #[error(
-        "a name may have {} bytes at most, this one has {bytes}",
-        Name::LONGEST
-    )]
+    #[error("a name may have {} bytes at most, this one has {bytes}", Name::LONGEST)]
     TooLong {
         /// Its length in UTF-8.
         bytes: usize,
@@ -330,20 +327,14 @@ mod tests {
 
     #[test]
     fn a_backslash_makes_an_escape_string() {
-        assert_eq!(
-            render(&sql!("{}", Text::new(r"C:\it's").unwrap())),
-            r" E'C:\\it''s'"
-        );
+        assert_eq!(render(&sql!("{}", Text::new(r"C:\it's").unwrap())), r" E'C:\\it''s'");
     }
 
     #[test]
     fn names_that_a_server_would_not_keep_are_refused() {
         assert_eq!(Name::new(""), Err(InvalidName::Empty));
         assert_eq!(Name::new("a\0b"), Err(InvalidName::Nul));
-        assert_eq!(
-            Name::new("é".repeat(32)),
-            Err(InvalidName::TooLong { bytes: 64 })
-        );
+        assert_eq!(Name::new("é".repeat(32)), Err(InvalidName::TooLong { bytes: 64 }));
         assert!(Name::new("x".repeat(63)).is_ok());
         assert_eq!(Text::new("a\0b"), Err(InvalidText));
         assert!(Symbol::new("<->").is_some());

@@ -50,10 +50,7 @@ impl Tls {
         match offered.await {
             Ok(b'S') => {}
             Ok(b'N') => {
-                return Err(refused(
-                    TlsFailure::NotOffered,
-                    "the server does not offer TLS",
-                ));
+                return Err(refused(TlsFailure::NotOffered, "the server does not offer TLS"));
             }
             // A server that cannot even fork answers with an error in place of a letter.
             Ok(b'E') => {
@@ -105,9 +102,7 @@ fn explain(error: &io::Error) -> Error {
 
 fn verdict_on_certificate(reason: &CertificateError) -> TlsFailure {
     match reason {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            TlsFailure::NameMismatch
-        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => TlsFailure::NameMismatch,
         _ => TlsFailure::Untrusted,
     }
 }

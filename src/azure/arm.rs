@@ -1,0 +1,273 @@
+//! Azure Resource Manager: get, find, list, put, patch and delete, each to its very end. It does not know any resource.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::azure::Azure;
+use crate::azure::answer::Answer;
+use crate::azure::call::Call;
+use crate::azure::cloud::{Scope, is_on};
+use crate::azure::error::{Error, Kind};
+use crate::azure::operation::{Operation, Step, Verb};
+use crate::azure::resource_id::ResourceId;
+use crate::retry::{Attempt, Patience, until};
+
+/// How long a resource that was just written may be invisible.
+const LONGEST_INVISIBLE: Duration = Duration::from_secs(120);
+/// No list that we read has more pages.
+const MOST_PAGES: usize = 10_000;
+
+/// One page of a list, of Resource Manager or of Graph.
+#[derive(Deserialize)]
+struct Page<T> {
+    value: Vec<T>,
+    #[serde(rename = "nextLink", alias = "@odata.nextLink")]
+    next_link: Option<String>,
+}
+
+impl Azure {
+    /// Reads a resource.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] and [`Kind::ParentGone`] when it does not exist.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<T, Error> {
+        let url = self.resource_url(id, &[], api_version).await?;
+        self.call(&Call::get(Scope::ResourceManager, url), patience)
+            .await?
+            .json()
+    }
+
+    /// Reads a resource; nothing when it, its parent or its group does not exist.
+    pub async fn find<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Option<T>, Error> {
+        match self.get(id, api_version, patience).await {
+            Err(error) if error.is_gone() => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    /// Reads all pages of a collection below a scope: `list(&server, "administrators", …)`,
+    /// `list(&subscription, "providers/Microsoft.DBforPostgreSQL/flexibleServers", …)`.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        scope: &ResourceId,
+        collection: &str,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Vec<T>, Error> {
+        let collection: Vec<&str> = collection.split('/').collect();
+        let url = self.resource_url(scope, &collection, api_version).await?;
+        self.pages(Scope::ResourceManager, url, patience).await
+    }
+
+    /// Writes a resource whole, waits for the end of the operation, and reads the resource back.
+    pub async fn put<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: &B,
+        patience: &Patience,
+    ) -> Result<T, Error> {
+        self.write(Method::PUT, id, api_version, Some(json(body)?), patience)
+            .await?;
+        self.read_back(id, api_version, patience).await
+    }
+
+    /// Changes a part of a resource, waits for the end of the operation, and reads the resource back.
+    pub async fn patch<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: &B,
+        patience: &Patience,
+    ) -> Result<T, Error> {
+        self.write(Method::PATCH, id, api_version, Some(json(body)?), patience)
+            .await?;
+        self.read_back(id, api_version, patience).await
+    }
+
+    /// Deletes a resource and waits for the end of the operation. What is gone already is success.
+    pub async fn delete(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        match self
+            .write(Method::DELETE, id, api_version, None, patience)
+            .await
+        {
+            Err(error) if error.is_gone() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: Option<Vec<u8>>,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        let verb = if method == Method::DELETE {
+            Verb::Delete
+        } else {
+            Verb::Write
+        };
+        let url = self.resource_url(id, &[], api_version).await?;
+        let call = Call {
+            scope: Scope::ResourceManager,
+            method,
+            url,
+            body,
+        };
+        let answer = self.call(&call, patience).await?;
+        let endpoint = &self.cloud().await?.resource_manager_endpoint;
+        match Operation::begun_by(verb, &call.url, endpoint, &answer)? {
+            None => Ok(()),
+            Some(operation) => self.follow(operation, id, &answer, patience).await,
+        }
+    }
+
+    /// Asks until the operation is over.
+    async fn follow(
+        &self,
+        operation: Operation,
+        id: &ResourceId,
+        begun: &Answer,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        // The mutex is never held across a wait: it only lets the attempts share the state.
+        let state = Mutex::new((operation, Some(begun.after())));
+        let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = format!("the operation on {id}");
+        until(
+            &patience.with_backoff(self.pace().operation),
+            what,
+            || async {
+                let (url, accepted) = {
+                    let mut state = lock();
+                    (state.0.url().clone(), state.1.take())
+                };
+                if let Some(after) = accepted {
+                    return Ok(Attempt::Again {
+                        because: "it was accepted".to_owned(),
+                        after,
+                    });
+                }
+                let polled = self
+                    .call(&Call::get(Scope::ResourceManager, url), patience)
+                    .await;
+                let after = polled.as_ref().ok().and_then(Answer::after);
+                match lock().0.polled(polled)? {
+                    Step::Over => Ok(Attempt::Done(())),
+                    Step::InProgress(status) => Ok(Attempt::Again {
+                        because: format!("it is {status}"),
+                        after,
+                    }),
+                }
+            },
+        )
+        .await
+    }
+
+    /// Reads what was just written; it may be invisible for a moment.
+    async fn read_back<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<T, Error> {
+        let patience = patience
+            .at_most(LONGEST_INVISIBLE)
+            .with_backoff(self.pace().propagation);
+        until(&patience, format!("{id} to be visible"), || async {
+            match self.find(id, api_version, &patience).await? {
+                Some(resource) => Ok(Attempt::Done(resource)),
+                None => Ok(Attempt::again("it was written, and is not found yet")),
+            }
+        })
+        .await
+    }
+
+    /// Reads all pages from a URL on.
+    pub(crate) async fn pages<T: DeserializeOwned>(
+        &self,
+        scope: Scope,
+        url: Url,
+        patience: &Patience,
+    ) -> Result<Vec<T>, Error> {
+        let mut all = Vec::new();
+        let mut call = Call::get(scope, url);
+        for _ in 0..MOST_PAGES {
+            let answer = self.call(&call, patience).await?;
+            let Page { value, next_link } = answer.json()?;
+            all.extend(value);
+            let Some(link) = next_link.filter(|link| !link.is_empty()) else {
+                return Ok(all);
+            };
+            let next = call
+                .url
+                .join(&link)
+                .ok()
+                .filter(|next| is_on(next, &origin(&call.url)));
+            let Some(next) = next.filter(|next| *next != call.url) else {
+                let message = "the list continues on a foreign host, or with the same page";
+                return Err(answer.error(Kind::ForeignHost, message));
+            };
+            call.url = next;
+        }
+        Err(Error::new(
+            Kind::Unexpected,
+            format!("the list has more than {MOST_PAGES} pages"),
+        ))
+    }
+
+    async fn resource_url(
+        &self,
+        id: &ResourceId,
+        below: &[&str],
+        api_version: &'static str,
+    ) -> Result<Url, Error> {
+        let mut url = self.cloud().await?.resource_manager_endpoint.clone();
+        url.path_segments_mut()
+            .expect("an https URL has a path")
+            .pop_if_empty()
+            .extend(id.segments().chain(below.iter().copied()));
+        url.query_pairs_mut()
+            .append_pair("api-version", api_version);
+        Ok(url)
+    }
+}
+
+fn json<B: Serialize + ?Sized>(body: &B) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body).map_err(|error| {
+        Error::new(
+            Kind::InvalidRequest,
+            "the request cannot be written as JSON",
+        )
+        .with_source(error)
+    })
+}
+
+fn origin(url: &Url) -> Url {
+    url.join("/").expect("a constant path joins any base")
+}
+
+#[cfg(test)]
+mod tests;

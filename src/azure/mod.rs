@@ -1,0 +1,214 @@
+//! Microsoft's side: who is signed in, to which cloud. It knows nothing of Terraform or of databases.
+
+mod answer;
+mod arm;
+mod call;
+pub mod cloud;
+mod credential;
+mod envelope;
+pub mod error;
+pub mod graph;
+mod http;
+pub mod managed_identity;
+mod metadata;
+mod operation;
+pub mod postgresql;
+pub mod resource_id;
+#[cfg(test)]
+mod scripted;
+pub mod settings;
+pub mod token;
+pub mod trust;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::azure::cloud::{Cloud, Scope, endpoint};
+use crate::azure::credential::SignIn;
+use crate::azure::error::{Error, Kind};
+use crate::azure::http::Http;
+use crate::azure::settings::Settings;
+use crate::azure::token::{Token, Tokens};
+use crate::azure::trust::Trust;
+use crate::retry::{Attempt, Backoff, Patience, until};
+
+/// How long a sign-in is tried. The metadata service may be away for 70 seconds.
+const LONGEST_SIGN_IN: Duration = Duration::from_secs(90);
+/// How often a sign-in that failed by its connection, or by an assertion out of its time, is repeated.
+const REPEATED_SIGN_INS: u32 = 2;
+/// The assertion is outside its validity: a new one may be inside.
+const ASSERTION_OUT_OF_TIME: u32 = 700_024;
+
+/// Azure, as one principal sees it. Cheap to clone; nothing is sent until something is asked.
+#[derive(Clone)]
+pub struct Azure(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    http: Arc<Http>,
+    /// Known from the settings alone, or once the metadata host was asked.
+    cloud: OnceCell<Cloud>,
+    sign_in: SignIn,
+    tokens: Tokens,
+    correlation_id: String,
+    pace: Pace,
+}
+
+/// The delays between attempts, by what is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) request: Backoff,
+    pub(crate) operation: Backoff,
+    pub(crate) propagation: Backoff,
+}
+
+impl Pace {
+    const USUAL: Pace = Pace {
+        request: Backoff::REQUEST,
+        operation: Backoff::OPERATION,
+        propagation: Backoff::PROPAGATION,
+    };
+}
+
+impl Azure {
+    /// Takes the settings; sends nothing, reads nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`] when an endpoint is not an https URL of a host.
+    pub fn new(settings: Settings) -> Result<Azure, Error> {
+        Azure::with_pace(settings, Pace::USUAL)
+    }
+
+    fn with_pace(settings: Settings, pace: Pace) -> Result<Azure, Error> {
+        let known = settings.cloud.clone().with(&settings.endpoints)?;
+        let cloud = match &settings.metadata_host {
+            Some(host) => endpoint("the metadata host", host).map(|_| OnceCell::new())?,
+            None => OnceCell::new_with(Some(known)),
+        };
+        let http = Arc::new(Http::new(settings.trust.clone(), settings.connect_timeout));
+        Ok(Azure(Arc::new(Inner {
+            settings,
+            http,
+            cloud,
+            sign_in: SignIn::default(),
+            tokens: Tokens::default(),
+            correlation_id: Uuid::new_v4().to_string(),
+            pace,
+        })))
+    }
+
+    /// The cloud; a metadata host is asked once, at the first need.
+    pub async fn cloud(&self) -> Result<&Cloud, Error> {
+        let settings = &self.0.settings;
+        let discover = || async {
+            let host = settings.metadata_host.as_deref();
+            let host = host.expect("without a metadata host the cloud is known from the beginning");
+            metadata::discover(&self.0.http, host)
+                .await?
+                .with(&settings.endpoints)
+        };
+        self.0.cloud.get_or_try_init(discover).await
+    }
+
+    /// A token for a scope: from memory, or by signing in. Sign-ins that can heal are repeated for at
+    /// most a minute and a half.
+    pub async fn token(&self, scope: Scope) -> Result<Token, Error> {
+        self.0.tokens.get(scope, || self.sign_in(scope)).await
+    }
+
+    /// A token, also when what the sign-in needs was made minutes ago: an application, its
+    /// certificate or its federated credential.
+    pub async fn token_when_known(
+        &self,
+        scope: Scope,
+        patience: &Patience,
+    ) -> Result<Token, Error> {
+        let patience = patience.with_backoff(self.0.pace.propagation);
+        until(&patience, "the sign-in to be known to Entra", || async {
+            match self.token(scope).await {
+                Err(error) if error.heals_after_creation() => Ok(Attempt::again(error.to_string())),
+                other => other.map(Attempt::Done),
+            }
+        })
+        .await
+    }
+
+    /// Forgets the token of a scope that a database did not accept; the next one is new.
+    pub async fn discard(&self, scope: Scope, refused: &Token) {
+        self.0.tokens.discard(scope, refused).await;
+    }
+
+    /// What was given to [`Azure::new`].
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Whom every connection trusts.
+    pub fn trust(&self) -> &Trust {
+        &self.0.settings.trust
+    }
+
+    async fn sign_in(&self, scope: Scope) -> Result<Token, Error> {
+        let inner = &*self.0;
+        let cloud = self.cloud().await?;
+        let stop = inner.settings.stop.clone();
+        let patience = Patience::new(LONGEST_SIGN_IN, inner.pace.request, stop);
+        let repeated = AtomicU32::new(0);
+        until(&patience, "the sign-in", || async {
+            let signed_in = inner
+                .sign_in
+                .token(&inner.http, &inner.settings, cloud, scope);
+            let error = match signed_in.await {
+                Ok(token) => return Ok(Attempt::Done(token)),
+                Err(error) => error,
+            };
+            let again = match error.kind() {
+                Kind::Throttled | Kind::Transient => true,
+                Kind::Unreachable
+                | Kind::SignIn {
+                    aadsts: Some(ASSERTION_OUT_OF_TIME),
+                } => repeated.fetch_add(1, Ordering::Relaxed) < REPEATED_SIGN_INS,
+                _ => false,
+            };
+            match again {
+                true => Ok(Attempt::Again {
+                    because: error.to_string(),
+                    after: error.after(),
+                }),
+                false => Err(error),
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.0.http
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.pace
+    }
+
+    /// The ID under which Azure files all that this process does.
+    pub(crate) fn correlation_id(&self) -> &str {
+        &self.0.correlation_id
+    }
+}
+
+impl fmt::Debug for Azure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Azure")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! Who signs in, how and where: plain data. It does not know where the values were read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::azure::cloud::{Cloud, Endpoints};
+use crate::azure::trust::Trust;
+use crate::retry::StopSignal;
+
+/// What [`Azure`](crate::azure::Azure) is made from. Fields are named as azurerm names its arguments.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The cloud, before `metadata_host` and `endpoints`.
+    pub cloud: Cloud,
+    /// A host (and port) that is asked where its cloud is, at the first need.
+    pub metadata_host: Option<String>,
+    /// Endpoints that are used instead of the cloud's.
+    pub endpoints: Endpoints,
+    /// The tenant to sign in to.
+    pub tenant_id: Option<String>,
+    /// The subscription that is used where an ID does not name one.
+    pub subscription_id: Option<String>,
+    /// The application that signs in, or the user-assigned identity.
+    pub client_id: Option<String>,
+    /// The application's secret.
+    pub client_secret: Option<SecretString>,
+    /// The application's certificate with its private key.
+    pub client_certificate: Option<CertificateSource>,
+    /// Opens the certificate.
+    pub client_certificate_password: Option<SecretString>,
+    /// Whether a federated token may be used.
+    pub use_oidc: bool,
+    /// Whether the federated token of Azure Kubernetes Service is used: `oidc_token_file_path`.
+    pub use_aks_workload_identity: bool,
+    /// A federated token.
+    pub oidc_token: Option<SecretString>,
+    /// A file that holds a federated token; read anew each time.
+    pub oidc_token_file_path: Option<PathBuf>,
+    /// Where GitHub Actions or Azure Pipelines give a federated token.
+    pub oidc_request_url: Option<String>,
+    /// The token that this request wants.
+    pub oidc_request_token: Option<SecretString>,
+    /// The service connection of Azure Pipelines; selects its form of the request.
+    pub ado_pipeline_service_connection_id: Option<String>,
+    /// Whether the identity of this machine may be used.
+    pub use_msi: bool,
+    /// The machine's token endpoint, instead of the well-known address.
+    pub msi_endpoint: Option<String>,
+    /// `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` of App Service, Functions and Container Apps.
+    pub app_service_identity: Option<AppServiceIdentity>,
+    /// Whether the Azure CLI's sign-in may be used.
+    pub use_cli: bool,
+    /// Whom to trust.
+    pub trust: Trust,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// Ends waiting for a token.
+    pub stop: StopSignal,
+}
+
+/// Where the application's certificate comes from: PKCS#12 or PEM.
+#[derive(Debug, Clone)]
+pub enum CertificateSource {
+    /// Base64 of PKCS#12 or of PEM.
+    Base64(SecretString),
+    /// A file.
+    File(PathBuf),
+}
+
+/// The token endpoint that App Service gives its applications.
+#[derive(Debug, Clone)]
+pub struct AppServiceIdentity {
+    /// `IDENTITY_ENDPOINT`
+    pub endpoint: String,
+    /// `IDENTITY_HEADER`
+    pub header: SecretString,
+}
+
+impl Default for Settings {
+    /// The public cloud and the Azure CLI's sign-in.
+    fn default() -> Self {
+        Settings {
+            cloud: Cloud::public(),
+            metadata_host: None,
+            endpoints: Endpoints::default(),
+            tenant_id: None,
+            subscription_id: None,
+            client_id: None,
+            client_secret: None,
+            client_certificate: None,
+            client_certificate_password: None,
+            use_oidc: false,
+            use_aks_workload_identity: false,
+            oidc_token: None,
+            oidc_token_file_path: None,
+            oidc_request_url: None,
+            oidc_request_token: None,
+            ado_pipeline_service_connection_id: None,
+            use_msi: false,
+            msi_endpoint: None,
+            app_service_identity: None,
+            use_cli: true,
+            trust: Trust::default(),
+            connect_timeout: Duration::from_secs(10),
+            stop: StopSignal::new(),
+        }
+    }
+}

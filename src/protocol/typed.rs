@@ -1,0 +1,506 @@
+//! Which Rust type stands for which Terraform type, and how one becomes the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::protocol::diagnostic::Diagnostic;
+use crate::protocol::duration;
+use crate::protocol::model::Model;
+use crate::protocol::path::Step;
+use crate::protocol::schema::{Attribute, Block, NestedBlock, Nesting, Presence};
+use crate::protocol::value::{Object, Type, Value};
+
+/// What was decoded, or every mistake in it.
+pub type Decoded<T> = Result<T, Vec<Diagnostic>>;
+
+/// What a field becomes in the schema.
+pub enum Kind {
+    /// An argument or output.
+    Attribute(Attribute),
+    /// A nested block.
+    Block(NestedBlock),
+}
+
+/// A Rust type that stands for a Terraform type.
+pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
+    /// Who gives the value.
+    const PRESENCE: Presence = Presence::Required;
+    /// The only texts allowed, where there are only some.
+    const ALLOWED: &'static [&'static str] = &[];
+
+    /// The Terraform type.
+    fn r#type() -> Type;
+    /// What null means, where null is allowed.
+    fn missing() -> Option<Self> {
+        None
+    }
+    /// Reads a known value.
+    ///
+    /// # Errors
+    /// Every mistake, with its path relative to the value.
+    fn from_value(value: Value) -> Decoded<Self>;
+    /// Writes the value.
+    fn into_value(self) -> Value;
+    /// The mistakes in what is known so far.
+    fn check(value: &Value) -> Vec<Diagnostic> {
+        if value.is_wholly_known() && !value.is_null() {
+            Self::from_value(value.clone()).err().unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    }
+    /// What the elements consist of, where they are objects.
+    fn fields() -> Option<Block> {
+        None
+    }
+    /// What a field of the type becomes in the schema.
+    fn kind(name: &str) -> Kind {
+        let mut attribute = Attribute::new(name, Self::r#type(), Self::PRESENCE);
+        attribute.allowed = Self::ALLOWED;
+        attribute.fields = Self::fields();
+        Kind::Attribute(attribute)
+    }
+}
+
+/// A text that means something: parsed once, at the border. Gives `Typed` for free.
+pub trait Parsed: FromStr<Err: Display> + Display + Clone + PartialEq + Send + Sync + 'static {
+    /// What it is, for messages: "Azure resource ID".
+    const WHAT: &'static str;
+    /// The only texts allowed, where there are only some.
+    const ALLOWED: &'static [&'static str] = &[];
+}
+
+fn mismatch(expected: &str, value: &Value) -> Vec<Diagnostic> {
+    vec![Diagnostic::error(
+        "Wrong type of value",
+        format!("{expected} is required, {} was given.", value.kind()),
+    )]
+}
+
+impl<P: Parsed> Typed for P {
+    const ALLOWED: &'static [&'static str] = P::ALLOWED;
+
+    fn r#type() -> Type {
+        Type::String
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        let Some(text) = value.as_str() else {
+            return Err(mismatch(P::WHAT, &value));
+        };
+        text.parse().map_err(|error| {
+            vec![Diagnostic::error(
+                "Invalid value",
+                format!("This is not a valid {}: {error}.", P::WHAT),
+            )]
+        })
+    }
+
+    fn into_value(self) -> Value {
+        Value::String(self.to_string())
+    }
+}
+
+impl Typed for String {
+    fn r#type() -> Type {
+        Type::String
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match value {
+            Value::String(text) => Ok(text),
+            other => Err(mismatch("A string", &other)),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::String(self)
+    }
+}
+
+impl Typed for bool {
+    fn r#type() -> Type {
+        Type::Bool
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        value.as_bool().ok_or_else(|| mismatch("A bool", &value))
+    }
+
+    fn into_value(self) -> Value {
+        Value::Bool(self)
+    }
+}
+
+impl Typed for i64 {
+    fn r#type() -> Type {
+        Type::Number
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match &value {
+            Value::Number(number) => number.as_i64().ok_or_else(|| {
+                vec![Diagnostic::error(
+                    "Not a whole number",
+                    "A whole number is required, not a fraction nor one beyond 18 digits.",
+                )]
+            }),
+            other => Err(mismatch("A number", other)),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::from(self)
+    }
+}
+
+impl<T: Typed> Typed for Option<T> {
+    const PRESENCE: Presence = Presence::Optional;
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+
+    fn r#type() -> Type {
+        T::r#type()
+    }
+
+    fn missing() -> Option<Self> {
+        Some(None)
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::from_value(value).map(Some)
+        }
+    }
+
+    fn into_value(self) -> Value {
+        self.map_or(Value::Null, T::into_value)
+    }
+
+    fn fields() -> Option<Block> {
+        T::fields()
+    }
+}
+
+/// What the provider finds out; not known before it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Computed<T>(Option<T>);
+
+impl<T> Computed<T> {
+    /// Not known yet.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// Found out.
+    pub fn known(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    /// What was found out, if it was.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+
+    /// What was found out, if it was.
+    pub fn into_inner(self) -> Option<T> {
+        self.0
+    }
+}
+
+impl<T> From<T> for Computed<T> {
+    fn from(value: T) -> Self {
+        Self::known(value)
+    }
+}
+
+impl<T: Typed> Typed for Computed<T> {
+    const PRESENCE: Presence = Presence::Computed;
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+
+    fn r#type() -> Type {
+        T::r#type()
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self(T::missing()))
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match value {
+            Value::Unknown(_) => Ok(Self(None)),
+            Value::Null => Ok(Self(T::missing())),
+            known => T::from_value(known).map(|value| Self(Some(value))),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        self.0.map_or_else(Value::unknown, T::into_value)
+    }
+
+    fn fields() -> Option<Block> {
+        T::fields()
+    }
+}
+
+fn decode_each<T: Typed>(value: Value) -> Decoded<Vec<T>> {
+    let Value::List(elements) = value else {
+        return Err(mismatch("A list", &value));
+    };
+    let mut decoded = Vec::with_capacity(elements.len());
+    let mut mistakes = Vec::new();
+    for (index, element) in (0_i64..).zip(elements) {
+        match T::from_value(element) {
+            Ok(element) => decoded.push(element),
+            Err(found) => mistakes.extend(found.into_iter().map(|diagnostic| diagnostic.under(Step::Index(index)))),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(decoded)
+    } else {
+        Err(mistakes)
+    }
+}
+
+impl<T: Typed> Typed for Vec<T> {
+    fn r#type() -> Type {
+        Type::list(T::r#type())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        decode_each(value)
+    }
+
+    fn into_value(self) -> Value {
+        Value::List(self.into_iter().map(T::into_value).collect())
+    }
+
+    fn fields() -> Option<Block> {
+        T::fields()
+    }
+}
+
+impl<T: Typed + Ord> Typed for BTreeSet<T> {
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+
+    fn r#type() -> Type {
+        Type::set(T::r#type())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        // A set's elements have no address of their own.
+        let anonymous = |mistakes: Vec<Diagnostic>| {
+            mistakes
+                .into_iter()
+                .map(|mistake| Diagnostic {
+                    path: Default::default(),
+                    ..mistake
+                })
+                .collect::<Vec<_>>()
+        };
+        decode_each(value)
+            .map(|elements: Vec<T>| elements.into_iter().collect())
+            .map_err(anonymous)
+    }
+
+    fn into_value(self) -> Value {
+        let mut elements: Vec<Value> = self.into_iter().map(T::into_value).collect();
+        elements.sort();
+        Value::List(elements)
+    }
+
+    fn fields() -> Option<Block> {
+        T::fields()
+    }
+}
+
+impl<T: Typed> Typed for BTreeMap<String, T> {
+    fn r#type() -> Type {
+        Type::map(T::r#type())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        let Value::Map(elements) = value else {
+            return Err(mismatch("A map", &value));
+        };
+        let mut mistakes = Vec::new();
+        let mut decoded = BTreeMap::new();
+        for (key, element) in elements {
+            match T::from_value(element) {
+                Ok(element) => drop(decoded.insert(key, element)),
+                Err(found) => mistakes.extend(
+                    found
+                        .into_iter()
+                        .map(|diagnostic| diagnostic.under(Step::Key(key.clone()))),
+                ),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(decoded)
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::Map(self.into_iter().map(|(key, value)| (key, value.into_value())).collect())
+    }
+}
+
+/// An object inside an attribute: what data sources list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record<T>(pub T);
+
+impl<T: Model> Typed for Record<T> {
+    fn r#type() -> Type {
+        T::block().r#type()
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        let Value::Map(attributes) = value else {
+            return Err(mismatch("An object", &value));
+        };
+        T::from_object(attributes).map(Self)
+    }
+
+    fn into_value(self) -> Value {
+        Value::Map(self.0.into_object())
+    }
+
+    fn fields() -> Option<Block> {
+        Some(T::block())
+    }
+}
+
+/// Nested blocks of one kind, in no order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blocks<T>(pub Vec<T>);
+
+impl<T: Model> Typed for Blocks<T> {
+    fn r#type() -> Type {
+        Type::set(T::block().r#type())
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self(Vec::new()))
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        let elements: Vec<Record<T>> = decode_each(value)?;
+        Ok(Self(elements.into_iter().map(|record| record.0).collect()))
+    }
+
+    fn into_value(self) -> Value {
+        let mut elements: Vec<Value> = self
+            .0
+            .into_iter()
+            .map(|block| Value::Map(block.into_object()))
+            .collect();
+        elements.sort();
+        elements.dedup();
+        Value::List(elements)
+    }
+
+    fn check(value: &Value) -> Vec<Diagnostic> {
+        let blocks = value.as_list().unwrap_or_default().iter().filter_map(Value::as_object);
+        blocks.flat_map(|block| T::check(block)).collect()
+    }
+
+    fn kind(name: &str) -> Kind {
+        Kind::Block(NestedBlock {
+            name: name.to_owned(),
+            nesting: Nesting::Set,
+            block: T::block(),
+        })
+    }
+}
+
+/// How long each operation may take. Only the framework looks at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// 30 minutes where not given.
+    pub create: Option<Duration>,
+    /// 5 minutes where not given.
+    pub read: Option<Duration>,
+    /// 30 minutes where not given.
+    pub update: Option<Duration>,
+    /// 30 minutes where not given.
+    pub delete: Option<Duration>,
+    given: Option<Object>,
+}
+
+const OPERATIONS: [(&str, &str); 4] = [
+    ("create", "How long creating may take. Default: `30m`."),
+    ("read", "How long reading may take. Default: `5m`."),
+    ("update", "How long updating may take. Default: `30m`."),
+    ("delete", "How long deleting may take. Default: `30m`."),
+];
+
+impl Timeouts {
+    fn read_each(given: Object) -> Decoded<Self> {
+        let mut mistakes = Vec::new();
+        let mut read = |name: &str| match given.get(name).and_then(Value::as_str).map(duration::parse) {
+            None => None,
+            Some(Ok(duration)) => Some(duration),
+            Some(Err(error)) => {
+                mistakes.push(Diagnostic::error("Invalid duration", format!("{error}.")).at(name));
+                None
+            }
+        };
+        let (create, read_timeout, update, delete) = (read("create"), read("read"), read("update"), read("delete"));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Self {
+            create,
+            read: read_timeout,
+            update,
+            delete,
+            given: Some(given),
+        })
+    }
+}
+
+impl Typed for Timeouts {
+    fn r#type() -> Type {
+        Type::object(OPERATIONS.map(|(name, _)| (name.to_owned(), Type::String)))
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match value {
+            Value::Map(given) => Self::read_each(given),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        self.given.map_or(Value::Null, Value::Map)
+    }
+
+    fn check(value: &Value) -> Vec<Diagnostic> {
+        value
+            .as_object()
+            .and_then(|given| Self::read_each(given.clone()).err())
+            .unwrap_or_default()
+    }
+
+    fn kind(name: &str) -> Kind {
+        let attributes =
+            OPERATIONS.map(|(name, text)| Attribute::new(name, Type::String, Presence::Optional).doc(text));
+        let block = Block {
+            description: "How long each operation may take, as in `30m` or `1h30m`.".into(),
+            attributes: attributes.into(),
+            ..Block::default()
+        };
+        Kind::Block(NestedBlock {
+            name: name.to_owned(),
+            nesting: Nesting::Single,
+            block,
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! What talks to Azure and to the databases, built once for each provider block. Nothing is contacted until something is asked.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::azure::Azure;
+use crate::azure::managed_identity::Identity;
+use crate::azure::postgresql::FlexibleServer;
+use crate::azure::resource_id::ResourceId;
+use crate::lock::Locks;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::model::Model;
+use crate::protocol::value::Object;
+use crate::provider::config::ProviderBlock;
+use crate::provider::server::Host;
+use crate::provider::settings::{Settings, Variables};
+use crate::provider::snapshot::Snapshots;
+use crate::retry::{Patience, StopSignal};
+use crate::sql::pool::Pool;
+use crate::sql::postgres::database_catalog::DatabaseCatalog;
+use crate::sql::postgres::server_catalog::ServerCatalog;
+
+/// How long after a change of its administrators a server may refuse their login.
+const CHANGE_SHOWS: Duration = Duration::from_secs(5 * 60);
+
+/// The clients of one provider block.
+pub struct Clients {
+    azure: Azure,
+    settings: Settings,
+    /// One writer at a time for each key, within this process.
+    pub locks: Locks,
+    pub(crate) pool: Pool,
+    pub(crate) server_catalogs: Snapshots<Host, ServerCatalog>,
+    pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
+    identities: Snapshots<String, Option<Identity>>,
+    servers: Snapshots<String, Option<FlexibleServer>>,
+    hosts: Mutex<HashMap<Host, Known>>,
+}
+
+/// What we found out about a host.
+#[derive(Default)]
+struct Known {
+    login: Option<String>,
+    changed: Option<Instant>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Clients").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// Reads the provider block and the environment. Does no IO beyond files that the block names.
+    ///
+    /// # Errors
+    /// Every mistake in the block.
+    pub fn configure(config: &Object, stop: StopSignal) -> Result<Self, Vec<Diagnostic>> {
+        if config.values().any(|value| !value.is_wholly_known()) {
+            let detail = "A value of the provider block is known only after apply, but something must be read now. \
+                          Apply what the provider block depends on first (`-target`), or plan with `-refresh=false`.";
+            return Err(vec![Diagnostic::error("Provider configuration not known yet", detail)]);
+        }
+        let block = ProviderBlock::from_object(config.clone())?;
+        let settings = Settings::new(block, &Variables::of_process(), stop).map_err(|mistake| vec![mistake])?;
+        let azure = Azure::new(settings.azure.clone()).map_err(|error| vec![error.into()])?;
+        Ok(Self {
+            azure,
+            settings,
+            locks: Locks::default(),
+            pool: Pool::default(),
+            server_catalogs: Snapshots::default(),
+            database_catalogs: Snapshots::default(),
+            identities: Snapshots::default(),
+            servers: Snapshots::default(),
+            hosts: Mutex::default(),
+        })
+    }
+
+    /// Microsoft's side.
+    pub fn azure(&self) -> &Azure {
+        &self.azure
+    }
+
+    /// What the provider block and the environment say.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The subscription in which resources are created.
+    ///
+    /// # Errors
+    /// When none was given.
+    pub fn subscription(&self) -> Result<&str> {
+        let detail = "Set `subscription_id` in the provider block, or the environment variable ARM_SUBSCRIPTION_ID.";
+        self.settings.azure.subscription_id.as_deref().ok_or_else(|| Diagnostic::error("No subscription given", detail))
+    }
+
+    /// The identity behind an ID, read once for all who ask within a few seconds. `None`: there is none.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn identity(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Identity>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        Ok(self.identities.get(&key, || self.azure.identity(id, patience)).await?)
+    }
+
+    /// Something about the identity was changed: the next one who asks reads it anew.
+    pub fn forget_identity(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.identities.forget(|known| *known == key);
+    }
+
+    /// A PostgreSQL server, read once for all who ask within a few seconds. `None`: there is none.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        Ok(self.servers.get(&key, || self.azure.postgresql_server(id, patience)).await?)
+    }
+
+    /// Something about the server was changed: the next one who asks reads it anew.
+    pub fn forget_server(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.servers.forget(|known| *known == key);
+    }
+
+    /// An administrator was set or taken away: for a while, a refused login there is worth another try.
+    pub fn administrators_were_changed(&self, host: &Host) {
+        let mut hosts = self.hosts();
+        let known = hosts.entry(host.clone()).or_default();
+        known.changed = Some(Instant::now());
+        known.login = None;
+    }
+
+    pub(crate) fn administrators_changed_lately(&self, host: &Host) -> bool {
+        self.hosts().get(host).and_then(|known| known.changed).is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
+    }
+
+    pub(crate) fn known_login(&self, host: &Host) -> Option<String> {
+        self.hosts().get(host)?.login.clone()
+    }
+
+    pub(crate) fn remember_login(&self, host: &Host, user: String) {
+        self.hosts().entry(host.clone()).or_default().login = Some(user);
+    }
+
+    pub(crate) fn forget_login(&self, host: &Host) {
+        self.hosts().entry(host.clone()).or_default().login = None;
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<Host, Known>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,389 @@
+//! The provider block and the environment become one set of settings. The only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::azure::cloud::{Cloud, Endpoints};
+use crate::azure::settings::{AppServiceIdentity, CertificateSource, Settings as AzureSettings};
+use crate::azure::trust::Trust;
+use crate::protocol::diagnostic::{Diagnostic, Result, chain};
+use crate::protocol::secret::Secret;
+use crate::provider::config::{DialAddress, Environment, ProviderBlock, Span};
+use crate::retry::StopSignal;
+
+/// The variables of the environment.
+#[derive(Clone, Default)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    /// Those of this process; what is not Unicode is left out.
+    pub fn of_process() -> Self {
+        let unicode =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        unicode.collect()
+    }
+
+    /// The first of these that says something.
+    fn first(&self, names: &[&str]) -> Option<String> {
+        names
+            .iter()
+            .find_map(|name| self.0.get(*name).filter(|value| !value.is_empty()).cloned())
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<T>> {
+        let invalid = |error| invalid(name, format!("the environment variable {name} is invalid: {error}"));
+        self.first(&[name])
+            .map(|text| text.parse().map_err(invalid))
+            .transpose()
+    }
+
+    fn flag(&self, name: &'static str) -> Result<Option<bool>> {
+        let text = self.first(&[name]);
+        let parse = |text: String| match text.to_ascii_lowercase().as_str() {
+            "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(invalid(
+                name,
+                format!("the environment variable {name} is `true` or `false`"),
+            )),
+        };
+        text.map(parse).transpose()
+    }
+
+    /// `name=value,name=value`
+    fn map<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<Option<BTreeMap<String, T>>> {
+        let wrong = |why: String| {
+            invalid(
+                name,
+                format!("the environment variable {name} has the form `name=value,…`: {why}"),
+            )
+        };
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=').ok_or_else(|| wrong("a `=` is missing".into()))?;
+            Ok((
+                key.trim().to_owned(),
+                value.trim().parse().map_err(|error: T::Err| wrong(error.to_string()))?,
+            ))
+        };
+        self.first(&[name])
+            .map(|text| text.split(',').map(pair).collect())
+            .transpose()
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// Everything that the provider block and the environment say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For Microsoft's side.
+    pub azure: AzureSettings,
+    /// For a server's host name in lower case, the address to dial instead.
+    pub database_hosts: BTreeMap<String, String>,
+    /// For a server's host name in lower case, the role to log in as.
+    pub database_logins: BTreeMap<String, String>,
+    /// How long to wait for a database to answer.
+    pub connect_timeout: Duration,
+    /// How long to wait for a lock in a database.
+    pub lock_timeout: Duration,
+}
+
+fn invalid(_name: &str, detail: String) -> Diagnostic {
+    let mut detail = detail;
+    if let Some(first) = detail.get(..1).map(str::to_uppercase) {
+        detail.replace_range(..1, &first);
+    }
+    Diagnostic::error("Invalid provider configuration", format!("{detail}."))
+}
+
+fn secret(given: Option<Secret>, variables: &Variables, names: &[&str]) -> Option<SecretString> {
+    given
+        .map(|secret| secret.0)
+        .or_else(|| variables.first(names).map(SecretString::from))
+}
+
+/// The content of a file that the block or the environment names, without white space at its ends.
+fn content(path: Option<String>, attribute: &'static str) -> Result<Option<String>> {
+    let read = |path: String| {
+        let text = fs::read_to_string(&path).map_err(|error| {
+            invalid(
+                attribute,
+                format!("`{attribute}` names the file {path}, which cannot be read: {error}"),
+            )
+        })?;
+        Ok(text.trim().to_owned())
+    };
+    path.map(read).transpose()
+}
+
+impl Settings {
+    /// Joins the block and the environment: the block speaks first.
+    ///
+    /// # Errors
+    /// When a variable is invalid or a file cannot be read.
+    pub fn new(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Result<Self> {
+        let lower = |map: BTreeMap<String, String>| {
+            map.into_iter()
+                .map(|(host, value)| (host.to_ascii_lowercase(), value))
+                .collect()
+        };
+        let hosts = match &block.database_hosts {
+            Some(hosts) => Some(hosts.clone()),
+            None => variables.map::<DialAddress>("ENTRADB_DATABASE_HOSTS")?,
+        };
+        let hosts = hosts
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(host, address)| (host, address.to_string()))
+            .collect();
+        let logins = match &block.database_logins {
+            Some(logins) => Some(logins.clone()),
+            None => variables.map("ENTRADB_DATABASE_LOGINS")?,
+        };
+        let span = |given: Option<Span>, name, default| {
+            let span = given.map_or_else(|| variables.parse::<Span>(name), |given| Ok(Some(given)))?;
+            Ok::<_, Diagnostic>(span.map_or(default, |span| span.0))
+        };
+        Ok(Self {
+            database_hosts: lower(hosts),
+            database_logins: lower(logins.unwrap_or_default()),
+            connect_timeout: span(
+                block.connect_timeout,
+                "ENTRADB_CONNECT_TIMEOUT",
+                Duration::from_secs(15),
+            )?,
+            lock_timeout: span(block.lock_timeout, "ENTRADB_LOCK_TIMEOUT", Duration::from_millis(800))?,
+            azure: azure(block, variables, stop)?,
+        })
+    }
+}
+
+fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Result<AzureSettings> {
+    let flag = |given: Option<bool>, name, default| {
+        Ok::<_, Diagnostic>(
+            given
+                .map_or_else(|| variables.flag(name), |given| Ok(Some(given)))?
+                .unwrap_or(default),
+        )
+    };
+    let text = |given: &Option<String>, names: &[&str]| given.clone().or_else(|| variables.first(names));
+    let aks = flag(block.use_aks_workload_identity, "ARM_USE_AKS_WORKLOAD_IDENTITY", false)?;
+    let client_id = match block.client_id {
+        Some(id) => Some(id.to_string()),
+        None => match content(
+            text(&block.client_id_file_path, &["ARM_CLIENT_ID_FILE_PATH"]),
+            "client_id_file_path",
+        )? {
+            Some(id) => Some(id),
+            None => variables.first(if aks {
+                &["ARM_CLIENT_ID", "AZURE_CLIENT_ID"]
+            } else {
+                &["ARM_CLIENT_ID"]
+            }),
+        },
+    };
+    let client_secret = match secret(block.client_secret, variables, &["ARM_CLIENT_SECRET"]) {
+        Some(secret) => Some(secret),
+        None => content(
+            text(&block.client_secret_file_path, &["ARM_CLIENT_SECRET_FILE_PATH"]),
+            "client_secret_file_path",
+        )?
+        .map(SecretString::from),
+    };
+    let certificate =
+        secret(block.client_certificate, variables, &["ARM_CLIENT_CERTIFICATE"]).map(CertificateSource::Base64);
+    let certificate_file = text(&block.client_certificate_path, &["ARM_CLIENT_CERTIFICATE_PATH"])
+        .map(|path| CertificateSource::File(path.into()));
+    let token_files: &[&str] = if aks {
+        &["ARM_OIDC_TOKEN_FILE_PATH", "AZURE_FEDERATED_TOKEN_FILE"]
+    } else {
+        &["ARM_OIDC_TOKEN_FILE_PATH"]
+    };
+    Ok(AzureSettings {
+        cloud: cloud(block.environment, variables)?,
+        metadata_host: text(&block.metadata_host, &["ARM_METADATA_HOSTNAME", "ARM_METADATA_HOST"]),
+        endpoints: Endpoints {
+            authority_host: text(
+                &block.active_directory_authority_host,
+                if aks {
+                    &["ARM_ACTIVE_DIRECTORY_AUTHORITY_HOST", "AZURE_AUTHORITY_HOST"]
+                } else {
+                    &["ARM_ACTIVE_DIRECTORY_AUTHORITY_HOST"]
+                },
+            ),
+            resource_manager: text(&block.resource_manager_endpoint, &["ARM_RESOURCE_MANAGER_ENDPOINT"]),
+            resource_manager_audience: text(&block.resource_manager_audience, &["ARM_RESOURCE_MANAGER_AUDIENCE"]),
+            graph: text(&block.microsoft_graph_endpoint, &["ARM_MICROSOFT_GRAPH_ENDPOINT"]),
+        },
+        tenant_id: text(
+            &block.tenant_id,
+            if aks {
+                &["ARM_TENANT_ID", "AZURE_TENANT_ID"]
+            } else {
+                &["ARM_TENANT_ID"]
+            },
+        ),
+        subscription_id: block
+            .subscription_id
+            .map(|id| id.to_string())
+            .or_else(|| variables.first(&["ARM_SUBSCRIPTION_ID"])),
+        client_id,
+        client_secret,
+        client_certificate: certificate.or(certificate_file),
+        client_certificate_password: secret(
+            block.client_certificate_password,
+            variables,
+            &["ARM_CLIENT_CERTIFICATE_PASSWORD"],
+        ),
+        use_oidc: flag(block.use_oidc, "ARM_USE_OIDC", false)?,
+        use_aks_workload_identity: aks,
+        oidc_token: secret(block.oidc_token, variables, &["ARM_OIDC_TOKEN"]),
+        oidc_token_file_path: text(&block.oidc_token_file_path, token_files).map(PathBuf::from),
+        oidc_request_url: text(
+            &block.oidc_request_url,
+            &[
+                "ARM_OIDC_REQUEST_URL",
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                "SYSTEM_OIDCREQUESTURI",
+            ],
+        ),
+        oidc_request_token: secret(
+            block.oidc_request_token,
+            variables,
+            &[
+                "ARM_OIDC_REQUEST_TOKEN",
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+                "SYSTEM_ACCESSTOKEN",
+            ],
+        ),
+        ado_pipeline_service_connection_id: text(
+            &block.ado_pipeline_service_connection_id,
+            &[
+                "ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID",
+                "ARM_OIDC_AZURE_SERVICE_CONNECTION_ID",
+                "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+            ],
+        ),
+        use_msi: flag(block.use_msi, "ARM_USE_MSI", false)?,
+        msi_endpoint: text(&block.msi_endpoint, &["ARM_MSI_ENDPOINT"]),
+        app_service_identity: app_service(variables),
+        use_cli: flag(block.use_cli, "ARM_USE_CLI", true)?,
+        trust: trust(text(&block.ca_file, &["ENTRADB_CA_FILE"]))?,
+        stop,
+        ..AzureSettings::default()
+    })
+}
+
+fn cloud(given: Option<Environment>, variables: &Variables) -> Result<Cloud> {
+    let name = given
+        .map(|environment| environment.to_string())
+        .or_else(|| variables.first(&["ARM_ENVIRONMENT"]));
+    let Some(name) = name else { return Ok(Cloud::public()) };
+    Cloud::named(&name).ok_or_else(|| {
+        invalid(
+            "environment",
+            format!("`{name}` is no cloud: `public`, `usgovernment` or `china` is required"),
+        )
+    })
+}
+
+fn app_service(variables: &Variables) -> Option<AppServiceIdentity> {
+    let (endpoint, header) = (
+        variables.first(&["IDENTITY_ENDPOINT"])?,
+        variables.first(&["IDENTITY_HEADER"])?,
+    );
+    Some(AppServiceIdentity {
+        endpoint,
+        header: header.into(),
+    })
+}
+
+fn trust(ca_file: Option<String>) -> Result<Trust> {
+    match content(ca_file, "ca_file")? {
+        Some(pem) => Trust::with_pem(pem.as_bytes()).map_err(|error| invalid("ca_file", chain(&error))),
+        None => Ok(Trust::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::model::Model;
+    use crate::protocol::value::{Object, Value};
+
+    fn settings(block: &[(&str, Value)], variables: &[(&str, &str)]) -> Result<Settings> {
+        let object: Object = block
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        let block = ProviderBlock::from_object(object).expect("a valid block");
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Settings::new(block, &variables, StopSignal::new())
+    }
+
+    #[test]
+    fn the_block_speaks_before_the_environment() {
+        let found = settings(
+            &[("tenant_id", Value::from("a"))],
+            &[("ARM_TENANT_ID", "b"), ("ARM_CLIENT_ID", "c"), ("ARM_USE_MSI", "true")],
+        )
+        .expect("settings");
+        assert_eq!(found.azure.tenant_id.as_deref(), Some("a"));
+        assert_eq!(found.azure.client_id.as_deref(), Some("c"));
+        assert!(found.azure.use_msi && found.azure.use_cli && !found.azure.use_oidc);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let error = settings(&[("ca_file", Value::from("/nowhere/roots.pem"))], &[]).expect_err("no such file");
+        assert!(
+            error.detail.contains("`ca_file` names the file /nowhere/roots.pem"),
+            "{}",
+            error.detail
+        );
+        let error = settings(&[], &[("ARM_USE_MSI", "perhaps")]).expect_err("no flag");
+        assert!(error.detail.contains("ARM_USE_MSI"), "{}", error.detail);
+        let error = settings(&[], &[("ENTRADB_DATABASE_HOSTS", "pg.example")]).expect_err("no pair");
+        assert!(error.detail.contains("ENTRADB_DATABASE_HOSTS"), "{}", error.detail);
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case() {
+        let found = settings(
+            &[],
+            &[
+                ("ENTRADB_DATABASE_HOSTS", "PG.Example=127.0.0.1:5433"),
+                ("ENTRADB_LOCK_TIMEOUT", "2s"),
+            ],
+        )
+        .expect("settings");
+        assert_eq!(found.database_hosts["pg.example"], "127.0.0.1:5433");
+        assert_eq!(found.lock_timeout, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_pod_is_asked_for_its_workload_identity_only_when_told_so() {
+        let pod = [
+            ("AZURE_CLIENT_ID", "c"),
+            ("AZURE_TENANT_ID", "t"),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
+        ];
+        assert_eq!(settings(&[], &pod).expect("settings").azure.client_id, None);
+        let found = settings(&[("use_aks_workload_identity", Value::Bool(true))], &pod).expect("settings");
+        assert_eq!(found.azure.client_id.as_deref(), Some("c"));
+        assert_eq!(found.azure.oidc_token_file_path, Some(PathBuf::from("/token")));
+    }
+}

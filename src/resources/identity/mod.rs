@@ -1,0 +1,3 @@
+//! Managed identities, and who may act as them.
+
+pub mod managed_identity;

@@ -1,0 +1,15 @@
+//! What the provider manages: a file each, a line each.
+
+pub mod attributes;
+pub mod identity;
+pub mod principal;
+
+use crate::provider::resource::{AnyResource, resource};
+use crate::resources::identity::managed_identity::ManagedIdentity;
+
+/// Every resource of the provider.
+pub fn all() -> Vec<Box<dyn AnyResource>> {
+    vec![
+        resource::<ManagedIdentity>(),
+    ]
+}

@@ -1,0 +1,52 @@
+//! Compiles the PostgreSQL label provider `pgaadauth`, one shared library per major version of the server.
+//!
+//! The library is plain Rust against the server's exported functions: no server headers, no C compiler, no crates.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+const MAJORS: [u32; 6] = [13, 14, 15, 16, 17, 18];
+
+fn main() {
+    println!("cargo::rerun-if-changed=pgaadauth/lib.rs");
+    println!("cargo::rerun-if-changed=build.rs");
+    let compiler = env::var("RUSTC").expect("cargo sets RUSTC");
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
+    for major in MAJORS {
+        let library = out.join(format!("pgaadauth-{major}.so"));
+        let mut command = Command::new(&compiler);
+        command
+            .args([
+                "--crate-name",
+                "pgaadauth",
+                "--edition",
+                "2024",
+                "--crate-type",
+                "cdylib",
+            ])
+            .args([
+                "--target",
+                &target,
+                "-O",
+                "-C",
+                "panic=abort",
+                "-C",
+                "strip=symbols",
+            ])
+            .args([
+                "--check-cfg",
+                "cfg(major, values(\"13\",\"14\",\"15\",\"16\",\"17\",\"18\"))",
+            ])
+            .args(["--cfg", &format!("major=\"{major}\"")])
+            .arg("pgaadauth/lib.rs")
+            .arg("-o")
+            .arg(&library);
+        let status = command.status().expect("the Rust compiler starts");
+        assert!(
+            status.success(),
+            "the label provider for PostgreSQL {major} did not compile"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! Putting an emulator together. It does not know how the parts answer.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio_rustls::TlsAcceptor;
+use uuid::Uuid;
+
+use crate::arm::clusters::Cluster;
+use crate::arm::groups::ResourceGroup;
+use crate::certificates::{Authority, ClientCertificate, write_pfx};
+use crate::directory::{Access, Principal, PrincipalKind, RegisteredCertificate};
+use crate::error::{Context, Result};
+use crate::faults::Faults;
+use crate::journal::{Journal, Service};
+use crate::keys::{Key, base64url};
+use crate::options::Options;
+use crate::postgres::bootstrap::ADMINISTRATOR;
+use crate::postgres::front;
+use crate::postgres::server::{Plan, Server};
+use crate::world::{Endpoints, State, World};
+use crate::{AppCredential, Emulator, PostgresqlServer, http};
+
+/// The audience that clients ask a management token for.
+pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
+
+const PFX_PASSWORD: &str = "emulator";
+
+pub(crate) async fn start(options: Options) -> Result<Emulator> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("entradb-emulator")
+        .enable_all()
+        .build()
+        .context("no threads for the emulator")?;
+    let folder = tempfile::Builder::new()
+        .prefix("entradb-")
+        .tempdir()
+        .context("no temporary folder")?;
+    let assembling = runtime.spawn(assemble(options, folder.path().to_owned()));
+    let outcome = match assembling
+        .await
+        .context("the emulator's start was cut short")
+    {
+        Ok(outcome) => outcome,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(parts) => Ok(finish(parts, runtime, folder)),
+        Err(error) => {
+            runtime.shutdown_background();
+            Err(error)
+        }
+    }
+}
+
+struct Parts {
+    world: Arc<World>,
+    runner: AppCredential,
+    cluster_id: String,
+    server: Arc<Server>,
+}
+
+fn finish(parts: Parts, runtime: tokio::runtime::Runtime, folder: TempDir) -> Emulator {
+    let server = PostgresqlServer {
+        id: parts.server.id.clone(),
+        name: parts.server.name.clone(),
+        fqdn: parts.server.fqdn.clone(),
+        address: parts.server.address(),
+        port: parts.server.port,
+        version: parts.server.binaries.version.clone(),
+        major: parts.server.binaries.major,
+        databases: parts.world.options.databases.clone(),
+        unix_socket_dir: parts.server.layout.sockets.clone(),
+        administrator: ADMINISTRATOR.to_owned(),
+        administrator_password: parts.server.administrator_password.clone(),
+    };
+    Emulator {
+        world: parts.world,
+        runner: parts.runner,
+        cluster_id: parts.cluster_id,
+        server,
+        ca_file: folder.path().join("ca.pem"),
+        runtime: Some(runtime),
+        _folder: folder,
+    }
+}
+
+/// A front that is bound but not served yet.
+struct Front {
+    service: Service,
+    listener: TcpListener,
+    tls: bool,
+}
+
+async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts> {
+    let authority = Authority::generate()?;
+    fs::write(folder.join("ca.pem"), authority.pem())
+        .context("the root certificate cannot be written")?;
+
+    let ports = options.ports;
+    let wanted = [
+        (Service::Authority, ports.authority, true),
+        (Service::ResourceManager, ports.resource_manager, true),
+        (Service::Graph, ports.graph, true),
+        (Service::Issuer, ports.issuer, true),
+        (Service::InstanceMetadata, ports.instance_metadata, false),
+    ];
+    let mut fronts = Vec::new();
+    let mut addresses = BTreeMap::new();
+    for (index, (service, port, tls)) in wanted.into_iter().enumerate() {
+        let (listener, port) = http::bind(port).await?;
+        addresses.insert(
+            index,
+            format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" }),
+        );
+        fronts.push(Front {
+            service,
+            listener,
+            tls,
+        });
+    }
+    let address = |index: usize| addresses[&index].clone();
+    let endpoints = Endpoints {
+        authority: address(0),
+        resource_manager: address(1),
+        graph: address(2),
+        issuer: address(3),
+        instance_metadata: address(4),
+    };
+
+    let mut state = State::default();
+    let runner = runner(&mut state, &folder)?;
+    machine(&mut state);
+    let cluster_id = resources(&mut state, &options, &endpoints);
+    let principals: Vec<Principal> = state.directory.all().cloned().collect();
+
+    let (database, database_port) = http::bind(ports.postgresql).await?;
+    let plan = Plan {
+        name: &options.postgresql_server,
+        port: database_port,
+        folder: folder.join("postgresql"),
+        removed: &folder,
+        principals,
+    };
+    let server = Arc::new(Server::start(&options, plan).await?);
+    state
+        .servers
+        .insert(server.id.to_ascii_lowercase(), server.clone());
+
+    let world = Arc::new(World {
+        options,
+        endpoints,
+        entra_key: Key::generate()?,
+        issuer_key: Key::generate()?,
+        token_request_secret: Uuid::new_v4().simple().to_string(),
+        state: Mutex::new(state),
+        journal: Journal::default(),
+        faults: Faults::default(),
+    });
+    world.faults.attach(&world);
+    let tls =
+        TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
+    for front in fronts {
+        tokio::spawn(http::serve(
+            world.clone(),
+            front.service,
+            front.listener,
+            front.tls.then(|| tls.clone()),
+        ));
+    }
+    let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
+    tokio::spawn(front::serve(world.clone(), server.clone(), database, tls));
+    Ok(Parts {
+        world,
+        runner,
+        cluster_id,
+        server,
+    })
+}
+
+/// The application that Terraform runs as.
+fn runner(state: &mut State, folder: &Path) -> Result<AppCredential> {
+    application(state, folder, "terraform", Access::Contributor)
+}
+
+/// Makes an application with a secret and a certificate.
+pub(crate) fn application(
+    state: &mut State,
+    folder: &Path,
+    name: &str,
+    access: Access,
+) -> Result<AppCredential> {
+    let mut principal = Principal::new(PrincipalKind::Application, name);
+    let secret = format!(
+        "{}~{}",
+        &Uuid::new_v4().simple().to_string()[..8],
+        Uuid::new_v4().simple()
+    );
+    let certificate = ClientCertificate::generate(name)?;
+    let digest =
+        |algorithm| base64url(aws_lc_rs::digest::digest(algorithm, &certificate.der).as_ref());
+    principal.secrets.push(secret.clone());
+    principal.certificates.push(RegisteredCertificate {
+        sha1: digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY),
+        sha256: digest(&aws_lc_rs::digest::SHA256),
+        public_key: certificate.public_key.clone(),
+    });
+    principal.access = access;
+    let client_id = principal.app_id.clone().unwrap_or_default();
+    let pem = folder.join(format!("{client_id}.pem"));
+    let pfx = folder.join(format!("{client_id}.pfx"));
+    fs::write(&pem, &certificate.pem).context("the application's certificate cannot be written")?;
+    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600))
+        .context("permissions cannot be set")?;
+    let credential = AppCredential {
+        client_id,
+        client_secret: secret,
+        object_id: principal.object_id.clone(),
+        display_name: name.to_owned(),
+        pfx_path: write_pfx(&pem, &pfx, PFX_PASSWORD).then_some(pfx),
+        pfx_password: PFX_PASSWORD.to_owned(),
+        certificate_pem_path: pem,
+    };
+    state.directory.add(principal);
+    Ok(credential)
+}
+
+/// The machine behind the instance metadata service has a system-assigned identity that may do what the runner may.
+fn machine(state: &mut State) {
+    let mut principal = Principal::new(PrincipalKind::ManagedIdentity, "terraform-vm");
+    principal.access = Access::Contributor;
+    state.machine_system_identity = Some(principal.object_id.clone());
+    state.directory.add(principal);
+}
+
+/// The resource group and the cluster in it; answers the cluster's ID.
+fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> String {
+    let group = ResourceGroup {
+        name: options.resource_group.clone(),
+        location: options.location.clone(),
+        tags: serde_json::json!({}),
+    };
+    state.groups.insert(group.name.to_ascii_lowercase(), group);
+    let base = format!(
+        "/subscriptions/{}/resourceGroups/{}/providers",
+        options.subscription_id, options.resource_group
+    );
+    let machine = format!("{base}/Microsoft.Compute/virtualMachines/terraform-vm");
+    if let Some(object_id) = state.machine_system_identity.clone()
+        && let Some(principal) = state.directory.get_mut(&object_id)
+    {
+        principal.resource_id = Some(machine);
+    }
+    let id = format!("{base}/Microsoft.ContainerService/managedClusters/aks-data");
+    let issuer = new_issuer(options, endpoints);
+    state.issuers.insert(issuer.clone());
+    let cluster = Cluster {
+        id: id.clone(),
+        name: "aks-data".to_owned(),
+        location: options.location.clone(),
+        issuer: Some(issuer),
+    };
+    state.clusters.insert(id.to_ascii_lowercase(), cluster);
+    id
+}
+
+/// An issuer of the form `https://host/{tenant}/{guid}/`.
+pub(crate) fn new_issuer(options: &Options, endpoints: &Endpoints) -> String {
+    format!(
+        "{}/{}/{}/",
+        endpoints.issuer,
+        options.tenant_id,
+        Uuid::new_v4()
+    )
+}

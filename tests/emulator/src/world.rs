@@ -1,0 +1,95 @@
+//! Everything that the fronts share: the tenant, the resources, the keys, the log and the faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use crate::arm::clusters::Cluster;
+use crate::arm::groups::ResourceGroup;
+use crate::arm::identities::Identity;
+use crate::arm::operations::Operation;
+use crate::directory::{Directory, Principal};
+use crate::error::Result;
+use crate::faults::Faults;
+use crate::journal::{Journal, hold};
+use crate::keys::Key;
+use crate::options::Options;
+use crate::postgres::server::Server;
+
+/// Where each front listens, as a client writes it: no slash at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) authority: String,
+    pub(crate) resource_manager: String,
+    pub(crate) graph: String,
+    pub(crate) issuer: String,
+    pub(crate) instance_metadata: String,
+}
+
+/// What changes while the emulator runs, under one lock that is never held across an await.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) directory: Directory,
+    /// By lower-case name.
+    pub(crate) groups: BTreeMap<String, ResourceGroup>,
+    /// By lower-case resource ID.
+    pub(crate) identities: BTreeMap<String, Identity>,
+    /// By lower-case resource ID.
+    pub(crate) clusters: BTreeMap<String, Cluster>,
+    /// By lower-case resource ID.
+    pub(crate) servers: BTreeMap<String, Arc<Server>>,
+    pub(crate) operations: BTreeMap<String, Operation>,
+    /// Identities whose federated credentials are being written.
+    pub(crate) federation_writes: BTreeSet<String>,
+    /// Object IDs of the identities of the machine behind the instance metadata service.
+    pub(crate) machine_system_identity: Option<String>,
+    pub(crate) machine_identities: Vec<String>,
+    /// Issuers of external tokens that Entra can verify, all signed with the issuer key.
+    pub(crate) issuers: BTreeSet<String>,
+}
+
+/// One emulated Azure.
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) endpoints: Endpoints,
+    /// Signs Entra's tokens.
+    pub(crate) entra_key: Key,
+    /// Signs the tokens of clusters and other issuers.
+    pub(crate) issuer_key: Key,
+    /// What the pretended GitHub asks for before it gives a token.
+    pub(crate) token_request_secret: String,
+    pub(crate) state: Mutex<State>,
+    pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
+}
+
+impl World {
+    pub(crate) fn tenant(&self) -> &str {
+        &self.options.tenant_id
+    }
+
+    pub(crate) fn subscription(&self) -> &str {
+        &self.options.subscription_id
+    }
+
+    pub(crate) fn servers(&self) -> Vec<Arc<Server>> {
+        hold(&self.state).servers.values().cloned().collect()
+    }
+
+    /// Puts an object into the directory and tells the databases.
+    pub(crate) async fn add_principal(&self, principal: Principal) -> Result<()> {
+        hold(&self.state).directory.add(principal.clone());
+        for server in self.servers() {
+            server.learn(&principal).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes an object out of the directory and tells the databases. Roles that are bound to it stay.
+    pub(crate) async fn remove_principal(&self, object_id: &str) -> Result<()> {
+        hold(&self.state).directory.remove(object_id);
+        for server in self.servers() {
+            server.forget(object_id).await?;
+        }
+        Ok(())
+    }
+}
