@@ -160,9 +160,9 @@ impl Privileges {
 
 impl FromIterator<Privilege> for Privileges {
     fn from_iter<I: IntoIterator<Item = Privilege>>(privileges: I) -> Privileges {
-        privileges.into_iter().fold(Privileges::NONE, |set, one| {
-            set.union(Privileges::of(&[one]))
-        })
+        privileges
+            .into_iter()
+            .fold(Privileges::NONE, |set, one| set.union(Privileges::of(&[one])))
     }
 }
 
@@ -245,9 +245,6 @@ mod tests {
             granted: Privileges::of(&[Delete]),
             owner: true,
         };
-        assert_eq!(
-            holding.difference(Privileges::of(&[Select])),
-            Difference::default()
-        );
+        assert_eq!(holding.difference(Privileges::of(&[Select])), Difference::default());
     }
 }

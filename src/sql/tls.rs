@@ -81,15 +81,11 @@ fn refused(failure: TlsFailure, message: &str) -> Error {
 
 /// rustls' verdict, which the handshake wraps in an `io::Error`; without one it was the network.
 fn explain(error: &io::Error) -> Error {
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(reason)) => match verdict_on_certificate(reason) {
-            TlsFailure::NameMismatch => refused(
-                TlsFailure::NameMismatch,
-                "the server's certificate is for another name",
-            ),
+            TlsFailure::NameMismatch => {
+                refused(TlsFailure::NameMismatch, "the server's certificate is for another name")
+            }
             failure => refused(failure, "the server's certificate is not trusted"),
         },
         Some(_) => refused(TlsFailure::Handshake, "the TLS handshake failed"),
@@ -141,10 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_tls_there_is_no_connection() {
-        assert_eq!(
-            answered(Some(b'N')).await,
-            Kind::Tls(TlsFailure::NotOffered)
-        );
+        assert_eq!(answered(Some(b'N')).await, Kind::Tls(TlsFailure::NotOffered));
         assert_eq!(answered(Some(b'H')).await, Kind::Tls(TlsFailure::Handshake));
         assert_eq!(answered(Some(b'E')).await, Kind::ConnectionLost);
         assert_eq!(answered(Some(b'S')).await, Kind::ConnectionLost);

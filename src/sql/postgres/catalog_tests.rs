@@ -20,9 +20,7 @@ const EVERY_KIND: &str = include_str!("every_kind.sql");
 async fn every_kind_of_object_is_found_and_can_be_addressed() {
     let Some(server) = server() else { return };
     server.database("every_kind").await;
-    server
-        .run("postgres", "CREATE ROLE every_kind_owner SUPERUSER")
-        .await;
+    server.run("postgres", "CREATE ROLE every_kind_owner SUPERUSER").await;
     server.run("every_kind", EVERY_KIND).await;
     let session = server.session("azuresu", "every_kind").await;
     let before = session.requests();
@@ -73,12 +71,9 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
         language sql
         extension plpgsql"#]]
     .assert_eq(&not_owned_by(owner, &moved));
-    let database = server_catalog
-        .database("every_kind")
-        .map(|database| database.oid);
-    let owns = |found: &&Dependency| {
-        (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database)
-    };
+    let database = server_catalog.database("every_kind").map(|database| database.oid);
+    let owns =
+        |found: &&Dependency| (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database);
     let owned: u64 = server_catalog
         .dependencies
         .iter()
@@ -89,14 +84,8 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
 }
 
 fn not_owned_by(owner: u32, catalog: &DatabaseCatalog) -> String {
-    let others = catalog
-        .objects
-        .iter()
-        .filter(|object| object.owner != owner);
-    others
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let others = catalog.objects.iter().filter(|object| object.owner != owner);
+    others.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Grants everything on every object, and gives each to the new owner.
@@ -105,10 +94,7 @@ async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
     let large = large_objects(session, 10).await.unwrap();
     for object in catalog.objects.iter().chain(&large) {
         kinds.push(object.kind);
-        if object.extension
-            || object.kind == ObjectKind::Extension
-            || object.kind == ObjectKind::Language
-        {
+        if object.extension || object.kind == ObjectKind::Extension || object.kind == ObjectKind::Language {
             continue;
         }
         if let Some(target) = object.grant_target() {
@@ -122,17 +108,11 @@ async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
             continue;
         }
         session
-            .execute(crate::sql!(
-                "ALTER {} OWNER TO {}",
-                object.address().unwrap(),
-                owner
-            ))
+            .execute(crate::sql!("ALTER {} OWNER TO {}", object.address().unwrap(), owner))
             .await
             .unwrap();
     }
-    let missing: Vec<_> = ObjectKind::all()
-        .filter(|kind| !kinds.contains(kind))
-        .collect();
+    let missing: Vec<_> = ObjectKind::all().filter(|kind| !kinds.contains(kind)).collect();
     assert_eq!(missing, [ObjectKind::Database]);
 }
 
@@ -144,10 +124,7 @@ async fn catalogues_have_the_numbers_that_we_know_them_by() {
     let rows = session.query(known, &[]).await.unwrap();
     let names: Vec<String> = ObjectKind::all()
         .map(|kind| {
-            let row = rows
-                .iter()
-                .find(|row| row.oid(0).unwrap() == kind.catalog())
-                .unwrap();
+            let row = rows.iter().find(|row| row.oid(0).unwrap() == kind.catalog()).unwrap();
             format!("{kind:?} {}", row.text(1).unwrap())
         })
         .collect();
@@ -211,14 +188,8 @@ async fn locks_and_parents_are_those_of_the_server() {
         Some(Parent::SequenceOf(object("plain").oid))
     );
     assert_eq!(object("free").parent, None);
-    assert_eq!(
-        object("child").parent,
-        Some(Parent::PartitionOf(object("parent").oid))
-    );
-    assert_eq!(
-        object("heir").parent,
-        Some(Parent::InheritsFrom(object("plain").oid))
-    );
+    assert_eq!(object("child").parent, Some(Parent::PartitionOf(object("parent").oid)));
+    assert_eq!(object("heir").parent, Some(Parent::InheritsFrom(object("plain").oid)));
     assert!(object("plpgsql").kind == ObjectKind::Extension || object("plpgsql").extension);
 }
 
@@ -237,10 +208,7 @@ async fn access_lists_are_read_by_number() {
     let session = server.session("azuresu", "lists").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
     let catalog = DatabaseCatalog::load(&session).await.unwrap();
-    let (hostile, lister) = (
-        roles.role("li=st/1").unwrap().oid,
-        roles.role("lister").unwrap().oid,
-    );
+    let (hostile, lister) = (roles.role("li=st/1").unwrap().oid, roles.role("lister").unwrap().oid);
     let table = catalog
         .objects
         .iter()
@@ -254,10 +222,7 @@ async fn access_lists_are_read_by_number() {
         Privileges::of(&[Select, Insert, Update])
     );
     let held = acl.0.iter().find(|grant| grant.grantee == hostile).unwrap();
-    assert_eq!(
-        (held.grantable, held.grantor),
-        (Privileges::of(&[Insert, Update]), 10)
-    );
+    assert_eq!((held.grantable, held.grantor), (Privileges::of(&[Insert, Update]), 10));
     let bare = catalog
         .objects
         .iter()
@@ -269,10 +234,7 @@ async fn access_lists_are_read_by_number() {
         "everything revoked differs from nothing granted"
     );
     assert_eq!(catalog.columns.len(), 1);
-    assert_eq!(
-        catalog.columns[0].acl.granted(lister),
-        Privileges::of(&[Update])
-    );
+    assert_eq!(catalog.columns[0].acl.granted(lister), Privileges::of(&[Update]));
 
     let [everywhere, schema] = &catalog.default_privileges[..] else {
         panic!("{:?}", catalog.default_privileges)
@@ -282,14 +244,8 @@ async fn access_lists_are_read_by_number() {
     } else {
         (everywhere, schema)
     };
-    assert_eq!(
-        (everywhere.creator, everywhere.class),
-        (lister, Class::Table)
-    );
-    assert_eq!(
-        everywhere.acl.granted(lister),
-        Class::Table.all(catalog.version)
-    );
+    assert_eq!((everywhere.creator, everywhere.class), (lister, Class::Table));
+    assert_eq!(everywhere.acl.granted(lister), Class::Table.all(catalog.version));
     assert_eq!(everywhere.acl.granted(hostile), Privileges::of(&[Select]));
     assert_eq!(
         (schema.class, schema.schema.as_ref().unwrap().as_str()),
@@ -317,21 +273,12 @@ async fn roles_come_with_settings_memberships_and_comments() {
     let role = |name: &str| catalog.role(name).unwrap();
     let (top, mid, low) = (role("r_top"), role("r_mid"), role("r_low"));
     assert!(top.create_role && !top.login && low.login && !mid.inherit);
-    assert_eq!(
-        (top.connection_limit, low.connection_limit),
-        (Some(5), None)
-    );
+    assert_eq!((top.connection_limit, low.connection_limit), (Some(5), None));
     assert_eq!(top.comment.as_deref(), Some("it's"));
-    assert_eq!(
-        low.settings.get("search_path").map(String::as_str),
-        Some("a, b")
-    );
+    assert_eq!(low.settings.get("search_path").map(String::as_str), Some("a, b"));
     let database = catalog.database("roles").unwrap();
     assert_eq!(low.database_settings[&database.oid]["work_mem"], "8MB");
-    assert_eq!(
-        catalog.assumable_by(low.oid),
-        [top.oid, mid.oid, low.oid].into()
-    );
+    assert_eq!(catalog.assumable_by(low.oid), [top.oid, mid.oid, low.oid].into());
     if catalog.version < 16 {
         assert_eq!(catalog.inherited_by(low.oid), [mid.oid, low.oid].into());
     }
@@ -341,10 +288,7 @@ async fn roles_come_with_settings_memberships_and_comments() {
         .find(|found| found.member == low.oid)
         .unwrap();
     assert!(admin.admin && admin.role == mid.oid);
-    assert_eq!(
-        catalog.role_name(catalog.current_role).unwrap().as_str(),
-        "azuresu"
-    );
+    assert_eq!(catalog.role_name(catalog.current_role).unwrap().as_str(), "azuresu");
     assert!(database.allows_connections && database.acl.is_none() && database.owner == 10);
 }
 
@@ -358,10 +302,7 @@ async fn an_ordinary_role_may_read_everything() {
         .await;
     let session = server.session("ordinary", "ordinary").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
-    assert_eq!(
-        roles.role_name(roles.current_role).unwrap().as_str(),
-        "ordinary"
-    );
+    assert_eq!(roles.role_name(roles.current_role).unwrap().as_str(), "ordinary");
     let catalog = DatabaseCatalog::load(&session).await.unwrap();
     assert!(catalog.objects.len() > 30);
     assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);

@@ -29,10 +29,7 @@ impl Lock {
     /// An object of a catalogue.
     #[must_use]
     pub fn object(catalog: u32, oid: u32) -> Lock {
-        Lock {
-            catalog,
-            object: oid,
-        }
+        Lock { catalog, object: oid }
     }
 
     /// What has no number yet: making something of this name in a catalogue.

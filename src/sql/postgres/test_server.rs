@@ -44,9 +44,7 @@ impl TestServer {
             user: user.into(),
             token: PASSWORD.into(),
         };
-        connect(&self.target(&login, database), &self.tls)
-            .await
-            .unwrap()
+        connect(&self.target(&login, database), &self.tls).await.unwrap()
     }
 
     pub(crate) fn target<'a>(&'a self, login: &'a Login, database: &'a str) -> Target<'a> {
@@ -71,10 +69,7 @@ impl TestServer {
     pub(crate) async fn database(&self, name: &str) {
         let name = crate::sql::statement::Name::new(name).unwrap();
         let session = self.session("azuresu", "postgres").await;
-        session
-            .execute(crate::sql!("CREATE DATABASE {}", name))
-            .await
-            .unwrap();
+        session.execute(crate::sql!("CREATE DATABASE {}", name)).await.unwrap();
     }
 }
 
@@ -92,9 +87,7 @@ fn binaries() -> Option<PathBuf> {
         .into_iter()
         .chain(std::env::split_paths(&path))
         .chain(debian.into_iter().rev());
-    candidates
-        .into_iter()
-        .find(|folder| folder.join("initdb").exists())
+    candidates.into_iter().find(|folder| folder.join("initdb").exists())
 }
 
 fn start(binaries: &Path) -> TestServer {
@@ -104,21 +97,13 @@ fn start(binaries: &Path) -> TestServer {
         .unwrap()
         .keep();
     let certificate = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
-    write_pem(
-        &folder.join("server.crt"),
-        "CERTIFICATE",
-        certificate.cert.der(),
-    );
+    write_pem(&folder.join("server.crt"), "CERTIFICATE", certificate.cert.der());
     write_pem(
         &folder.join("server.key"),
         "PRIVATE KEY",
         certificate.signing_key.serialized_der(),
     );
-    fs::write(
-        folder.join("pg_hba.conf"),
-        "hostssl all all 127.0.0.1/32 password\n",
-    )
-    .unwrap();
+    fs::write(folder.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 password\n").unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -199,10 +184,7 @@ fn write_pem(path: &Path, label: &str, der: &[u8]) {
         .collect();
     fs::write(
         path,
-        format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-            lines.join("\n")
-        ),
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")),
     )
     .unwrap();
 }
