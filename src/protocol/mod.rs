@@ -6,6 +6,7 @@ pub mod json;
 pub mod model;
 pub mod msgpack;
 pub mod number;
+pub mod page;
 pub mod path;
 pub mod schema;
 pub mod secret;

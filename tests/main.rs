@@ -1,0 +1,3 @@
+//! The one test binary: the provider as Terraform sees it, and the rules of the codebase.
+
+mod harness;
