@@ -100,7 +100,10 @@ impl Session {
     /// Takes the provider block. Contacts nothing: a plan must work while nothing exists yet.
     pub async fn configure(&self, terraform_version: &str, config: &Value) -> Vec<Diagnostic> {
         tracing::debug!(terraform_version, "configure");
-        let clients = Clients::configure(config.as_object().unwrap_or(&Object::new()), self.provider.stop_signal().clone());
+        let clients = Clients::configure(
+            config.as_object().unwrap_or(&Object::new()),
+            self.provider.stop_signal().clone(),
+        );
         let mistakes = match &clients {
             // Unknown during plan: whoever needs it says so then.
             Err(_) if !config.is_wholly_known() => Vec::new(),

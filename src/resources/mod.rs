@@ -9,7 +9,5 @@ use crate::resources::identity::managed_identity::ManagedIdentity;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![
-        resource::<ManagedIdentity>(),
-    ]
+    vec![resource::<ManagedIdentity>()]
 }

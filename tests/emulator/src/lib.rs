@@ -35,7 +35,6 @@ pub use journal::{Login, Request, Service};
 pub use options::{Options, Ports};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use world::World;
 
 use crate::journal::hold;
@@ -95,7 +94,7 @@ pub struct Emulator {
     cluster_id: String,
     server: PostgresqlServer,
     ca_file: PathBuf,
-    runtime: Option<Runtime>,
+    _threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
     _folder: TempDir,
 }
@@ -325,9 +324,6 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         for server in self.world.servers() {
             server.stop();
-        }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }

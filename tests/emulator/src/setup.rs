@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
@@ -32,6 +32,17 @@ pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
 
 const PFX_PASSWORD: &str = "emulator";
 
+/// The emulator's own threads. They may be dropped inside somebody else's runtime, which a plain runtime may not.
+pub(crate) struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 pub(crate) async fn start(options: Options) -> Result<Emulator> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,20 +55,11 @@ pub(crate) async fn start(options: Options) -> Result<Emulator> {
         .tempdir()
         .context("no temporary folder")?;
     let assembling = runtime.spawn(assemble(options, folder.path().to_owned()));
-    let outcome = match assembling
+    let threads = Threads(Some(runtime));
+    let parts = assembling
         .await
-        .context("the emulator's start was cut short")
-    {
-        Ok(outcome) => outcome,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(parts) => Ok(finish(parts, runtime, folder)),
-        Err(error) => {
-            runtime.shutdown_background();
-            Err(error)
-        }
-    }
+        .context("the emulator's start was cut short")??;
+    Ok(finish(parts, threads, folder))
 }
 
 struct Parts {
@@ -67,7 +69,7 @@ struct Parts {
     server: Arc<Server>,
 }
 
-fn finish(parts: Parts, runtime: tokio::runtime::Runtime, folder: TempDir) -> Emulator {
+fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
     let server = PostgresqlServer {
         id: parts.server.id.clone(),
         name: parts.server.name.clone(),
@@ -87,7 +89,7 @@ fn finish(parts: Parts, runtime: tokio::runtime::Runtime, folder: TempDir) -> Em
         cluster_id: parts.cluster_id,
         server,
         ca_file: folder.path().join("ca.pem"),
-        runtime: Some(runtime),
+        _threads: threads,
         _folder: folder,
     }
 }

@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::postgres::bootstrap::{self, identifier, literal};
 use crate::postgres::credentials::{Doors, Role};
 use crate::postgres::find::Binaries;
-use crate::postgres::process::{self, Account, Layout, Process};
+use crate::postgres::process::{Account, Layout, Process};
 use crate::postgres::statements;
 
 /// The label provider, compiled by the build script for each major version.
@@ -103,7 +103,7 @@ impl Server {
         let binaries = crate::postgres::find::binaries(options.postgresql_binaries.as_deref())?;
         let account = Account::unprivileged()?;
         let layout = Layout::create(&plan.folder, plan.removed, account)?;
-        process::initialise(&binaries, &layout, account)?;
+        let process = Arc::new(Process::create(&binaries, &layout, account)?);
         let library = LIBRARIES.iter().find(|(major, _)| *major == binaries.major);
         let (_, library) =
             library.ok_or_else(|| Error::new("no label provider for this version"))?;
@@ -111,7 +111,7 @@ impl Server {
         account.give(&layout.library)?;
         configure(&layout, options)?;
         let password = uuid::Uuid::new_v4().simple().to_string();
-        let process = Arc::new(Process::start(&binaries, &layout, account)?);
+        process.start()?;
         let server = Server {
             id: format!(
                 "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{}",
@@ -206,7 +206,7 @@ impl Server {
 
     pub(crate) async fn restart(&self) -> Result<()> {
         let process = self.process.clone();
-        let restarting = self.runtime.spawn_blocking(move || process.restart());
+        let restarting = self.runtime.spawn_blocking(move || process.start());
         restarting.await.context("the emulator has stopped")??;
         self.ready("postgres").await
     }
