@@ -1,15 +1,16 @@
 //! Which Rust type stands for which Terraform type, and how one becomes the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod collections;
+mod timeouts;
+
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::protocol::diagnostic::Diagnostic;
-use crate::protocol::duration;
 use crate::protocol::model::Model;
-use crate::protocol::path::Step;
 use crate::protocol::schema::{Attribute, Block, NestedBlock, Nesting, Presence};
+use crate::protocol::typed::collections::decode_each;
 use crate::protocol::value::{Object, Type, Value};
 
 /// What was decoded, or every mistake in it.
@@ -244,110 +245,6 @@ impl<T: Typed> Typed for Computed<T> {
     }
 }
 
-fn decode_each<T: Typed>(value: Value) -> Decoded<Vec<T>> {
-    let Value::List(elements) = value else {
-        return Err(mismatch("A list", &value));
-    };
-    let mut decoded = Vec::with_capacity(elements.len());
-    let mut mistakes = Vec::new();
-    for (index, element) in (0_i64..).zip(elements) {
-        match T::from_value(element) {
-            Ok(element) => decoded.push(element),
-            Err(found) => mistakes.extend(found.into_iter().map(|diagnostic| diagnostic.under(Step::Index(index)))),
-        }
-    }
-    if mistakes.is_empty() {
-        Ok(decoded)
-    } else {
-        Err(mistakes)
-    }
-}
-
-impl<T: Typed> Typed for Vec<T> {
-    fn r#type() -> Type {
-        Type::list(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        decode_each(value)
-    }
-
-    fn into_value(self) -> Value {
-        Value::List(self.into_iter().map(T::into_value).collect())
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
-    }
-}
-
-impl<T: Typed + Ord> Typed for BTreeSet<T> {
-    const ALLOWED: &'static [&'static str] = T::ALLOWED;
-
-    fn r#type() -> Type {
-        Type::set(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        // A set's elements have no address of their own.
-        let anonymous = |mistakes: Vec<Diagnostic>| {
-            mistakes
-                .into_iter()
-                .map(|mistake| Diagnostic {
-                    path: Default::default(),
-                    ..mistake
-                })
-                .collect::<Vec<_>>()
-        };
-        decode_each(value)
-            .map(|elements: Vec<T>| elements.into_iter().collect())
-            .map_err(anonymous)
-    }
-
-    fn into_value(self) -> Value {
-        let mut elements: Vec<Value> = self.into_iter().map(T::into_value).collect();
-        elements.sort();
-        Value::List(elements)
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
-    }
-}
-
-impl<T: Typed> Typed for BTreeMap<String, T> {
-    fn r#type() -> Type {
-        Type::map(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        let Value::Map(elements) = value else {
-            return Err(mismatch("A map", &value));
-        };
-        let mut mistakes = Vec::new();
-        let mut decoded = BTreeMap::new();
-        for (key, element) in elements {
-            match T::from_value(element) {
-                Ok(element) => drop(decoded.insert(key, element)),
-                Err(found) => mistakes.extend(
-                    found
-                        .into_iter()
-                        .map(|diagnostic| diagnostic.under(Step::Key(key.clone()))),
-                ),
-            }
-        }
-        if mistakes.is_empty() {
-            Ok(decoded)
-        } else {
-            Err(mistakes)
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::Map(self.into_iter().map(|(key, value)| (key, value.into_value())).collect())
-    }
-}
-
 /// An object inside an attribute: what data sources list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record<T>(pub T);
@@ -428,79 +325,4 @@ pub struct Timeouts {
     /// 30 minutes where not given.
     pub delete: Option<Duration>,
     given: Option<Object>,
-}
-
-const OPERATIONS: [(&str, &str); 4] = [
-    ("create", "How long creating may take. Default: `30m`."),
-    ("read", "How long reading may take. Default: `5m`."),
-    ("update", "How long updating may take. Default: `30m`."),
-    ("delete", "How long deleting may take. Default: `30m`."),
-];
-
-impl Timeouts {
-    fn read_each(given: Object) -> Decoded<Self> {
-        let mut mistakes = Vec::new();
-        let mut read = |name: &str| match given.get(name).and_then(Value::as_str).map(duration::parse) {
-            None => None,
-            Some(Ok(duration)) => Some(duration),
-            Some(Err(error)) => {
-                mistakes.push(Diagnostic::error("Invalid duration", format!("{error}.")).at(name));
-                None
-            }
-        };
-        let (create, read_timeout, update, delete) = (read("create"), read("read"), read("update"), read("delete"));
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
-        Ok(Self {
-            create,
-            read: read_timeout,
-            update,
-            delete,
-            given: Some(given),
-        })
-    }
-}
-
-impl Typed for Timeouts {
-    fn r#type() -> Type {
-        Type::object(OPERATIONS.map(|(name, _)| (name.to_owned(), Type::String)))
-    }
-
-    fn missing() -> Option<Self> {
-        Some(Self::default())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        match value {
-            Value::Map(given) => Self::read_each(given),
-            _ => Ok(Self::default()),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        self.given.map_or(Value::Null, Value::Map)
-    }
-
-    fn check(value: &Value) -> Vec<Diagnostic> {
-        value
-            .as_object()
-            .and_then(|given| Self::read_each(given.clone()).err())
-            .unwrap_or_default()
-    }
-
-    fn kind(name: &str) -> Kind {
-        let attributes =
-            OPERATIONS.map(|(name, text)| Attribute::new(name, Type::String, Presence::Optional).doc(text));
-        let block = Block {
-            description: "How long each operation may take, as in `30m` or `1h30m`.".into(),
-            attributes: attributes.into(),
-            ..Block::default()
-        };
-        Kind::Block(NestedBlock {
-            name: name.to_owned(),
-            nesting: Nesting::Single,
-            block,
-        })
-    }
 }
