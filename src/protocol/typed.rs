@@ -19,7 +19,7 @@ pub type Decoded<T> = Result<T, Vec<Diagnostic>>;
 /// What a field becomes in the schema.
 pub enum Kind {
     /// An argument or output.
-    Attribute(Attribute),
+    Attribute(Box<Attribute>),
     /// A nested block.
     Block(NestedBlock),
 }
@@ -61,7 +61,7 @@ pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
         let mut attribute = Attribute::new(name, Self::r#type(), Self::PRESENCE);
         attribute.allowed = Self::ALLOWED;
         attribute.fields = Self::fields();
-        Kind::Attribute(attribute)
+        Kind::Attribute(Box::new(attribute))
     }
 }
 
