@@ -1,16 +1,16 @@
 //! Which Rust type stands for which Terraform type, and how one becomes the other.
 
-mod collections;
-mod timeouts;
+mod standard;
 
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::protocol::diagnostic::Diagnostic;
+use crate::protocol::duration;
 use crate::protocol::model::Model;
+use crate::protocol::path::Step;
 use crate::protocol::schema::{Attribute, Block, NestedBlock, Nesting, Presence};
-use crate::protocol::typed::collections::decode_each;
 use crate::protocol::value::{Object, Type, Value};
 
 /// What was decoded, or every mistake in it.
@@ -104,88 +104,6 @@ impl<P: Parsed> Typed for P {
     }
 }
 
-impl Typed for String {
-    fn r#type() -> Type {
-        Type::String
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        match value {
-            Value::String(text) => Ok(text),
-            other => Err(mismatch("A string", &other)),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::String(self)
-    }
-}
-
-impl Typed for bool {
-    fn r#type() -> Type {
-        Type::Bool
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        value.as_bool().ok_or_else(|| mismatch("A bool", &value))
-    }
-
-    fn into_value(self) -> Value {
-        Value::Bool(self)
-    }
-}
-
-impl Typed for i64 {
-    fn r#type() -> Type {
-        Type::Number
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        match &value {
-            Value::Number(number) => number.as_i64().ok_or_else(|| {
-                vec![Diagnostic::error(
-                    "Not a whole number",
-                    "A whole number is required, not a fraction nor one beyond 18 digits.",
-                )]
-            }),
-            other => Err(mismatch("A number", other)),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::from(self)
-    }
-}
-
-impl<T: Typed> Typed for Option<T> {
-    const PRESENCE: Presence = Presence::Optional;
-    const ALLOWED: &'static [&'static str] = T::ALLOWED;
-
-    fn r#type() -> Type {
-        T::r#type()
-    }
-
-    fn missing() -> Option<Self> {
-        Some(None)
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        if value.is_null() {
-            Ok(None)
-        } else {
-            T::from_value(value).map(Some)
-        }
-    }
-
-    fn into_value(self) -> Value {
-        self.map_or(Value::Null, T::into_value)
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
-    }
-}
-
 /// What the provider finds out; not known before it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Computed<T>(Option<T>);
@@ -242,6 +160,25 @@ impl<T: Typed> Typed for Computed<T> {
 
     fn fields() -> Option<Block> {
         T::fields()
+    }
+}
+
+fn decode_each<T: Typed>(value: Value) -> Decoded<Vec<T>> {
+    let Value::List(elements) = value else {
+        return Err(mismatch("A list", &value));
+    };
+    let mut decoded = Vec::with_capacity(elements.len());
+    let mut mistakes = Vec::new();
+    for (index, element) in (0_i64..).zip(elements) {
+        match T::from_value(element) {
+            Ok(element) => decoded.push(element),
+            Err(found) => mistakes.extend(found.into_iter().map(|diagnostic| diagnostic.under(Step::Index(index)))),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(decoded)
+    } else {
+        Err(mistakes)
     }
 }
 
@@ -325,4 +262,79 @@ pub struct Timeouts {
     /// 30 minutes where not given.
     pub delete: Option<Duration>,
     given: Option<Object>,
+}
+
+const OPERATIONS: [(&str, &str); 4] = [
+    ("create", "How long creating may take. Default: `30m`."),
+    ("read", "How long reading may take. Default: `5m`."),
+    ("update", "How long updating may take. Default: `30m`."),
+    ("delete", "How long deleting may take. Default: `30m`."),
+];
+
+impl Timeouts {
+    fn read_each(given: Object) -> Decoded<Self> {
+        let mut mistakes = Vec::new();
+        let mut read = |name: &str| match given.get(name).and_then(Value::as_str).map(duration::parse) {
+            None => None,
+            Some(Ok(duration)) => Some(duration),
+            Some(Err(error)) => {
+                mistakes.push(Diagnostic::error("Invalid duration", format!("{error}.")).at(name));
+                None
+            }
+        };
+        let (create, read_timeout, update, delete) = (read("create"), read("read"), read("update"), read("delete"));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        Ok(Self {
+            create,
+            read: read_timeout,
+            update,
+            delete,
+            given: Some(given),
+        })
+    }
+}
+
+impl Typed for Timeouts {
+    fn r#type() -> Type {
+        Type::object(OPERATIONS.map(|(name, _)| (name.to_owned(), Type::String)))
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match value {
+            Value::Map(given) => Self::read_each(given),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        self.given.map_or(Value::Null, Value::Map)
+    }
+
+    fn check(value: &Value) -> Vec<Diagnostic> {
+        value
+            .as_object()
+            .and_then(|given| Self::read_each(given.clone()).err())
+            .unwrap_or_default()
+    }
+
+    fn kind(name: &str) -> Kind {
+        let attributes =
+            OPERATIONS.map(|(name, text)| Attribute::new(name, Type::String, Presence::Optional).doc(text));
+        let block = Block {
+            description: "How long each operation may take, as in `30m` or `1h30m`.".into(),
+            attributes: attributes.into(),
+            ..Block::default()
+        };
+        Kind::Block(NestedBlock {
+            name: name.to_owned(),
+            nesting: Nesting::Single,
+            block,
+        })
+    }
 }

@@ -1,4 +1,8 @@
-use super::*;
+//! MessagePack as Terraform sends it.
+
+use crate::protocol::msgpack::*;
+use crate::protocol::number::Number;
+use crate::protocol::value::{Object, Refinements, Type, Value};
 
 #[track_caller]
 fn check(r#type: &Type, bytes: &[u8], value: &Value) {

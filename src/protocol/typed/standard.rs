@@ -1,29 +1,92 @@
-//! Lists, sets and maps of whatever has a Terraform type.
+//! The Terraform types of Rust's own: texts, numbers, options and collections.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::Diagnostic;
 use crate::protocol::path::Step;
-use crate::protocol::schema::Block;
-use crate::protocol::typed::{Decoded, Typed, mismatch};
+use crate::protocol::schema::{Block, Presence};
+use crate::protocol::typed::{Decoded, Typed, decode_each, mismatch};
 use crate::protocol::value::{Type, Value};
 
-pub(super) fn decode_each<T: Typed>(value: Value) -> Decoded<Vec<T>> {
-    let Value::List(elements) = value else {
-        return Err(mismatch("A list", &value));
-    };
-    let mut decoded = Vec::with_capacity(elements.len());
-    let mut mistakes = Vec::new();
-    for (index, element) in (0_i64..).zip(elements) {
-        match T::from_value(element) {
-            Ok(element) => decoded.push(element),
-            Err(found) => mistakes.extend(found.into_iter().map(|diagnostic| diagnostic.under(Step::Index(index)))),
+impl Typed for String {
+    fn r#type() -> Type {
+        Type::String
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match value {
+            Value::String(text) => Ok(text),
+            other => Err(mismatch("A string", &other)),
         }
     }
-    if mistakes.is_empty() {
-        Ok(decoded)
-    } else {
-        Err(mistakes)
+
+    fn into_value(self) -> Value {
+        Value::String(self)
+    }
+}
+
+impl Typed for bool {
+    fn r#type() -> Type {
+        Type::Bool
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        value.as_bool().ok_or_else(|| mismatch("A bool", &value))
+    }
+
+    fn into_value(self) -> Value {
+        Value::Bool(self)
+    }
+}
+
+impl Typed for i64 {
+    fn r#type() -> Type {
+        Type::Number
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        match &value {
+            Value::Number(number) => number.as_i64().ok_or_else(|| {
+                vec![Diagnostic::error(
+                    "Not a whole number",
+                    "A whole number is required, not a fraction nor one beyond 18 digits.",
+                )]
+            }),
+            other => Err(mismatch("A number", other)),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::from(self)
+    }
+}
+
+impl<T: Typed> Typed for Option<T> {
+    const PRESENCE: Presence = Presence::Optional;
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+
+    fn r#type() -> Type {
+        T::r#type()
+    }
+
+    fn missing() -> Option<Self> {
+        Some(None)
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        if value.is_null() {
+            Ok(None)
+        } else {
+            T::from_value(value).map(Some)
+        }
+    }
+
+    fn into_value(self) -> Value {
+        self.map_or(Value::Null, T::into_value)
+    }
+
+    fn fields() -> Option<Block> {
+        T::fields()
     }
 }
 
