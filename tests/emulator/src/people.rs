@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
 use crate::tokens::{self, DATABASE_RESOURCE};
-use crate::{AppCredential, Emulator, Error, issuer, setup};
+use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
 
 impl Emulator {
     /// Adds a person; answers the object ID.
@@ -241,5 +241,22 @@ impl Emulator {
             tenant: self.tenant_id().to_owned(),
         });
         Ok(())
+    }
+
+    /// Starts one more PostgreSQL server in the resource group, with the same databases. Its certificate comes from the
+    /// same root; nobody is its Entra administrator yet.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn add_postgresql(&self, name: &str) -> Result<PostgresqlServer> {
+        let folder = self
+            .ca_file()
+            .parent()
+            .unwrap_or(Path::new("/tmp"))
+            .to_owned();
+        let (world, authority) = (self.world.clone(), self.authority.clone());
+        let starting = setup::add_server(world, authority, folder, name.to_owned());
+        let server = self.threads.run(starting).await?;
+        Ok(setup::described(&server, &self.world.options.databases))
     }
 }

@@ -97,3 +97,22 @@ async fn what_an_identity_cannot_be_is_refused() {
         "the older version does not know it"
     );
 }
+
+#[tokio::test]
+async fn a_machines_own_identity_is_found_by_its_scope() {
+    let emulator = shared().await;
+    let arm = Arm::new(emulator);
+    let at = |machine: &str| {
+        format!(
+            "{}/providers/Microsoft.Compute/virtualMachines/{machine}/providers/Microsoft.ManagedIdentity/identities/default\
+             ?api-version=2023-01-31",
+            arm.group()
+        )
+    };
+    let found = arm.get(&at("terraform-vm")).await;
+    assert_eq!(
+        found.body["properties"]["principalId"],
+        json!(emulator.machine_identity())
+    );
+    assert_eq!(arm.get(&at("other")).await.status, 404);
+}

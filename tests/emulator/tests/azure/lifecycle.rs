@@ -64,3 +64,17 @@ async fn statements_of_clients_can_be_counted() {
         .collect();
     assert_eq!(texts, ["select 'counted',\n 1", "select $1::text"]);
 }
+
+#[tokio::test]
+async fn a_second_server_has_its_own_roles() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    let second = emulator.add_postgresql("pg-second").await.unwrap();
+    assert_eq!(second.fqdn, "pg-second.postgres.database.azure.com");
+    assert!(emulator.provider_block().contains(&second.address));
+    let arm = crate::client::Arm::new(&emulator);
+    let path = format!("{}/administrators?api-version=2025-08-01", second.id);
+    assert_eq!(arm.get(&path).await.body, serde_json::json!({"value": []}));
+    let folder = second.unix_socket_dir.clone();
+    drop(emulator);
+    assert!(!folder.exists());
+}

@@ -230,3 +230,72 @@ async fn an_administrator_is_no_superuser() {
         "42501"
     );
 }
+
+#[tokio::test]
+async fn every_administrator_manages_roles_made_by_plain_sql() {
+    let emulator = shared().await;
+    let server = emulator.postgresql();
+    let entra = administrator(emulator, "app").await;
+    let plain = connect(
+        emulator,
+        &server.administrator,
+        &server.administrator_password,
+        "app",
+    )
+    .await
+    .unwrap();
+    let made = "create role legacy_user login password 'x'; create role \"legacy owner\"; grant \"legacy owner\" to legacy_user";
+    plain.batch_execute(made).await.unwrap();
+    entra
+        .batch_execute("grant legacy_user to current_user; set role legacy_user; reset role")
+        .await
+        .unwrap();
+    entra
+        .batch_execute("revoke legacy_user from current_user; alter role \"legacy owner\" nologin")
+        .await
+        .unwrap();
+    entra
+        .batch_execute("revoke \"legacy owner\" from legacy_user")
+        .await
+        .unwrap_or(());
+    let inherits = "select pg_has_role(session_user, 'legacy owner', 'usage')";
+    assert!(
+        !entra
+            .query_one(inherits, &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+    entra
+        .batch_execute("drop role legacy_user; drop role \"legacy owner\"")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_ordinary_role_becomes_an_administrator_and_back() {
+    let emulator = shared().await;
+    let admin = administrator(emulator, "postgres").await;
+    let user = emulator
+        .add_user("changing@example.com", "Changing")
+        .await
+        .unwrap();
+    admin
+        .batch_execute("create role \"changing@example.com\" login")
+        .await
+        .unwrap();
+    let update =
+        "select pgaadauth_update_principal_with_oid('changing@example.com', $1, 'user', $2, false)";
+    let is_admin = "select pg_has_role('changing@example.com', 'azure_pg_admin', 'member')";
+    for wanted in [true, false, true] {
+        admin.query_one(update, &[&user, &wanted]).await.unwrap();
+        assert_eq!(
+            admin
+                .query_one(is_admin, &[])
+                .await
+                .unwrap()
+                .get::<_, bool>(0),
+            wanted
+        );
+    }
+}
