@@ -176,6 +176,20 @@ impl Emulator {
         )
     }
 
+    /// What an Azure Pipelines job has in its environment: the address to ask for a token and the secret for it. Any
+    /// service connection ID will do.
+    #[must_use]
+    pub fn pipelines_token_request(&self) -> (String, String) {
+        let address = format!("{}/pipelines/oidctoken", self.world.endpoints.issuer);
+        (address, self.world.token_request_secret.clone())
+    }
+
+    /// Lets the runner log in with tokens of the pretended service connection.
+    pub fn federate_runner_with_pipelines(&self) {
+        let (issuer, subject) = (issuer::PIPELINES, issuer::PIPELINES_SUBJECT);
+        self.federate(&self.runner().client_id, issuer, subject, issuer::EXCHANGE);
+    }
+
     /// Attaches a managed identity (object ID) to the machine behind the instance metadata service.
     pub fn attach_to_machine(&self, object_id: &str) {
         hold(&self.world.state)

@@ -303,3 +303,32 @@ async fn issuers_publish_their_keys_and_github_gives_tokens() {
         body["issuer"].as_str().unwrap()
     );
 }
+
+#[tokio::test]
+async fn a_pipeline_exchanges_its_service_connection() {
+    let emulator = Emulator::start(Options::default()).await.unwrap();
+    emulator.federate_runner_with_pipelines();
+    let (address, secret) = emulator.pipelines_token_request();
+    let ask = async |query: &str| {
+        let request = http(&emulator)
+            .post(format!("{address}?{query}"))
+            .bearer_auth(&secret);
+        taken_apart(request.send().await.unwrap()).await
+    };
+    assert_eq!(ask("api-version=7.1").await.status, 400);
+    let answer = ask("api-version=7.1&serviceConnectionId=one").await;
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", emulator.runner().client_id.as_str()),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        (
+            "client_assertion",
+            answer.body["oidcToken"].as_str().unwrap(),
+        ),
+        ("scope", "https://management.azure.com/.default"),
+    ];
+    assert_eq!(post_token(&emulator, &form).await.status, 200);
+}
