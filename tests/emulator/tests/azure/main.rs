@@ -4,5 +4,15 @@
     reason = "a test that cannot go on says so where it stands"
 )]
 
+mod administrators;
+mod authentication;
 mod client;
+mod faults;
+mod federation;
+mod graph;
+mod identities;
+mod lifecycle;
 mod login;
+mod principals;
+mod strictness;
+mod tokens;
