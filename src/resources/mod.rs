@@ -5,9 +5,10 @@ pub mod identity;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
+use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![resource::<ManagedIdentity>()]
+    vec![resource::<FederatedCredential>(), resource::<ManagedIdentity>()]
 }
