@@ -2,14 +2,19 @@
 
 pub mod attributes;
 pub mod identity;
+pub mod postgresql;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
 use crate::resources::identity::managed_identity::ManagedIdentity;
+use crate::resources::postgresql::role::PostgresqlRole;
+use crate::resources::postgresql::user::PostgresqlUser;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
     vec![
         resource::<ManagedIdentity>(),
+        resource::<PostgresqlRole>(),
+        resource::<PostgresqlUser>(),
     ]
 }
