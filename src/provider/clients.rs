@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::azure::Azure;
+use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
 use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
@@ -38,6 +39,7 @@ pub struct Clients {
     pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
     identities: Snapshots<String, Option<Identity>>,
     servers: Snapshots<String, Option<FlexibleServer>>,
+    clusters: Snapshots<String, Option<Cluster>>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -50,7 +52,9 @@ struct Known {
 
 impl fmt::Debug for Clients {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Clients").field("settings", &self.settings).finish_non_exhaustive()
+        out.debug_struct("Clients")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,6 +81,7 @@ impl Clients {
             database_catalogs: Snapshots::default(),
             identities: Snapshots::default(),
             servers: Snapshots::default(),
+            clusters: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -97,7 +102,11 @@ impl Clients {
     /// When none was given.
     pub fn subscription(&self) -> Result<&str> {
         let detail = "Set `subscription_id` in the provider block, or the environment variable ARM_SUBSCRIPTION_ID.";
-        self.settings.azure.subscription_id.as_deref().ok_or_else(|| Diagnostic::error("No subscription given", detail))
+        self.settings
+            .azure
+            .subscription_id
+            .as_deref()
+            .ok_or_else(|| Diagnostic::error("No subscription given", detail))
     }
 
     /// The identity behind an ID, read once for all who ask within a few seconds. `None`: there is none.
@@ -121,13 +130,25 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.servers.get(&key, || self.azure.postgresql_server(id, patience)).await?)
+        Ok(self
+            .servers
+            .get(&key, || self.azure.postgresql_server(id, patience))
+            .await?)
     }
 
     /// Something about the server was changed: the next one who asks reads it anew.
     pub fn forget_server(&self, id: &ResourceId) {
         let key = id.to_string().to_ascii_lowercase();
         self.servers.forget(|known| *known == key);
+    }
+
+    /// A Kubernetes cluster, read once for all who ask within a few seconds. `None`: there is none.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn cluster(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Cluster>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        Ok(self.clusters.get(&key, || self.azure.cluster(id, patience)).await?)
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.
@@ -139,7 +160,10 @@ impl Clients {
     }
 
     pub(crate) fn administrators_changed_lately(&self, host: &Host) -> bool {
-        self.hosts().get(host).and_then(|known| known.changed).is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
+        self.hosts()
+            .get(host)
+            .and_then(|known| known.changed)
+            .is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
     }
 
     pub(crate) fn known_login(&self, host: &Host) -> Option<String> {

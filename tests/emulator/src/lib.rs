@@ -92,9 +92,10 @@ pub struct Emulator {
     world: Arc<World>,
     runner: AppCredential,
     cluster_id: String,
+    authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
     ca_file: PathBuf,
-    _threads: setup::Threads,
+    threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
     _folder: TempDir,
 }
@@ -147,10 +148,7 @@ impl Emulator {
     /// Host and port of the metadata document.
     #[must_use]
     pub fn metadata_host(&self) -> &str {
-        self.world
-            .endpoints
-            .resource_manager
-            .trim_start_matches("https://")
+        self.world.endpoints.resource_manager.trim_start_matches("https://")
     }
 
     /// The instance metadata service, `http://127.0.0.1:PORT`; the token path follows as in Azure.
@@ -182,20 +180,13 @@ impl Emulator {
     pub fn cluster_issuer(&self) -> String {
         let state = hold(&self.world.state);
         let cluster = state.clusters.get(&self.cluster_id.to_ascii_lowercase());
-        cluster
-            .and_then(|cluster| cluster.issuer.clone())
-            .unwrap_or_default()
+        cluster.and_then(|cluster| cluster.issuer.clone()).unwrap_or_default()
     }
 
     /// A token that the kubelet projects into a pod of this service account, for `api://AzureADTokenExchange`.
     #[must_use]
     pub fn service_account_token(&self, namespace: &str, service_account: &str) -> String {
-        issuer::service_account_token(
-            &self.world,
-            &self.cluster_issuer(),
-            namespace,
-            service_account,
-        )
+        issuer::service_account_token(&self.world, &self.cluster_issuer(), namespace, service_account)
     }
 
     /// The first PostgreSQL server.
@@ -224,10 +215,7 @@ impl Emulator {
 
     fn first_server(&self) -> Arc<postgres::server::Server> {
         let state = hold(&self.world.state);
-        let server = state
-            .servers
-            .get(&self.server.id.to_ascii_lowercase())
-            .cloned();
+        let server = state.servers.get(&self.server.id.to_ascii_lowercase()).cloned();
         server.expect("servers are never removed")
     }
 
@@ -258,7 +246,12 @@ impl Emulator {
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let places = &self.world.endpoints;
-        let hosts = format!("{}={}", self.server.fqdn, self.server.address);
+        let hosts: Vec<String> = self
+            .database_hosts()
+            .iter()
+            .map(|(name, address)| format!("{name}={address}"))
+            .collect();
+        let hosts = hosts.join(",");
         let pairs = [
             ("ARM_TENANT_ID", self.tenant_id()),
             ("ARM_SUBSCRIPTION_ID", self.subscription_id()),
@@ -276,6 +269,15 @@ impl Emulator {
         pairs
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Each server's FQDN and the address to dial instead.
+    fn database_hosts(&self) -> Vec<(String, String)> {
+        let servers = self.world.servers();
+        servers
+            .iter()
+            .map(|server| (server.fqdn.clone(), server.address()))
             .collect()
     }
 
@@ -304,25 +306,31 @@ impl Emulator {
             ("metadata_host", self.metadata_host()),
             ("ca_file", &self.ca_file.display().to_string()),
         ];
-        let width = arguments
-            .iter()
-            .map(|(name, _)| name.len())
-            .max()
-            .unwrap_or_default();
+        let width = arguments.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let lines: String = arguments
             .iter()
             .map(|(name, value)| format!("  {name:width$} = \"{value}\"\n"))
             .collect();
-        format!(
-            "provider \"entradb\" {{\n{lines}\n  database_hosts = {{\n    \"{}\" = \"{}\"\n  }}\n}}\n",
-            self.server.fqdn, self.server.address
-        )
+        let hosts: String = self
+            .database_hosts()
+            .iter()
+            .map(|(name, address)| format!("    \"{name}\" = \"{address}\"\n"))
+            .collect();
+        format!("provider \"entradb\" {{\n{lines}\n  database_hosts = {{\n{hosts}  }}\n}}\n")
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        for server in self.world.servers() {
+        // The first server takes the whole folder with it, so it is the last to go.
+        let first = self.first_server();
+        for server in self
+            .world
+            .servers()
+            .iter()
+            .filter(|server| server.id != first.id)
+            .chain([&first])
+        {
             server.stop();
         }
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
 use crate::tokens::{self, DATABASE_RESOURCE};
-use crate::{AppCredential, Emulator, Error, issuer, setup};
+use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
 
 impl Emulator {
     /// Adds a person; answers the object ID.
@@ -37,11 +37,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When its files cannot be written or a database cannot be told.
-    pub async fn add_application(
-        &self,
-        display_name: &str,
-        access: Access,
-    ) -> Result<AppCredential> {
+    pub async fn add_application(&self, display_name: &str, access: Access) -> Result<AppCredential> {
         let folder = self.ca_file().parent().unwrap_or(Path::new("/tmp"));
         let (credential, principal) = {
             let mut state = hold(&self.world.state);
@@ -176,11 +172,23 @@ impl Emulator {
         )
     }
 
+    /// What an Azure Pipelines job has in its environment: the address to ask for a token and the secret for it. Any
+    /// service connection ID will do.
+    #[must_use]
+    pub fn pipelines_token_request(&self) -> (String, String) {
+        let address = format!("{}/pipelines/oidctoken", self.world.endpoints.issuer);
+        (address, self.world.token_request_secret.clone())
+    }
+
+    /// Lets the runner log in with tokens of the pretended service connection.
+    pub fn federate_runner_with_pipelines(&self) {
+        let (issuer, subject) = (issuer::PIPELINES, issuer::PIPELINES_SUBJECT);
+        self.federate(&self.runner().client_id, issuer, subject, issuer::EXCHANGE);
+    }
+
     /// Attaches a managed identity (object ID) to the machine behind the instance metadata service.
     pub fn attach_to_machine(&self, object_id: &str) {
-        hold(&self.world.state)
-            .machine_identities
-            .push(object_id.to_owned());
+        hold(&self.world.state).machine_identities.push(object_id.to_owned());
     }
 
     /// Detaches a managed identity from the machine.
@@ -206,9 +214,7 @@ impl Emulator {
         let issuer = setup::new_issuer(&self.world.options, &self.world.endpoints);
         let mut state = hold(&self.world.state);
         state.issuers.insert(issuer.clone());
-        let cluster = state
-            .clusters
-            .get_mut(&self.cluster_id().to_ascii_lowercase());
+        let cluster = state.clusters.get_mut(&self.cluster_id().to_ascii_lowercase());
         cluster.expect("the cluster is never removed").issuer = Some(issuer.clone());
         issuer
     }
@@ -219,8 +225,7 @@ impl Emulator {
     /// When the object does not exist or the server refuses the role.
     pub async fn add_administrator(&self, object_id: &str, name: &str) -> Result<()> {
         let principal = hold(&self.world.state).directory.get(object_id).cloned();
-        let principal =
-            principal.ok_or_else(|| Error::new(format!("there is no object {object_id}")))?;
+        let principal = principal.ok_or_else(|| Error::new(format!("there is no object {object_id}")))?;
         let server = self.first_server();
         server
             .put_administrator(name, object_id, principal.kind.label())
@@ -231,9 +236,7 @@ impl Emulator {
             PrincipalKind::Application | PrincipalKind::ManagedIdentity => "ServicePrincipal",
         };
         let mut record = hold(&server.record);
-        record
-            .administrators
-            .retain(|one| one.object_id != object_id);
+        record.administrators.retain(|one| one.object_id != object_id);
         record.administrators.push(Administrator {
             object_id: object_id.to_owned(),
             name: name.to_owned(),
@@ -241,5 +244,22 @@ impl Emulator {
             tenant: self.tenant_id().to_owned(),
         });
         Ok(())
+    }
+
+    /// Starts one more PostgreSQL server in the resource group, with the same databases. Its certificate comes from the
+    /// same root; nobody is its Entra administrator yet.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn add_postgresql(&self, name: &str) -> Result<PostgresqlServer> {
+        let folder = self
+            .ca_file()
+            .parent()
+            .unwrap_or(Path::new("/tmp"))
+            .to_owned();
+        let (world, authority) = (self.world.clone(), self.authority.clone());
+        let starting = setup::add_server(world, authority, folder, name.to_owned());
+        let server = self.threads.run(starting).await?;
+        Ok(setup::described(&server, &self.world.options.databases))
     }
 }

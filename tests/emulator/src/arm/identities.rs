@@ -63,10 +63,7 @@ pub(crate) async fn one(call: &Call<'_>) -> Outcome {
     match call.ask.method.as_str() {
         "GET" => {
             let state = hold(&call.world.state);
-            let identity = state
-                .identities
-                .get(&key(call))
-                .ok_or_else(|| not_found(call))?;
+            let identity = state.identities.get(&key(call)).ok_or_else(|| not_found(call))?;
             Ok(Answer::json(200, identity.json(call)))
         }
         "PUT" => put(call).await,
@@ -74,6 +71,38 @@ pub(crate) async fn one(call: &Call<'_>) -> Outcome {
         "DELETE" => delete(call).await,
         _ => call.no_such_verb(KIND),
     }
+}
+
+/// The system-assigned identity of the resource whose ID stands before `/providers/Microsoft.ManagedIdentity`.
+pub(crate) fn of_scope(call: &Call<'_>) -> Outcome {
+    call.versions("identities", &VERSIONS)?;
+    if !call.is("GET") {
+        return call.no_such_verb("Microsoft.ManagedIdentity/identities");
+    }
+    let parts = &call.ask.segments;
+    let scope = format!("/{}", parts[..parts.len() - 4].join("/"));
+    let state = hold(&call.world.state);
+    let found = state.directory.all().find(|one| {
+        let resource = one.resource_id.as_deref().unwrap_or_default();
+        resource.eq_ignore_ascii_case(&scope)
+            && !state.identities.contains_key(&scope.to_ascii_lowercase())
+    });
+    let Some(principal) = found else {
+        let message =
+            format!("The resource '{scope}' has no system-assigned identity, or does not exist.");
+        return Err(Answer::arm_error(404, "ResourceNotFound", message));
+    };
+    Ok(Answer::json(
+        200,
+        json!({
+            "id": format!("{scope}/providers/Microsoft.ManagedIdentity/identities/default"), "name": "default",
+            "type": "Microsoft.ManagedIdentity/identities", "location": call.world.options.location, "tags": {},
+            "properties": {
+                "tenantId": call.world.tenant(), "principalId": principal.object_id, "clientId": principal.app_id,
+                "clientSecretUrl": "https://control-westeurope.identity.azure.net/",
+            },
+        }),
+    ))
 }
 
 fn not_found(call: &Call<'_>) -> Answer {
@@ -134,9 +163,7 @@ async fn put(call: &Call<'_>) -> Outcome {
         identity.tags = tags;
         identity.isolation = isolation.or(identity.isolation);
         let answer = identity.json(call);
-        hold(&call.world.state)
-            .identities
-            .insert(key(call), identity);
+        hold(&call.world.state).identities.insert(key(call), identity);
         return Ok(Answer::json(200, answer));
     }
     let mut principal = Principal::new(PrincipalKind::ManagedIdentity, name);
@@ -151,15 +178,12 @@ async fn put(call: &Call<'_>) -> Outcome {
         client_id: principal.app_id.clone().unwrap_or_default(),
     };
     let answer = identity.json(call);
-    hold(&call.world.state)
-        .identities
-        .insert(key(call), identity);
+    hold(&call.world.state).identities.insert(key(call), identity);
     call.world
         .add_principal(principal)
         .await
         .map_err(|error| internal(&error))?;
-    Ok(Answer::json(201, answer)
-        .header("location", format!("{id}?api-version={}", call.api_version)))
+    Ok(Answer::json(201, answer).header("location", format!("{id}?api-version={}", call.api_version)))
 }
 
 /// The emulator itself failed: said as such, with the chain of causes.
@@ -179,10 +203,7 @@ fn patch(call: &Call<'_>) -> Outcome {
     let tags = fields.tags()?;
     let isolation = isolation(call, &fields)?;
     let mut state = hold(&call.world.state);
-    let identity = state
-        .identities
-        .get_mut(&key(call))
-        .ok_or_else(|| not_found(call))?;
+    let identity = state.identities.get_mut(&key(call)).ok_or_else(|| not_found(call))?;
     if let Some(location) = fields.optional_text("location")?
         && !location.eq_ignore_ascii_case(&identity.location)
     {
