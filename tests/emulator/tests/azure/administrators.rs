@@ -159,7 +159,7 @@ async fn a_busy_server_refuses_a_second_change() {
     let arm = Arm::new(&emulator);
     emulator
         .faults()
-        .slow_operations(std::time::Duration::from_millis(300));
+        .slow_operations(std::time::Duration::from_secs(1));
     let path = at(&emulator, &emulator.runner().object_id);
     let body = body(&emulator, "ServicePrincipal", "terraform");
     let first = arm.put(&path, body.clone()).await;
