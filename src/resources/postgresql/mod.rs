@@ -1,0 +1,3 @@
+//! PostgreSQL flexible servers: what is managed inside them.
+
+pub mod access;
