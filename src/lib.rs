@@ -13,5 +13,9 @@ pub mod wire;
 
 /// Everything that the provider can do.
 pub fn registry() -> provider::Registry {
-    provider::Registry { resources: resources::all(), data_sources: data_sources::all(), functions: functions::all() }
+    provider::Registry {
+        resources: resources::all(),
+        data_sources: data_sources::all(),
+        functions: functions::all(),
+    }
 }

@@ -101,21 +101,15 @@ impl Azure {
     }
 
     /// Deletes a resource and waits for the end of the operation. What is gone already is success.
-    pub async fn delete(
-        &self,
-        id: &ResourceId,
-        api_version: &'static str,
-        patience: &Patience,
-    ) -> Result<(), Error> {
-        match self
-            .write(Method::DELETE, id, api_version, None, patience)
-            .await
-        {
+    pub async fn delete(&self, id: &ResourceId, api_version: &'static str, patience: &Patience) -> Result<(), Error> {
+        match self.write(Method::DELETE, id, api_version, None, patience).await {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }
     }
 
+    /// Writes until the write is accepted and its operation ends well. When the operation ends because
+    /// another one was in its way, it is begun again: what is written says what shall be.
     async fn write(
         &self,
         method: Method,
@@ -124,19 +118,33 @@ impl Azure {
         body: Option<Vec<u8>>,
         patience: &Patience,
     ) -> Result<(), Error> {
-        let verb = if method == Method::DELETE {
-            Verb::Delete
-        } else {
-            Verb::Write
-        };
         let url = self.resource_url(id, &[], api_version).await?;
+        let what = format!("{method} {id}");
         let call = Call {
             scope: Scope::ResourceManager,
             method,
             url,
             body,
         };
-        let answer = self.call(&call, patience).await?;
+        until(&patience.with_backoff(self.pace().operation), what, || async {
+            match self.write_once(&call, id, patience).await {
+                Err(error) if error.kind() == Kind::Busy => Ok(Attempt::Again {
+                    because: error.to_string(),
+                    after: error.after(),
+                }),
+                other => other.map(Attempt::Done),
+            }
+        })
+        .await
+    }
+
+    async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<(), Error> {
+        let verb = if call.method == Method::DELETE {
+            Verb::Delete
+        } else {
+            Verb::Write
+        };
+        let answer = self.call(call, patience).await?;
         let endpoint = &self.cloud().await?.resource_manager_endpoint;
         match Operation::begun_by(verb, &call.url, endpoint, &answer)? {
             None => Ok(()),
@@ -156,33 +164,27 @@ impl Azure {
         let state = Mutex::new((operation, Some(begun.after())));
         let lock = || state.lock().unwrap_or_else(PoisonError::into_inner);
         let what = format!("the operation on {id}");
-        until(
-            &patience.with_backoff(self.pace().operation),
-            what,
-            || async {
-                let (url, accepted) = {
-                    let mut state = lock();
-                    (state.0.url().clone(), state.1.take())
-                };
-                if let Some(after) = accepted {
-                    return Ok(Attempt::Again {
-                        because: "it was accepted".to_owned(),
-                        after,
-                    });
-                }
-                let polled = self
-                    .call(&Call::get(Scope::ResourceManager, url), patience)
-                    .await;
-                let after = polled.as_ref().ok().and_then(Answer::after);
-                match lock().0.polled(polled)? {
-                    Step::Over => Ok(Attempt::Done(())),
-                    Step::InProgress(status) => Ok(Attempt::Again {
-                        because: format!("it is {status}"),
-                        after,
-                    }),
-                }
-            },
-        )
+        until(&patience.with_backoff(self.pace().operation), what, || async {
+            let (url, accepted) = {
+                let mut state = lock();
+                (state.0.url().clone(), state.1.take())
+            };
+            if let Some(after) = accepted {
+                return Ok(Attempt::Again {
+                    because: "it was accepted".to_owned(),
+                    after,
+                });
+            }
+            let polled = self.call(&Call::get(Scope::ResourceManager, url), patience).await;
+            let after = polled.as_ref().ok().and_then(Answer::after);
+            match lock().0.polled(polled)? {
+                Step::Over => Ok(Attempt::Done(())),
+                Step::InProgress(status) => Ok(Attempt::Again {
+                    because: format!("it is {status}"),
+                    after,
+                }),
+            }
+        })
         .await
     }
 
@@ -221,11 +223,7 @@ impl Azure {
             let Some(link) = next_link.filter(|link| !link.is_empty()) else {
                 return Ok(all);
             };
-            let next = call
-                .url
-                .join(&link)
-                .ok()
-                .filter(|next| is_on(next, &origin(&call.url)));
+            let next = call.url.join(&link).ok().filter(|next| is_on(next, &origin(&call.url)));
             let Some(next) = next.filter(|next| *next != call.url) else {
                 let message = "the list continues on a foreign host, or with the same page";
                 return Err(answer.error(Kind::ForeignHost, message));
@@ -238,31 +236,20 @@ impl Azure {
         ))
     }
 
-    async fn resource_url(
-        &self,
-        id: &ResourceId,
-        below: &[&str],
-        api_version: &'static str,
-    ) -> Result<Url, Error> {
+    async fn resource_url(&self, id: &ResourceId, below: &[&str], api_version: &'static str) -> Result<Url, Error> {
         let mut url = self.cloud().await?.resource_manager_endpoint.clone();
         url.path_segments_mut()
             .expect("an https URL has a path")
             .pop_if_empty()
             .extend(id.segments().chain(below.iter().copied()));
-        url.query_pairs_mut()
-            .append_pair("api-version", api_version);
+        url.query_pairs_mut().append_pair("api-version", api_version);
         Ok(url)
     }
 }
 
 fn json<B: Serialize + ?Sized>(body: &B) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|error| {
-        Error::new(
-            Kind::InvalidRequest,
-            "the request cannot be written as JSON",
-        )
-        .with_source(error)
-    })
+    serde_json::to_vec(body)
+        .map_err(|error| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON").with_source(error))
 }
 
 fn origin(url: &Url) -> Url {

@@ -52,35 +52,27 @@ impl Azure {
     pub(crate) async fn call(&self, call: &Call, patience: &Patience) -> Result<Answer, Error> {
         let what = format!("{} {}", call.method, call.url.path());
         let (unanswered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
-        until(
-            &patience.with_backoff(self.pace().request),
-            what,
-            || async {
-                let failure = match self.attempt(call).await? {
-                    Ok(answer) if answer.is_success() => return Ok(Attempt::Done(answer)),
-                    Ok(answer) => answer.failure(),
-                    Err(error) => error,
-                };
-                let again = match failure.kind() {
-                    Kind::Throttled => true,
-                    Kind::Busy => call.is_write(),
-                    Kind::Transient => {
-                        failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE
-                    }
-                    Kind::Unreachable => {
-                        unanswered.fetch_add(1, Ordering::Relaxed) < REPEATS_WITHOUT_ANSWER
-                    }
-                    _ => false,
-                };
-                match again {
-                    true => Ok(Attempt::Again {
-                        because: chain(&failure),
-                        after: failure.after(),
-                    }),
-                    false => Err(failure),
-                }
-            },
-        )
+        until(&patience.with_backoff(self.pace().request), what, || async {
+            let failure = match self.attempt(call).await? {
+                Ok(answer) if answer.is_success() => return Ok(Attempt::Done(answer)),
+                Ok(answer) => answer.failure(),
+                Err(error) => error,
+            };
+            let again = match failure.kind() {
+                Kind::Throttled => true,
+                Kind::Busy => call.is_write(),
+                Kind::Transient => failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE,
+                Kind::Unreachable => unanswered.fetch_add(1, Ordering::Relaxed) < REPEATS_WITHOUT_ANSWER,
+                _ => false,
+            };
+            match again {
+                true => Ok(Attempt::Again {
+                    because: chain(&failure),
+                    after: failure.after(),
+                }),
+                false => Err(failure),
+            }
+        })
         .await
     }
 
@@ -100,9 +92,7 @@ impl Azure {
 
     async fn send(&self, call: &Call, token: &Token) -> Result<Answer, Error> {
         let cloud = self.cloud().await?;
-        let endpoint = cloud
-            .endpoint(call.scope)
-            .expect("calls are made to REST scopes only");
+        let endpoint = cloud.endpoint(call.scope).expect("calls are made to REST scopes only");
         if !is_on(&call.url, endpoint) {
             let host = call.url.host_str().unwrap_or_default();
             let message = format!("the host {host:?} may not see a token for {endpoint}");

@@ -17,7 +17,7 @@ impl Envelope {
     /// Reads `{"error":{"code","message","details"}}`, the same without its wrapper, or what a gateway sends.
     pub(crate) fn parse(body: &[u8]) -> Envelope {
         match serde_json::from_slice::<Value>(body) {
-            Ok(value) => Envelope::of(value.get("error").unwrap_or(&value)),
+            Ok(value) => Envelope::of(field(&value, "error").unwrap_or(&value)),
             Err(_) => Envelope {
                 code: None,
                 message: plain_text(&String::from_utf8_lossy(body)),
@@ -28,11 +28,12 @@ impl Envelope {
     /// Reads `{"code","message","details"}`.
     pub(crate) fn of(error: &Value) -> Envelope {
         let text = |name: &str| {
-            let text = error.get(name).and_then(Value::as_str).map(str::trim);
+            let text = field(error, name).and_then(Value::as_str).map(str::trim);
             text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let mut message = text("message").or_else(|| error.as_str().map(str::to_owned));
-        for detail in error.get("details").and_then(Value::as_array).into_iter().flatten() {
+        let details = field(error, "details").and_then(Value::as_array);
+        for detail in details.into_iter().flatten() {
             let inner = Envelope::of(detail);
             let Some(added) = inner.message.or(inner.code) else {
                 continue;
@@ -48,6 +49,15 @@ impl Envelope {
             message,
         }
     }
+}
+
+/// A field by its name; the web resource provider begins each with a capital.
+fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let fields = value.as_object()?;
+    fields
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
 }
 
 /// A page of HTML, or text, as one short line.
@@ -67,7 +77,8 @@ fn plain_text(body: &str) -> Option<String> {
 
 /// The kind of an answer of Azure Resource Manager or Graph.
 ///
-/// A 404 counts as gone only when its code says so: a proxy answers 404 too.
+/// A 404 counts as gone only when its code says so: a proxy answers 404 too, and so does Azure for a
+/// type that it does not support.
 pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
     let code = envelope.code.as_deref().unwrap_or_default();
     if let Some(kind) = kind_of_code(code) {
@@ -76,8 +87,8 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
     match status {
         401 => Kind::Unauthorized,
         403 => Kind::Forbidden,
-        404 if !code.is_empty() => Kind::NotFound,
-        404 => Kind::Unexpected,
+        404 if code.contains("NotFound") => Kind::NotFound,
+        404 if code.is_empty() => Kind::Unexpected,
         409 if sounds_busy(code, envelope.message.as_deref().unwrap_or_default()) => Kind::Busy,
         409 => Kind::Conflict,
         412 => Kind::Changed,
@@ -92,15 +103,16 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
 pub(crate) fn classify_operation(envelope: &Envelope) -> Kind {
     let code = envelope.code.as_deref().unwrap_or_default();
     let busy = || sounds_busy(code, "").then_some(Kind::Busy);
-    kind_of_code(code)
-        .or_else(busy)
-        .unwrap_or(Kind::OperationFailed)
+    kind_of_code(code).or_else(busy).unwrap_or(Kind::OperationFailed)
 }
 
 /// Codes that say more than their status.
 fn kind_of_code(code: &str) -> Option<Kind> {
     Some(match code {
-        "ParentResourceNotFound" | "ResourceGroupNotFound" => Kind::ParentGone,
+        "ParentResourceNotFound"
+        | "ResourceGroupNotFound"
+        | "SubscriptionDoesNotHaveServer"
+        | "ServerNotInSubscriptionResourceGroup" => Kind::ParentGone,
         "SubscriptionNotFound" | "InvalidSubscriptionId" => Kind::SubscriptionUnknown,
         "PrincipalNotFound" | "FailedIdentityOperation" => Kind::PrincipalNotFound,
         "TooManyRequests" | "SubscriptionRequestsThrottled" => Kind::Throttled,
@@ -150,6 +162,10 @@ mod tests {
         );
         assert_eq!(envelope(r#"{"code":"A","message":"b"}"#), (some("A"), some("b")));
         assert_eq!(
+            envelope(r#"{"Code":"429","Message":"Later.","Target":null,"Details":[{"Message":"Later."}]}"#),
+            (some("429"), some("Later."))
+        );
+        assert_eq!(
             envelope(r#"{"error":"invalid_request"}"#),
             (None, some("invalid_request"))
         );
@@ -172,7 +188,9 @@ mod tests {
             (404, "ParentResourceNotFound", "", Kind::ParentGone),
             (404, "ResourceGroupNotFound", "", Kind::ParentGone),
             (404, "SubscriptionNotFound", "", Kind::SubscriptionUnknown),
+            (404, "ServerNotInSubscriptionResourceGroup", "", Kind::ParentGone),
             (404, "", "no route", Kind::Unexpected),
+            (404, "ResourceTypeNotSupported", "", Kind::InvalidRequest),
             (400, "PrincipalNotFound", "", Kind::PrincipalNotFound),
             (400, "InvalidRequestContent", "", Kind::InvalidRequest),
             (401, "ExpiredAuthenticationToken", "", Kind::Unauthorized),
@@ -197,6 +215,7 @@ mod tests {
             (412, "PreconditionFailed", "", Kind::Changed),
             (429, "", "", Kind::Throttled),
             (429, "RetryableErrorDueToAnotherOperation", "", Kind::Busy),
+            (429, "429", "Retry the request later.", Kind::Throttled),
             (408, "", "", Kind::Transient),
             (503, "ServiceUnavailable", "", Kind::Transient),
             (302, "", "", Kind::Unexpected),

@@ -131,9 +131,7 @@ impl Error {
     pub fn heals_after_creation(&self) -> bool {
         match self.kind() {
             Kind::PrincipalNotFound => true,
-            Kind::SignIn {
-                aadsts: Some(number),
-            } => refusal::heals_after_creation(number),
+            Kind::SignIn { aadsts: Some(number) } => refusal::heals_after_creation(number),
             _ => false,
         }
     }
@@ -141,9 +139,7 @@ impl Error {
     /// What a refused sign-in means and what to do, as a sentence.
     pub fn advice(&self) -> Option<&'static str> {
         match self.kind() {
-            Kind::SignIn {
-                aadsts: Some(number),
-            } => refusal::advice(number),
+            Kind::SignIn { aadsts: Some(number) } => refusal::advice(number),
             _ => None,
         }
     }

@@ -67,11 +67,7 @@ impl Azure {
     }
 
     /// A service principal, by its object ID. One that is signed in may always read itself.
-    pub async fn service_principal(
-        &self,
-        object_id: &str,
-        patience: &Patience,
-    ) -> Result<Option<Principal>, Error> {
+    pub async fn service_principal(&self, object_id: &str, patience: &Patience) -> Result<Option<Principal>, Error> {
         let path = ["servicePrincipals", object_id];
         self.graph_object(&path, PrincipalKind::ServicePrincipal, patience)
             .await
@@ -82,30 +78,19 @@ impl Azure {
         // A name that begins with $ would be read as an operator.
         if name.starts_with('$') {
             let segment = format!("users({})", literal(name));
-            return self
-                .graph_object(&[&segment], PrincipalKind::User, patience)
-                .await;
+            return self.graph_object(&[&segment], PrincipalKind::User, patience).await;
         }
-        self.graph_object(&["users", name], PrincipalKind::User, patience)
-            .await
+        self.graph_object(&["users", name], PrincipalKind::User, patience).await
     }
 
     /// A group, by its object ID.
-    pub async fn group(
-        &self,
-        object_id: &str,
-        patience: &Patience,
-    ) -> Result<Option<Principal>, Error> {
+    pub async fn group(&self, object_id: &str, patience: &Patience) -> Result<Option<Principal>, Error> {
         self.graph_object(&["groups", object_id], PrincipalKind::Group, patience)
             .await
     }
 
     /// The groups of this name: display names are not unique.
-    pub async fn groups_by_name(
-        &self,
-        display_name: &str,
-        patience: &Patience,
-    ) -> Result<Vec<Principal>, Error> {
+    pub async fn groups_by_name(&self, display_name: &str, patience: &Patience) -> Result<Vec<Principal>, Error> {
         self.graph_by_name("groups", PrincipalKind::Group, display_name, patience)
             .await
     }
@@ -122,11 +107,7 @@ impl Azure {
     }
 
     /// Whatever has this object ID: a user, a group or a service principal.
-    pub async fn directory_object(
-        &self,
-        object_id: &str,
-        patience: &Patience,
-    ) -> Result<Option<Principal>, Error> {
+    pub async fn directory_object(&self, object_id: &str, patience: &Patience) -> Result<Option<Principal>, Error> {
         // No $select: fields of the derived types may not be named here.
         let url = self.graph_url(&["directoryObjects", object_id]).await?;
         let Some(body) = self.graph_find(url, patience).await? else {
@@ -138,9 +119,7 @@ impl Azure {
             Some("#microsoft.graph.servicePrincipal") => PrincipalKind::ServicePrincipal,
             other => {
                 let what = other.unwrap_or("something without a type");
-                let message = format!(
-                    "the object {object_id} is {what}, not a user, a group or a service principal"
-                );
+                let message = format!("the object {object_id} is {what}, not a user, a group or a service principal");
                 return Err(Error::new(Kind::InvalidRequest, message));
             }
         };
@@ -168,16 +147,10 @@ impl Azure {
     ) -> Result<Vec<Principal>, Error> {
         let mut url = self.graph_url(&[collection]).await?;
         url.query_pairs_mut()
-            .append_pair(
-                "$filter",
-                &format!("displayName eq {}", literal(display_name)),
-            )
+            .append_pair("$filter", &format!("displayName eq {}", literal(display_name)))
             .append_pair("$select", fields(kind));
         let bodies: Vec<Body> = self.pages(Scope::Graph, url, patience).await?;
-        Ok(bodies
-            .into_iter()
-            .map(|body| body.into_principal(kind))
-            .collect())
+        Ok(bodies.into_iter().map(|body| body.into_principal(kind)).collect())
     }
 
     async fn graph_find(&self, url: Url, patience: &Patience) -> Result<Option<Body>, Error> {
@@ -188,10 +161,7 @@ impl Azure {
     }
 
     async fn graph_url(&self, path: &[&str]) -> Result<Url, Error> {
-        if path
-            .iter()
-            .any(|segment| matches!(*segment, "" | "." | ".."))
-        {
+        if path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             let message = "the name or ID of a directory object is empty or only dots";
             return Err(Error::new(Kind::InvalidRequest, message));
         }
@@ -224,9 +194,7 @@ fn fields(kind: PrincipalKind) -> &'static str {
     match kind {
         PrincipalKind::User => "id,displayName,userPrincipalName",
         PrincipalKind::Group => "id,displayName",
-        PrincipalKind::ServicePrincipal => {
-            "id,displayName,appId,servicePrincipalType,alternativeNames"
-        }
+        PrincipalKind::ServicePrincipal => "id,displayName,appId,servicePrincipalType,alternativeNames",
     }
 }
 

@@ -75,7 +75,9 @@ impl Azure {
         if id.is_type(USER_ASSIGNED) {
             return self.find(id, API_VERSION, patience).await;
         }
-        let own = id.extension("Microsoft.ManagedIdentity/identities", "default").expect("two plain words are fit for an ID");
+        let own = id
+            .extension("Microsoft.ManagedIdentity/identities", "default")
+            .expect("two plain words are fit for an ID");
         self.find(&own, API_VERSION, patience).await
     }
 }

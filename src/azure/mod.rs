@@ -108,9 +108,7 @@ impl Azure {
         let discover = || async {
             let host = settings.metadata_host.as_deref();
             let host = host.expect("without a metadata host the cloud is known from the beginning");
-            metadata::discover(&self.0.http, host)
-                .await?
-                .with(&settings.endpoints)
+            metadata::discover(&self.0.http, host).await?.with(&settings.endpoints)
         };
         self.0.cloud.get_or_try_init(discover).await
     }
@@ -123,15 +121,14 @@ impl Azure {
 
     /// A token, also when what the sign-in needs was made minutes ago: an application, its
     /// certificate or its federated credential.
-    pub async fn token_when_known(
-        &self,
-        scope: Scope,
-        patience: &Patience,
-    ) -> Result<Token, Error> {
+    pub async fn token_when_known(&self, scope: Scope, patience: &Patience) -> Result<Token, Error> {
         let patience = patience.with_backoff(self.0.pace.propagation);
         until(&patience, "the sign-in to be known to Entra", || async {
             match self.token(scope).await {
-                Err(error) if error.heals_after_creation() => Ok(Attempt::again(error.to_string())),
+                Err(error) if error.heals_after_creation() => {
+                    self.0.tokens.forgive(scope).await;
+                    Ok(Attempt::again(error.to_string()))
+                }
                 other => other.map(Attempt::Done),
             }
         })
@@ -160,9 +157,7 @@ impl Azure {
         let patience = Patience::new(LONGEST_SIGN_IN, inner.pace.request, stop);
         let repeated = AtomicU32::new(0);
         until(&patience, "the sign-in", || async {
-            let signed_in = inner
-                .sign_in
-                .token(&inner.http, &inner.settings, cloud, scope);
+            let signed_in = inner.sign_in.token(&inner.http, &inner.settings, cloud, scope);
             let error = match signed_in.await {
                 Ok(token) => return Ok(Attempt::Done(token)),
                 Err(error) => error,
@@ -210,5 +205,37 @@ impl fmt::Debug for Azure {
             .debug_struct("Azure")
             .field("settings", &self.0.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::resource_id::ResourceId;
+    use crate::retry::StopSignal;
+
+    /// Compiles only when calls can be made from any task.
+    #[tokio::test]
+    async fn calls_can_be_made_from_any_task() {
+        fn sendable<T: Send>(_: T) {}
+        let azure = Azure::new(Settings::default()).unwrap();
+        let patience = Patience::new(LONGEST_SIGN_IN, Backoff::REQUEST, StopSignal::new());
+        let id: ResourceId = "/subscriptions/S".parse().unwrap();
+        sendable(azure.put::<str, String>(&id, "1", "", &patience));
+        sendable(azure.delete(&id, "1", &patience));
+        sendable(azure.list::<String>(&id, "x", "1", &patience));
+        sendable(azure.token_when_known(Scope::Graph, &patience));
+        sendable(azure.user("x", &patience));
+    }
+
+    #[test]
+    fn a_wrong_endpoint_is_refused_before_anything_is_sent() {
+        let settings = |host: &str| Settings {
+            metadata_host: Some(host.to_owned()),
+            ..Settings::default()
+        };
+        let error = Azure::new(settings("http://metadata.test")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(Azure::new(settings("metadata.test:8443")).is_ok());
     }
 }

@@ -152,14 +152,9 @@ fn status(answer: &Answer, body: &Value) -> Result<Step, Error> {
 
 /// A resource; without a `provisioningState` it is ready.
 fn provisioning(answer: &Answer, body: &Value) -> Result<Step, Error> {
-    match body
-        .pointer("/properties/provisioningState")
-        .and_then(Value::as_str)
-    {
+    match body.pointer("/properties/provisioningState").and_then(Value::as_str) {
         Some(state) => {
-            let error = body
-                .get("error")
-                .or_else(|| body.pointer("/properties/error"));
+            let error = body.get("error").or_else(|| body.pointer("/properties/error"));
             judge(answer, state, error.unwrap_or(&Value::Null))
         }
         None => Ok(Step::Over),
@@ -172,10 +167,7 @@ fn judge(answer: &Answer, status: &str, error: &Value) -> Result<Step, Error> {
         "failed" | "canceled" | "cancelled" => {
             let envelope = Envelope::of(error);
             let kind = classify_operation(&envelope);
-            let reason = envelope
-                .message
-                .as_deref()
-                .unwrap_or("the answer gives no reason");
+            let reason = envelope.message.as_deref().unwrap_or("the answer gives no reason");
             let message = format!("the operation ended as {status}: {reason}");
             Err(answer.error(kind, message).with_code(envelope.code))
         }

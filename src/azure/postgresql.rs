@@ -128,7 +128,10 @@ pub struct NewAdministrator<'a> {
 impl FlexibleServer {
     /// Whether it only follows another server.
     pub fn is_replica(&self) -> bool {
-        self.properties.replication_role.as_deref().is_some_and(|role| role.ends_with("Replica"))
+        self.properties
+            .replication_role
+            .as_deref()
+            .is_some_and(|role| role.ends_with("Replica"))
     }
 }
 
@@ -137,7 +140,11 @@ impl Azure {
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Option<FlexibleServer>, Error> {
+    pub async fn postgresql_server(
+        &self,
+        id: &ResourceId,
+        patience: &Patience,
+    ) -> Result<Option<FlexibleServer>, Error> {
         self.find(id, API_VERSION, patience).await
     }
 
@@ -145,7 +152,11 @@ impl Azure {
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_administrators(&self, id: &ResourceId, patience: &Patience) -> Result<Vec<Administrator>, Error> {
+    pub async fn postgresql_administrators(
+        &self,
+        id: &ResourceId,
+        patience: &Patience,
+    ) -> Result<Vec<Administrator>, Error> {
         self.list(id, "administrators", API_VERSION, patience).await
     }
 }

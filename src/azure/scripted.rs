@@ -62,9 +62,7 @@ impl Scripted {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (serving, acceptor) = (serving.clone(), acceptor.clone());
-                tokio::spawn(
-                    async move { serving.serve(acceptor.accept(stream).await.ok()?).await },
-                );
+                tokio::spawn(async move { serving.serve(acceptor.accept(stream).await.ok()?).await });
             }
         });
         (server, Trust::with_pem(made.cert.pem().as_bytes()).unwrap())
@@ -115,14 +113,7 @@ impl Scripted {
             operation: short,
             propagation: short,
         };
-        Azure::with_pace(
-            Settings {
-                endpoints,
-                ..settings
-            },
-            pace,
-        )
-        .unwrap()
+        Azure::with_pace(Settings { endpoints, ..settings }, pace).unwrap()
     }
 
     /// The requests so far: method, path and query, a space and the body when there is one. Without
@@ -140,11 +131,7 @@ impl Scripted {
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
         let script = self.script.lock().unwrap();
-        script
-            .asked
-            .iter()
-            .filter(|asked| asked.contains(" /token?"))
-            .count()
+        script.asked.iter().filter(|asked| asked.contains(" /token?")).count()
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
@@ -160,8 +147,7 @@ impl Scripted {
             let number = script.asked.len();
             match is_token {
                 true => {
-                    format!(r#"200\n\n{{"access_token":"token-{number}","expires_in":"3600"}}"#)
-                        .replace("\\n", "\n")
+                    format!(r#"200\n\n{{"access_token":"token-{number}","expires_in":"3600"}}"#).replace("\\n", "\n")
                 }
                 false => script
                     .answers
@@ -176,9 +162,8 @@ impl Scripted {
         let head = head.replace('\n', "\r\n");
         let (status, headers) = head.split_once("\r\n").unwrap_or((&head, "x: y"));
         let length = body.len();
-        let text = format!(
-            "HTTP/1.1 {status} -\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-        );
+        let text =
+            format!("HTTP/1.1 {status} -\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(text.as_bytes()).await.ok()?;
         stream.shutdown().await.ok()
     }
@@ -201,19 +186,11 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)>
                     .then(|| value.trim().parse().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
-                let line = head
-                    .lines()
-                    .next()?
-                    .trim_end_matches(" HTTP/1.1")
-                    .to_owned();
+                let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
                 return Some((line, body.to_owned()));
             }
         }
-        let read = stream
-            .read(&mut buffer)
-            .await
-            .ok()
-            .filter(|read| *read > 0)?;
+        let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&buffer[..read]);
     }
 }

@@ -17,6 +17,10 @@ use crate::azure::error::{Error, Kind};
 
 /// A token counts as expired this long before it is.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
+/// A sign-in that failed is not tried again for so long: a thousand resources need not fail a thousand times.
+const FAILURE_LASTS: Duration = Duration::from_secs(15);
+/// When a token that still serves could not be renewed, this long passes before the next attempt.
+const RENEWAL_AGAIN: Duration = Duration::from_secs(60);
 /// A token that lives at least this long is renewed at half its life.
 const LONG_LIFE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -124,8 +128,15 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Content {
     kept: Option<Kept>,
-    /// The last failure, and which fetch it was.
-    failure: Option<(u64, Error)>,
+    failure: Option<Failure>,
+}
+
+/// The last fetch, when it failed.
+#[derive(Debug)]
+struct Failure {
+    error: Error,
+    number: u64,
+    at: Instant,
 }
 
 #[derive(Debug)]
@@ -153,16 +164,18 @@ impl Tokens {
         let slot = self.slot(scope);
         let seen = slot.fetches.load(Ordering::Acquire);
         let mut content = slot.content.lock().await;
-        if let Some(kept) = content.kept.as_ref().filter(|kept| !kept.renew.is_past()) {
+        let fresh = |kept: &&Kept| !kept.renew.is_past() && !kept.end.is_past();
+        if let Some(kept) = content.kept.as_ref().filter(fresh) {
             return Ok(kept.token.clone());
         }
-        if let Some((_, error)) = content.failure.as_ref().filter(|(number, _)| *number > seen) {
-            // It failed while we stood in line; one sign-in fails once, not once for each who asks.
-            return Err(error.clone());
+        // It failed while we stood in line, or just before.
+        let counts = |failure: &&Failure| failure.number > seen || failure.at.elapsed() < FAILURE_LASTS;
+        if let Some(failure) = content.failure.as_ref().filter(counts) {
+            return Err(failure.error.clone());
         }
         let fetched = fetch().await;
         let number = slot.fetches.fetch_add(1, Ordering::AcqRel) + 1;
-        match (fetched, &content.kept) {
+        match (fetched, &mut content.kept) {
             (Ok(token), _) => {
                 content.kept = Some(Kept::new(token.clone()));
                 content.failure = None;
@@ -170,10 +183,16 @@ impl Tokens {
             }
             (Err(error), Some(kept)) if !kept.end.is_past() => {
                 tracing::warn!(?scope, %error, "the token cannot be renewed yet; the old one still serves");
+                kept.renew = Moment::now().plus(RENEWAL_AGAIN);
                 Ok(kept.token.clone())
             }
             (Err(error), _) => {
-                content.failure = Some((number, error.clone()));
+                let at = Instant::now();
+                content.failure = Some(Failure {
+                    error: error.clone(),
+                    number,
+                    at,
+                });
                 Err(error)
             }
         }
@@ -186,6 +205,11 @@ impl Tokens {
         content.kept.take_if(same);
     }
 
+    /// Forgets that the last sign-in failed: the next is tried at once.
+    pub(crate) async fn forgive(&self, scope: Scope) {
+        self.slot(scope).content.lock().await.failure = None;
+    }
+
     fn slot(&self, scope: Scope) -> &Slot {
         &self.slots[scope as usize]
     }
@@ -193,12 +217,8 @@ impl Tokens {
 
 impl Kept {
     fn new(token: Token) -> Kept {
-        let wall = OffsetDateTime::now_utc();
-        let life = Duration::try_from(token.expires_on - wall).unwrap_or_default();
-        let now = Moment {
-            steady: Instant::now(),
-            wall,
-        };
+        let now = Moment::now();
+        let life = Duration::try_from(token.expires_on - now.wall).unwrap_or_default();
         // A token of a few minutes would otherwise be expired from the beginning.
         let end = now.plus(life - MARGIN.min(life / 2));
         let renew = if life >= LONG_LIFE { now.plus(life / 2) } else { end };
@@ -207,6 +227,13 @@ impl Kept {
 }
 
 impl Moment {
+    fn now() -> Moment {
+        Moment {
+            steady: Instant::now(),
+            wall: OffsetDateTime::now_utc(),
+        }
+    }
+
     fn plus(self, time: Duration) -> Moment {
         Moment {
             steady: self.steady + time,

@@ -50,7 +50,9 @@ struct Known {
 
 impl fmt::Debug for Clients {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Clients").field("settings", &self.settings).finish_non_exhaustive()
+        out.debug_struct("Clients")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -97,7 +99,11 @@ impl Clients {
     /// When none was given.
     pub fn subscription(&self) -> Result<&str> {
         let detail = "Set `subscription_id` in the provider block, or the environment variable ARM_SUBSCRIPTION_ID.";
-        self.settings.azure.subscription_id.as_deref().ok_or_else(|| Diagnostic::error("No subscription given", detail))
+        self.settings
+            .azure
+            .subscription_id
+            .as_deref()
+            .ok_or_else(|| Diagnostic::error("No subscription given", detail))
     }
 
     /// The identity behind an ID, read once for all who ask within a few seconds. `None`: there is none.
@@ -121,7 +127,10 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.servers.get(&key, || self.azure.postgresql_server(id, patience)).await?)
+        Ok(self
+            .servers
+            .get(&key, || self.azure.postgresql_server(id, patience))
+            .await?)
     }
 
     /// Something about the server was changed: the next one who asks reads it anew.
@@ -139,7 +148,10 @@ impl Clients {
     }
 
     pub(crate) fn administrators_changed_lately(&self, host: &Host) -> bool {
-        self.hosts().get(host).and_then(|known| known.changed).is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
+        self.hosts()
+            .get(host)
+            .and_then(|known| known.changed)
+            .is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
     }
 
     pub(crate) fn known_login(&self, host: &Host) -> Option<String> {

@@ -107,7 +107,12 @@ impl Context {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Postgresql { clients, patience: self.patience().clone(), id, host }))
+        Ok(Some(Postgresql {
+            clients,
+            patience: self.patience().clone(),
+            id,
+            host,
+        }))
     }
 
     /// The server behind an argument, which must exist.
@@ -123,11 +128,21 @@ impl Context {
 fn host(found: &FlexibleServer, id: &ResourceId) -> Result<Host> {
     let state = found.properties.state.as_deref().unwrap_or("Ready");
     if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
-        let detail = format!("The server {id} is {state}, so no database of it can be reached. Start it and apply again.");
+        let detail =
+            format!("The server {id} is {state}, so no database of it can be reached. Start it and apply again.");
         return Err(Diagnostic::error("Server is not running", detail));
     }
-    let name = found.properties.fully_qualified_domain_name.as_deref().unwrap_or_default();
-    let unusable = |_| Diagnostic::error("Server has no host name", format!("Azure names no host of the server {id} yet; it is {state}."));
+    let name = found
+        .properties
+        .fully_qualified_domain_name
+        .as_deref()
+        .unwrap_or_default();
+    let unusable = |_| {
+        Diagnostic::error(
+            "Server has no host name",
+            format!("Azure names no host of the server {id} yet; it is {state}."),
+        )
+    };
     name.parse().map_err(unusable)
 }
 
@@ -138,13 +153,15 @@ impl Postgresql<'_> {
     /// [`Kind::DatabaseGone`] when the database does not exist; otherwise why no session came about.
     pub async fn session(&self, database: &str) -> Result<Pooled, Failure> {
         let refused = self.patience.at_most(LONGEST_REFUSED);
-        until(&self.patience, format_args!("a session with {}", self.host), || async {
+        until(&self.patience, format!("a session with {}", self.host), || async {
             match self.log_in(database).await {
                 Err(Failure::Sql(error)) if error.is_transient() => match error.kind {
                     Kind::Unreachable(Unreachable::Refused) if refused.left().is_zero() => Err(error.into()),
                     _ => Ok(Attempt::again(error.to_string())),
                 },
-                Err(failure) if self.may_follow_a_change(&failure) => Ok(Attempt::again(Diagnostic::from(failure).detail)),
+                Err(failure) if self.may_follow_a_change(&failure) => {
+                    Ok(Attempt::again(Diagnostic::from(failure).detail))
+                }
                 other => other.map(Attempt::Done),
             }
         })
@@ -153,7 +170,10 @@ impl Postgresql<'_> {
 
     /// Right after an administrator was set, the server refuses the login for a while.
     fn may_follow_a_change(&self, failure: &Failure) -> bool {
-        let unspecific = matches!(failure.login_refusal(), Some(LoginRefusal::UnknownRole | LoginRefusal::Unspecified | LoginRefusal::StaleOid));
+        let unspecific = matches!(
+            failure.login_refusal(),
+            Some(LoginRefusal::UnknownRole | LoginRefusal::Unspecified | LoginRefusal::StaleOid)
+        );
         unspecific && self.clients.administrators_changed_lately(&self.host)
     }
 
@@ -191,7 +211,10 @@ impl Postgresql<'_> {
     /// Of the session.
     pub async fn catalog(&self) -> Result<Arc<ServerCatalog>, Failure> {
         let load = || async { Ok(ServerCatalog::load(&*self.session(POSTGRES).await?).await?) };
-        self.clients.server_catalogs.get(&self.host, || self.patiently("reading the roles", load)).await
+        self.clients
+            .server_catalogs
+            .get(&self.host, || self.patiently("reading the roles", load))
+            .await
     }
 
     /// Objects, access lists and default privileges of a database, read once for all who ask within a few seconds.
@@ -202,13 +225,22 @@ impl Postgresql<'_> {
     pub async fn database(&self, name: &str) -> Result<Option<Arc<DatabaseCatalog>>, Failure> {
         let key = (self.host.clone(), name.to_owned());
         let load = || async { Ok(DatabaseCatalog::load(&*self.session(name).await?).await?) };
-        match self.clients.database_catalogs.get(&key, || self.patiently("reading the objects", load)).await {
+        match self
+            .clients
+            .database_catalogs
+            .get(&key, || self.patiently("reading the objects", load))
+            .await
+        {
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(None),
             other => other.map(Some),
         }
     }
 
-    async fn patiently<T, F: Future<Output = Result<T, Failure>>>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Failure> {
+    async fn patiently<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        what: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Failure> {
         until(&self.patience, what, || async {
             match attempt().await {
                 Err(Failure::Sql(error)) if error.is_transient() => Ok(Attempt::again(error.to_string())),
@@ -224,9 +256,14 @@ impl Postgresql<'_> {
     /// Of the session.
     pub async fn databases(&self) -> Result<BTreeSet<String>, Failure> {
         let catalog = self.catalog().await?;
-        let ours = catalog.databases.values().filter(|database| database.allows_connections && !database.template);
+        let ours = catalog
+            .databases
+            .values()
+            .filter(|database| database.allows_connections && !database.template);
         let names = ours.map(|database| database.name.as_str().to_owned());
-        Ok(names.filter(|name| !PLATFORM_DATABASES.contains(&name.as_str())).collect())
+        Ok(names
+            .filter(|name| !PLATFORM_DATABASES.contains(&name.as_str()))
+            .collect())
     }
 }
 

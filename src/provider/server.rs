@@ -41,20 +41,32 @@ impl FromStr for Host {
             None => (text, PORT),
         };
         let label = |label: &str| {
-            let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+            let plain = label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
             plain && (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
         };
         if name.len() > 253 || !name.split('.').all(label) {
-            return Err("neither an ARM ID (`/subscriptions/…`) nor a host name such as `pg-data.postgres.database.azure.com`".into());
+            return Err(
+                "neither an ARM ID (`/subscriptions/…`) nor a host name such as `pg-data.postgres.database.azure.com`"
+                    .into(),
+            );
         }
-        Ok(Self { name: name.to_ascii_lowercase(), port })
+        Ok(Self {
+            name: name.to_ascii_lowercase(),
+            port,
+        })
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.name)?;
-        if self.port == PORT { Ok(()) } else { write!(out, ":{}", self.port) }
+        if self.port == PORT {
+            Ok(())
+        } else {
+            write!(out, ":{}", self.port)
+        }
     }
 }
 
@@ -94,8 +106,17 @@ impl Server {
         if plan.is_create() {
             return;
         }
-        let Some(wanted) = plan.planned("server").as_str().and_then(|text| text.parse::<Self>().ok()) else { return };
-        let id = plan.prior("server_id").as_str().and_then(|text| text.parse::<ResourceId>().ok());
+        let Some(wanted) = plan
+            .planned("server")
+            .as_str()
+            .and_then(|text| text.parse::<Self>().ok())
+        else {
+            return;
+        };
+        let id = plan
+            .prior("server_id")
+            .as_str()
+            .and_then(|text| text.parse::<ResourceId>().ok());
         let host = plan.prior("host").as_str().and_then(|text| text.parse::<Host>().ok());
         if wanted.is(id.as_ref(), host.as_ref()) {
             plan.keep("server");
@@ -110,7 +131,11 @@ impl Server {
             Self::Id(wanted) => match (id, host) {
                 (Some(id), _) => id == wanted,
                 // A server that was only ever named by its host: its name is the first label.
-                (None, Some(host)) => host.name.split('.').next().is_some_and(|label| label.eq_ignore_ascii_case(wanted.name())),
+                (None, Some(host)) => host
+                    .name
+                    .split('.')
+                    .next()
+                    .is_some_and(|label| label.eq_ignore_ascii_case(wanted.name())),
                 (None, None) => false,
             },
         }
@@ -136,26 +161,55 @@ mod tests {
     #[test]
     fn both_spellings_are_read() {
         assert_eq!(parse(ID).expect("an ID").to_string(), ID);
-        assert_eq!(parse("PG-data.postgres.database.azure.com").expect("a host").to_string(), "pg-data.postgres.database.azure.com");
+        assert_eq!(
+            parse("PG-data.postgres.database.azure.com")
+                .expect("a host")
+                .to_string(),
+            "pg-data.postgres.database.azure.com"
+        );
         assert_eq!(parse("pg.example:6432").expect("a host").to_string(), "pg.example:6432");
     }
 
     #[test]
     fn what_is_no_server_is_refused_with_a_reason() {
-        for text in ["", "https://pg", "pg example", "pg:port", "-pg", "pg..x", "/subscriptions/x"] {
+        for text in [
+            "",
+            "https://pg",
+            "pg example",
+            "pg:port",
+            "-pg",
+            "pg..x",
+            "/subscriptions/x",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         let other = ID.replace("DBforPostgreSQL", "DBforMySQL");
-        assert!(parse(&other).expect_err("another kind").contains("Microsoft.DBforMySQL/flexibleServers"));
+        assert!(
+            parse(&other)
+                .expect_err("another kind")
+                .contains("Microsoft.DBforMySQL/flexibleServers")
+        );
     }
 
     #[test]
     fn the_same_server_is_the_same_in_every_spelling() {
         let host: Host = "pg-data.postgres.database.azure.com".parse().expect("a host");
         let id: ResourceId = ID.parse().expect("an ID");
-        assert!(parse(&ID.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions")).expect("an ID").is(Some(&id), None));
+        assert!(
+            parse(&ID.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions"))
+                .expect("an ID")
+                .is(Some(&id), None)
+        );
         assert!(parse(ID).expect("an ID").is(None, Some(&host)));
-        assert!(parse("pg-data.postgres.database.azure.com").expect("a host").is(Some(&id), Some(&host)));
-        assert!(!parse("pg-other.postgres.database.azure.com").expect("a host").is(Some(&id), Some(&host)));
+        assert!(
+            parse("pg-data.postgres.database.azure.com")
+                .expect("a host")
+                .is(Some(&id), Some(&host))
+        );
+        assert!(
+            !parse("pg-other.postgres.database.azure.com")
+                .expect("a host")
+                .is(Some(&id), Some(&host))
+        );
     }
 }

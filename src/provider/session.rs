@@ -100,7 +100,10 @@ impl Session {
     /// Takes the provider block. Contacts nothing: a plan must work while nothing exists yet.
     pub async fn configure(&self, terraform_version: &str, config: &Value) -> Vec<Diagnostic> {
         tracing::debug!(terraform_version, "configure");
-        let clients = Clients::configure(config.as_object().unwrap_or(&Object::new()), self.provider.stop_signal().clone());
+        let clients = Clients::configure(
+            config.as_object().unwrap_or(&Object::new()),
+            self.provider.stop_signal().clone(),
+        );
         let mistakes = match &clients {
             // Unknown during plan: whoever needs it says so then.
             Err(_) if !config.is_wholly_known() => Vec::new(),
@@ -281,13 +284,16 @@ impl Session {
     /// When there never was such a version.
     pub fn upgrade(&self, type_name: &str, version: i64, state: &[u8]) -> Result<Object> {
         let resource = self.resource(type_name)?;
-        let stored = json::decode(state, &resource.schema().r#type()).map_err(|error| {
-            Diagnostic::error(
-                "Stored state cannot be read",
-                format!("The state of this {type_name} is not of its type: {error}."),
-            )
-        })?;
-        resource.upgrade(version, into_object(stored).unwrap_or_default())
+        let unreadable = |error: &dyn std::fmt::Display| {
+            let detail =
+                format!("The stored state of this {type_name} cannot be brought to the current version: {error}.");
+            Diagnostic::error("Stored state cannot be read", detail)
+        };
+        let stored = serde_json::from_slice(state).map_err(|error| unreadable(&error))?;
+        let upgraded = resource.upgrade(version, stored)?.to_string();
+        let value =
+            json::decode(upgraded.as_bytes(), &resource.schema().r#type()).map_err(|error| unreadable(&error))?;
+        into_object(value).ok_or_else(|| unreadable(&"it is no object"))
     }
 
     /// Looks at what a data source is about.

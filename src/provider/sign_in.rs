@@ -52,7 +52,8 @@ impl Postgresql<'_> {
                 }
                 tracing::debug!(host = %self.host, user, "trying to log in");
                 match self.log_in_as(&user, database).await {
-                    Err(Failure::Sql(error)) if matches!(error.kind, Kind::LoginRefused(refusal) if refusal != LoginRefusal::NoEncryptionOrFirewall) => {
+                    Err(Failure::Sql(error)) if matches!(error.kind, Kind::LoginRefused(refusal) if refusal != LoginRefusal::NoEncryptionOrFirewall) =>
+                    {
                         refusals.push((user, error));
                     }
                     // That there is no such database, or that it is closed to us, is said only after the login.
@@ -73,7 +74,14 @@ impl Postgresql<'_> {
         let configured = self.clients.settings().database_logins.get(&self.host.name).cloned();
         let (claims, own_name) = match round {
             // The client ID is the last resort, after the directory's own name.
-            Round::WithoutDirectory => (Claims { appid: None, azp: None, ..claims }, None),
+            Round::WithoutDirectory => (
+                Claims {
+                    appid: None,
+                    azp: None,
+                    ..claims
+                },
+                None,
+            ),
             Round::WithDirectory => {
                 let own_name = self.own_name(&claims).await;
                 (claims, own_name)
@@ -117,7 +125,12 @@ impl Postgresql<'_> {
     async fn log_in_as(&self, user: &str, database: &str) -> Result<Pooled, Failure> {
         match self.pooled(user, database).await {
             // A token that was good when it was fetched may have grown old in our memory.
-            Err(failure) if matches!(failure.login_refusal(), Some(LoginRefusal::ExpiredToken | LoginRefusal::BadToken)) => {
+            Err(failure)
+                if matches!(
+                    failure.login_refusal(),
+                    Some(LoginRefusal::ExpiredToken | LoginRefusal::BadToken)
+                ) =>
+            {
                 let azure = self.clients.azure();
                 let token = azure.token(Scope::OpenSourceDatabases).await?;
                 azure.discard(Scope::OpenSourceDatabases, &token).await;
@@ -129,22 +142,43 @@ impl Postgresql<'_> {
 
     async fn pooled(&self, user: &str, database: &str) -> Result<Pooled, Failure> {
         let (azure, pool) = (self.clients.azure(), &self.clients.pool);
-        let key = Key { host: self.host.name.clone(), port: self.host.port, user: user.to_owned(), database: database.to_owned() };
+        let key = Key {
+            host: self.host.name.clone(),
+            port: self.host.port,
+            user: user.to_owned(),
+            database: database.to_owned(),
+        };
         let token = azure.token(Scope::OpenSourceDatabases).await?;
         let tls = azure.trust().client_config()?;
-        let login = Login { user: user.to_owned(), token: token.secret().clone() };
-        let target = Target { endpoint: &self.endpoint(), database, login: &login, limits: self.limits() };
+        let login = Login {
+            user: user.to_owned(),
+            token: token.secret().clone(),
+        };
+        let target = Target {
+            endpoint: &self.endpoint(),
+            database,
+            login: &login,
+            limits: self.limits(),
+        };
         Ok(pool.session(key, || async { connect(&target, &tls).await }).await?)
     }
 
     fn endpoint(&self) -> Endpoint {
         let dial = self.clients.settings().database_hosts.get(&self.host.name).cloned();
-        Endpoint { host: self.host.name.clone(), port: self.host.port, dial }
+        Endpoint {
+            host: self.host.name.clone(),
+            port: self.host.port,
+            dial,
+        }
     }
 
     fn limits(&self) -> Limits {
         let settings = self.clients.settings();
-        Limits { connect: settings.connect_timeout, lock: settings.lock_timeout, ..Limits::default() }
+        Limits {
+            connect: settings.connect_timeout,
+            lock: settings.lock_timeout,
+            ..Limits::default()
+        }
     }
 }
 
@@ -157,12 +191,20 @@ enum Round {
 /// Every role that was tried, and what the server said to each.
 fn refused(host: &str, refusals: Vec<(String, SqlError)>) -> Failure {
     let Some((last_user, last)) = refusals.last() else {
-        return Diagnostic::error("No login name known", format!("Nothing says as which role to log in to {host}. Name it in `database_logins` of the provider block.")).into();
+        return Diagnostic::error(
+            "No login name known",
+            format!(
+                "Nothing says as which role to log in to {host}. Name it in `database_logins` of the provider block."
+            ),
+        )
+        .into();
     };
-    let tried: Vec<String> = refusals.iter().map(|(user, error)| format!("as `{user}`: {}", error.report.message)).collect();
+    let tried: Vec<String> = refusals
+        .iter()
+        .map(|(user, error)| format!("as `{user}`: {}", error.report.message))
+        .collect();
     tracing::debug!(host, last_user, "every login was refused");
     let mut report = (*last.report).clone();
     report.message = format!("the login to {host} was refused ({})", tried.join("; "));
     Failure::Sql(SqlError::reported(last.kind, report))
 }
-

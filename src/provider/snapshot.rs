@@ -29,16 +29,26 @@ impl<K: Eq + Hash + Clone, V> Snapshots<K, V> {
     ///
     /// # Errors
     /// When loading failed; nothing is kept then.
-    pub async fn get<E, F: Future<Output = Result<V, E>>>(&self, key: &K, load: impl FnOnce() -> F) -> Result<Arc<V>, E> {
+    pub async fn get<E, F: Future<Output = Result<V, E>>>(
+        &self,
+        key: &K,
+        load: impl FnOnce() -> F,
+    ) -> Result<Arc<V>, E> {
         let cell = self.cell(key);
-        cell.get_or_try_init(|| async { load().await.map(Arc::new) }).await.cloned()
+        cell.get_or_try_init(|| async { load().await.map(Arc::new) })
+            .await
+            .cloned()
     }
 
     fn cell(&self, key: &K) -> Arc<OnceCell<Arc<V>>> {
         let now = Instant::now();
         let mut entries = self.entries();
         entries.retain(|_, (since, _)| now.duration_since(*since) < LIFE);
-        entries.entry(key.clone()).or_insert_with(|| (now, Arc::default())).1.clone()
+        entries
+            .entry(key.clone())
+            .or_insert_with(|| (now, Arc::default()))
+            .1
+            .clone()
     }
 
     /// Forgets all whose key matches: something there was changed.

@@ -62,9 +62,15 @@ impl FromStr for Location {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let plain = text.chars().all(|character| character.is_ascii_alphanumeric() || character == ' ');
+        let plain = text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || character == ' ');
         let name: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-        if !plain || name.is_empty() { Err("the name of a region is required, as in `westeurope`") } else { Ok(Self(name.to_ascii_lowercase())) }
+        if !plain || name.is_empty() {
+            Err("the name of a region is required, as in `westeurope`")
+        } else {
+            Ok(Self(name.to_ascii_lowercase()))
+        }
     }
 }
 

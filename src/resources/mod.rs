@@ -11,8 +11,5 @@ use crate::resources::postgresql::access::PostgresqlAccess;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![
-        resource::<ManagedIdentity>(),
-        resource::<PostgresqlAccess>(),
-    ]
+    vec![resource::<ManagedIdentity>(), resource::<PostgresqlAccess>()]
 }

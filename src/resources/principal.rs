@@ -57,17 +57,29 @@ impl Named<'_> {
                 name: None,
                 confirmed: false,
             }),
-            _ => Err(Diagnostic::error("No principal given", "Give `identity_id`, or `object_id` and `principal_type`.")),
+            _ => Err(Diagnostic::error(
+                "No principal given",
+                "Give `identity_id`, or `object_id` and `principal_type`.",
+            )),
         }
     }
 }
 
 async fn of_identity(id: &ResourceId, cx: &Context) -> Result<Principal> {
     let Some(found) = (*cx.clients()?.identity(id, cx.patience()).await?).clone() else {
-        let detail = format!("Azure knows no identity {id}. If it is a resource with a system-assigned identity, switch that on first.");
+        let detail = format!(
+            "Azure knows no identity {id}. If it is a resource with a system-assigned identity, switch that on first."
+        );
         return Err(Diagnostic::error("Identity not found", detail).at("identity_id"));
     };
-    let guid = |text: &str| text.parse::<Guid>().map_err(|_| Diagnostic::error("Unexpected answer from Azure", format!("The identity {id} has the ID `{text}`, which is no GUID.")));
+    let guid = |text: &str| {
+        text.parse::<Guid>().map_err(|_| {
+            Diagnostic::error(
+                "Unexpected answer from Azure",
+                format!("The identity {id} has the ID `{text}`, which is no GUID."),
+            )
+        })
+    };
     Ok(Principal {
         object_id: guid(&found.properties.principal_id)?,
         principal_type: PrincipalType::ServicePrincipal,
@@ -96,7 +108,9 @@ pub async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         }
         return Ok(());
     };
-    let (Ok(id), false) = (text.parse::<ResourceId>(), plan.is_create()) else { return Ok(()) };
+    let (Ok(id), false) = (text.parse::<ResourceId>(), plan.is_create()) else {
+        return Ok(());
+    };
     let now = match &*cx.clients()?.identity(&id, cx.patience()).await? {
         Some(found) => found.properties.clone(),
         // It is about to be made again, or apply will say that it is missing.
@@ -106,8 +120,15 @@ pub async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         if !plan.has(name) {
             continue;
         }
-        let same = plan.prior(name).as_str().is_some_and(|prior| prior.eq_ignore_ascii_case(value));
-        if same { plan.keep(name) } else { plan.set(name, value.clone()) }
+        let same = plan
+            .prior(name)
+            .as_str()
+            .is_some_and(|prior| prior.eq_ignore_ascii_case(value));
+        if same {
+            plan.keep(name)
+        } else {
+            plan.set(name, value.clone())
+        }
     }
     plan.set("principal_type", PrincipalType::ServicePrincipal.to_string());
     Ok(())
@@ -125,18 +146,46 @@ impl Principal {
     /// How long it is worth waiting for a server that does not know the principal (yet).
     pub async fn visibility(&self, cx: &Context) -> Result<Visibility> {
         let (kind, id) = (self.principal_type, self.object_id);
-        let minutes = |minutes: u64, because: String| Visibility { limit: Duration::from_secs(60 * minutes), because };
+        let minutes = |minutes: u64, because: String| Visibility {
+            limit: Duration::from_secs(60 * minutes),
+            because,
+        };
         if self.confirmed {
-            return Ok(minutes(5, format!("Resource Manager confirms the identity with the object ID {id}; the directory's copies follow within minutes")));
+            return Ok(minutes(
+                5,
+                format!(
+                    "Resource Manager confirms the identity with the object ID {id}; the directory's copies follow within minutes"
+                ),
+            ));
         }
-        let found = cx.clients()?.azure().directory_object(&id.to_string(), cx.patience()).await;
+        let found = cx
+            .clients()?
+            .azure()
+            .directory_object(&id.to_string(), cx.patience())
+            .await;
         Ok(match found {
-            Ok(Some(_)) => minutes(5, format!("Microsoft Graph confirms the {kind} with the object ID {id}; the directory's copies follow within minutes")),
-            Ok(None) => minutes(1, format!("Microsoft Graph knows no {kind} with the object ID {id}; check the ID (of an application it is the object ID of the enterprise application, not of the app registration)")),
-            Err(error) if error.kind() == Kind::Forbidden => {
-                minutes(2, format!("whether a {kind} with the object ID {id} exists cannot be asked: the signed-in principal may not read Microsoft Graph"))
-            }
-            Err(error) => minutes(2, format!("whether a {kind} with the object ID {id} exists cannot be asked ({error})")),
+            Ok(Some(_)) => minutes(
+                5,
+                format!(
+                    "Microsoft Graph confirms the {kind} with the object ID {id}; the directory's copies follow within minutes"
+                ),
+            ),
+            Ok(None) => minutes(
+                1,
+                format!(
+                    "Microsoft Graph knows no {kind} with the object ID {id}; check the ID (of an application it is the object ID of the enterprise application, not of the app registration)"
+                ),
+            ),
+            Err(error) if error.kind() == Kind::Forbidden => minutes(
+                2,
+                format!(
+                    "whether a {kind} with the object ID {id} exists cannot be asked: the signed-in principal may not read Microsoft Graph"
+                ),
+            ),
+            Err(error) => minutes(
+                2,
+                format!("whether a {kind} with the object ID {id} exists cannot be asked ({error})"),
+            ),
         })
     }
 }

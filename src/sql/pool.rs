@@ -101,9 +101,7 @@ impl Pool {
 
     /// Ends the idle sessions of a server: after it was restarted, or when another login is wanted.
     pub fn forget(&self, host: &str, port: u16) {
-        let server = locked(&self.0.servers)
-            .get(&(host.to_owned(), port))
-            .cloned();
+        let server = locked(&self.0.servers).get(&(host.to_owned(), port)).cloned();
         if let Some(server) = server {
             locked(&server.idle).clear();
         }
@@ -111,15 +109,13 @@ impl Pool {
 
     fn server(&self, key: &Key) -> Arc<Server> {
         let mut servers = locked(&self.0.servers);
-        let server = servers
-            .entry((key.host.clone(), key.port))
-            .or_insert_with(|| {
-                let permits = Arc::new(Semaphore::new(self.0.limit));
-                Arc::new(Server {
-                    permits,
-                    idle: Mutex::default(),
-                })
-            });
+        let server = servers.entry((key.host.clone(), key.port)).or_insert_with(|| {
+            let permits = Arc::new(Semaphore::new(self.0.limit));
+            Arc::new(Server {
+                permits,
+                idle: Mutex::default(),
+            })
+        });
         server.clone()
     }
 }
@@ -224,22 +220,12 @@ mod tests {
     #[tokio::test]
     async fn no_server_has_more_sessions_than_allowed() {
         let (pool, connects) = (Pool::new(2), Cell::new(0));
-        let (first, second) = (
-            take(&pool, "a", &connects).await,
-            take(&pool, "b", &connects).await,
-        );
-        assert!(
-            take(&pool, "c", &connects).now_or_never().is_none(),
-            "two are in use"
-        );
+        let (first, second) = (take(&pool, "a", &connects).await, take(&pool, "b", &connects).await);
+        assert!(take(&pool, "c", &connects).now_or_never().is_none(), "two are in use");
         drop((first, second));
         assert_eq!(idle(&pool), ["a", "b"]);
         let _third = take(&pool, "c", &connects).await;
-        assert_eq!(
-            idle(&pool),
-            ["b"],
-            "the one that was idle longest made room"
-        );
+        assert_eq!(idle(&pool), ["b"], "the one that was idle longest made room");
         assert_eq!(connects.get(), 3);
     }
 
@@ -263,12 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_failed_connect_gives_its_place_back() {
         let (pool, connects) = (Pool::new(1), Cell::new(0));
-        let failing = async || {
-            Err(Error::new(
-                crate::sql::error::Kind::ServerStarting,
-                "starting",
-            ))
-        };
+        let failing = async || Err(Error::new(crate::sql::error::Kind::ServerStarting, "starting"));
         assert!(pool.session(key("a"), failing).await.is_err());
         take(&pool, "a", &connects).await;
     }

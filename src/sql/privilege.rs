@@ -1,6 +1,5 @@
 //! Privileges as sets: what a class of objects knows, what is held, what is missing. Knows no statement.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -161,9 +160,9 @@ impl Privileges {
 
 impl FromIterator<Privilege> for Privileges {
     fn from_iter<I: IntoIterator<Item = Privilege>>(privileges: I) -> Privileges {
-        privileges.into_iter().fold(Privileges::NONE, |set, one| {
-            set.union(Privileges::of(&[one]))
-        })
+        privileges
+            .into_iter()
+            .fold(Privileges::NONE, |set, one| set.union(Privileges::of(&[one])))
     }
 }
 
@@ -215,12 +214,6 @@ impl Holding {
     }
 }
 
-/// The keywords of a set, for a message or an attribute.
-#[must_use]
-pub fn words(set: Privileges) -> BTreeSet<String> {
-    set.keywords().map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,9 +245,6 @@ mod tests {
             granted: Privileges::of(&[Delete]),
             owner: true,
         };
-        assert_eq!(
-            holding.difference(Privileges::of(&[Select])),
-            Difference::default()
-        );
+        assert_eq!(holding.difference(Privileges::of(&[Select])), Difference::default());
     }
 }

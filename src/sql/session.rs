@@ -209,3 +209,22 @@ impl Drop for Transaction<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moves<T: Send>(value: T) -> T {
+        value
+    }
+
+    #[tokio::test]
+    async fn what_a_session_does_may_move_between_threads() {
+        let mut session = Session::recorded(Recorder::default());
+        let transaction = moves(session.begin(&[])).await.unwrap();
+        moves(transaction.execute(crate::sql!("SELECT 1"))).await.unwrap();
+        moves(transaction.query("SELECT 1", &[])).await.unwrap();
+        moves(transaction.commit()).await.unwrap();
+        assert_eq!(session.requests(), 4);
+    }
+}

@@ -236,10 +236,7 @@ impl Symbol {
     #[must_use]
     pub fn new(text: &str) -> Option<Symbol> {
         let comment = text.contains("--") || text.contains("/*");
-        let fits = !text.is_empty()
-            && text
-                .chars()
-                .all(|character| "+-*/<>=~!@#%^&|`?".contains(character));
+        let fits = !text.is_empty() && text.chars().all(|character| "+-*/<>=~!@#%^&|`?".contains(character));
         (fits && !comment).then(|| Symbol(text.to_owned()))
     }
 }

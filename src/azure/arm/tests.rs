@@ -4,18 +4,14 @@ use crate::azure::scripted::{Scripted, patience};
 use serde_json::{Value, json};
 
 const ID: &str = "/subscriptions/S/resourceGroups/my group/providers/P.X/servers/pg";
-const PATH: &str =
-    "/subscriptions/S/resourceGroups/my%20group/providers/P.X/servers/pg?api-version=1";
+const PATH: &str = "/subscriptions/S/resourceGroups/my%20group/providers/P.X/servers/pg?api-version=1";
 
 fn id() -> ResourceId {
     ID.parse().unwrap()
 }
 
 async fn put(server: &Scripted) -> Result<Value, Error> {
-    server
-        .azure()
-        .put(&id(), "1", &json!({"a": 1}), &patience())
-        .await
+    server.azure().put(&id(), "1", &json!({"a": 1}), &patience()).await
 }
 
 async fn find(server: &Scripted) -> Result<Option<Value>, Error> {
@@ -74,10 +70,7 @@ async fn a_conflict_with_what_exists_is_not_waited_out() {
     ])
     .await;
     let error = put(&server).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.correlation_id()),
-        (Kind::Conflict, Some("c-1"))
-    );
+    assert_eq!((error.kind(), error.correlation_id()), (Kind::Conflict, Some("c-1")));
     assert_eq!(
         error.to_string(),
         "PUT 127.0.0.1/subscriptions/S/resourceGroups/my%20group/providers/P.X/servers/pg: \
@@ -87,8 +80,7 @@ async fn a_conflict_with_what_exists_is_not_waited_out() {
 
 #[tokio::test]
 async fn a_token_that_is_not_accepted_is_replaced_once() {
-    let refused =
-        "401\n\n{\"error\":{\"code\":\"ExpiredAuthenticationToken\",\"message\":\"old\"}}";
+    let refused = "401\n\n{\"error\":{\"code\":\"ExpiredAuthenticationToken\",\"message\":\"old\"}}";
     let server = Scripted::new(&[refused, "200\n\n{}"]).await;
     assert_eq!(find(&server).await.unwrap(), Some(json!({})));
     assert_eq!(server.sign_ins(), 2);
@@ -106,15 +98,9 @@ async fn gone_is_told_apart_from_lost() {
     ])
     .await;
     assert_eq!(find(&server).await.unwrap(), None);
-    assert_eq!(
-        find(&server).await.unwrap_err().kind(),
-        Kind::SubscriptionUnknown
-    );
+    assert_eq!(find(&server).await.unwrap_err().kind(), Kind::SubscriptionUnknown);
     let error = find(&server).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.message()),
-        (Kind::Unexpected, "Our proxy")
-    );
+    assert_eq!((error.kind(), error.message()), (Kind::Unexpected, "Our proxy"));
 }
 
 #[tokio::test]
@@ -132,13 +118,9 @@ async fn what_is_gone_already_is_deleted() {
     assert_eq!(delete(&[gone]).await.unwrap(), 1);
     let accepted = "202\nLocation: {origin}/result\nretry-after-ms: 1";
     assert_eq!(
-        delete(&[
-            accepted,
-            accepted,
-            "404\n\n{\"error\":{\"code\":\"NotFound\"}}"
-        ])
-        .await
-        .unwrap(),
+        delete(&[accepted, accepted, "404\n\n{\"error\":{\"code\":\"NotFound\"}}"])
+            .await
+            .unwrap(),
         3
     );
 }
@@ -171,10 +153,7 @@ async fn stop_ends_the_wait_for_an_operation() {
     let server = Scripted::new(&["202\nLocation: {origin}/result\nRetry-After: 30"]).await;
     let patience = patience();
     patience.stop.stop();
-    let put = server
-        .azure()
-        .put::<_, Value>(&id(), "1", &json!({}), &patience)
-        .await;
+    let put = server.azure().put::<_, Value>(&id(), "1", &json!({}), &patience).await;
     let error = put.unwrap_err();
     assert_eq!(error.kind(), Kind::Stopped);
     assert_eq!(
@@ -189,4 +168,35 @@ async fn a_server_that_keeps_failing_is_given_up() {
     let server = Scripted::new(&["500\n\n{\"error\":{\"code\":\"InternalServerError\"}}"; 9]).await;
     assert_eq!(find(&server).await.unwrap_err().kind(), Kind::Transient);
     assert_eq!(server.asked().len(), 7);
+}
+
+#[tokio::test]
+async fn an_operation_that_another_one_ended_is_begun_again() {
+    let accepted = "202\nAzure-AsyncOperation: {origin}/op\nretry-after-ms: 1";
+    let server = Scripted::new(&[
+        accepted,
+        "200\n\n{\"status\":\"Failed\",\"error\":{\"code\":\"ServerIsBusy\",\"message\":\"later\"}}",
+        accepted,
+        "200\n\n{\"status\":\"Succeeded\"}",
+        "200\n\n{\"name\":\"pg\"}",
+    ])
+    .await;
+    assert_eq!(put(&server).await.unwrap()["name"], "pg");
+    assert_eq!(server.asked().len(), 5);
+}
+
+#[tokio::test]
+async fn a_failed_operation_is_an_error_with_its_code() {
+    let failed = r#"200
+x-ms-correlation-request-id: c-1
+
+{"status":"Failed","error":{"code":"PrincipalNotFound","message":"Who?"}}"#;
+    let server = Scripted::new(&["202\nLocation: {origin}/op\nretry-after-ms: 1", failed]).await;
+    let error = put(&server).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (Kind::PrincipalNotFound, Some("PrincipalNotFound"))
+    );
+    assert!(error.heals_after_creation());
+    assert_eq!(error.correlation_id(), Some("c-1"));
 }

@@ -81,7 +81,8 @@ impl Certificate {
                     let opened = EncryptedPrivateKeyInfoRef::try_from(encrypted.as_slice())
                         .and_then(|info| info.decrypt(password));
                     let opened = opened.map_err(|error| {
-                        let message = "the private key cannot be decrypted: the password is wrong or missing";
+                        let message =
+                            "the private key cannot be decrypted: the password is wrong or missing, or its encryption is not supported";
                         wrong(message).with_source(error)
                     })?;
                     key = Some(RsaKeyPair::from_pkcs8(opened.as_bytes()));

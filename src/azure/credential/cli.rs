@@ -30,18 +30,12 @@ impl Executor for Shell {
         let mut command = tokio::process::Command::new(program);
         command.args(args).stdin(Stdio::null()).kill_on_drop(true);
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "az did not answer within a minute");
-        tokio::time::timeout(LONGEST, command.output())
-            .await
-            .map_err(late)?
+        tokio::time::timeout(LONGEST, command.output()).await.map_err(late)?
     }
 }
 
 /// Asks the CLI for a token.
-pub(crate) async fn token(
-    executor: Arc<dyn Executor>,
-    settings: &Settings,
-    scope: &str,
-) -> Result<Token, Error> {
+pub(crate) async fn token(executor: Arc<dyn Executor>, settings: &Settings, scope: &str) -> Result<Token, Error> {
     // The CLI takes one of the two.
     let subscription = settings
         .subscription_id
@@ -89,9 +83,7 @@ mod tests {
     impl Executor for Saying {
         async fn run(&self, _: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
             let asked = args[args.len() - 1].to_string_lossy();
-            assert!(asked.ends_with(
-                "az account get-access-token -o json --scope https://r/.default --tenant t"
-            ));
+            assert!(asked.ends_with("az account get-access-token -o json --scope https://r/.default --tenant t"));
             Ok(Output {
                 status: std::process::ExitStatus::from_raw(self.0 << 8),
                 stdout: self.1.into(),
@@ -130,12 +122,7 @@ mod tests {
         assert_eq!(error.message(), "Please run 'az login' to setup account.");
         let text = "ERROR: AADSTS700082: The refresh token has expired. Please run az login";
         let error = ask(Saying(1, "", text)).await.unwrap_err();
-        assert_eq!(
-            error.kind(),
-            Kind::SignIn {
-                aadsts: Some(700_082)
-            }
-        );
+        assert_eq!(error.kind(), Kind::SignIn { aadsts: Some(700_082) });
         assert!(error.advice().is_some());
     }
 }

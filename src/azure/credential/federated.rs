@@ -43,11 +43,8 @@ impl Federated {
         if !settings.use_oidc {
             return Err("there is no file with the workload identity's token".to_owned());
         }
-        let (Some(url), Some(token)) = (&settings.oidc_request_url, &settings.oidc_request_token)
-        else {
-            return Err(
-                "there is no token, no token file, and no request URL with its token".to_owned(),
-            );
+        let (Some(url), Some(token)) = (&settings.oidc_request_url, &settings.oidc_request_token) else {
+            return Err("there is no token, no token file, and no request URL with its token".to_owned());
         };
         let (url, token) = (url.clone(), token.clone());
         Ok(match &settings.ado_pipeline_service_connection_id {
@@ -61,11 +58,7 @@ impl Federated {
     }
 
     /// A token for this audience, now.
-    pub(crate) async fn assertion(
-        &self,
-        http: &Http,
-        audience: &str,
-    ) -> Result<SecretString, Error> {
+    pub(crate) async fn assertion(&self, http: &Http, audience: &str) -> Result<SecretString, Error> {
         match self {
             Federated::Given(token) => Ok(token.clone()),
             Federated::File(path) => {
@@ -85,12 +78,7 @@ impl Federated {
     }
 }
 
-async fn github(
-    http: &Http,
-    url: &str,
-    token: &SecretString,
-    audience: &str,
-) -> Result<SecretString, Error> {
+async fn github(http: &Http, url: &str, token: &SecretString, audience: &str) -> Result<SecretString, Error> {
     #[derive(Deserialize)]
     struct Body {
         value: String,
@@ -99,10 +87,7 @@ async fn github(
     url.query_pairs_mut().append_pair("audience", audience);
     let request = Request::get(url).bearer(token.expose_secret())?;
     let request = request.header("accept", "application/json")?;
-    Ok(ask::<Body>(http, request, "GitHub Actions")
-        .await?
-        .value
-        .into())
+    Ok(ask::<Body>(http, request, "GitHub Actions").await?.value.into())
 }
 
 async fn pipelines(
@@ -126,17 +111,10 @@ async fn pipelines(
         .header("content-length", "0")?
         // An expired token is answered with 401 instead of a sign-in page.
         .header("x-tfs-fedauthredirect", "Suppress")?;
-    Ok(ask::<Body>(http, request, "Azure Pipelines")
-        .await?
-        .oidc_token
-        .into())
+    Ok(ask::<Body>(http, request, "Azure Pipelines").await?.oidc_token.into())
 }
 
-async fn ask<T: for<'a> Deserialize<'a>>(
-    http: &Http,
-    request: Request,
-    who: &str,
-) -> Result<T, Error> {
+async fn ask<T: for<'a> Deserialize<'a>>(http: &Http, request: Request, who: &str) -> Result<T, Error> {
     let answer = http.send(request).await?;
     if !answer.is_success() {
         let failure = answer.failure();

@@ -15,11 +15,7 @@ use crate::azure::token::Token;
 const METADATA_SERVICE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
 /// Asks for a token; `resource` is the audience, without `/.default`.
-pub(crate) async fn token(
-    http: &Http,
-    settings: &Settings,
-    resource: &str,
-) -> Result<Token, Error> {
+pub(crate) async fn token(http: &Http, settings: &Settings, resource: &str) -> Result<Token, Error> {
     let answer = match http.send(request(settings, resource)?).await {
         Err(error) if error.kind() == Kind::Unreachable => {
             let message = "this machine has no managed identity endpoint that answers";
@@ -57,9 +53,7 @@ fn request(settings: &Settings, resource: &str) -> Result<Request, Error> {
         url.query_pairs_mut().append_pair("client_id", client_id);
     }
     let mut request = match app_service {
-        Some(identity) => {
-            Request::get(url).header("x-identity-header", identity.header.expose_secret())?
-        }
+        Some(identity) => Request::get(url).header("x-identity-header", identity.header.expose_secret())?,
         None => Request::get(url).header("metadata", "true")?,
     };
     request.route = Route::Nearby;
@@ -91,15 +85,10 @@ fn read(answer: &Answer) -> Result<Token, Error> {
     let on = body.expires_on.and_then(|number| number.value());
     let on = on.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     let lasting = body.expires_in.and_then(|number| number.value());
-    let lasting = lasting.and_then(|seconds| {
-        OffsetDateTime::now_utc().checked_add(time::Duration::seconds(seconds))
-    });
-    let expires_on = on.or(lasting).ok_or_else(|| {
-        answer.error(
-            Kind::Unexpected,
-            "the answer does not say when the token expires",
-        )
-    })?;
+    let lasting = lasting.and_then(|seconds| OffsetDateTime::now_utc().checked_add(time::Duration::seconds(seconds)));
+    let expires_on = on
+        .or(lasting)
+        .ok_or_else(|| answer.error(Kind::Unexpected, "the answer does not say when the token expires"))?;
     Ok(Token::new(body.access_token.into(), expires_on))
 }
 
@@ -109,9 +98,7 @@ struct Number(serde_json::Value);
 
 impl Number {
     fn value(&self) -> Option<i64> {
-        self.0
-            .as_i64()
-            .or_else(|| self.0.as_str()?.trim().parse().ok())
+        self.0.as_i64().or_else(|| self.0.as_str()?.trim().parse().ok())
     }
 }
 
@@ -147,21 +134,17 @@ mod tests {
             header: "h".into(),
         });
         assert!(url(&settings).starts_with("http://127.0.0.1:1/msi/token?api-version=2019-08-01&"));
-        assert_eq!(
-            request(&settings, "r").unwrap().headers["x-identity-header"],
-            "h"
-        );
+        assert_eq!(request(&settings, "r").unwrap().headers["x-identity-header"], "h");
         settings.msi_endpoint = Some("http://127.0.0.1:2".into());
-        assert!(url(&settings).starts_with(
-            "http://127.0.0.1:2/metadata/identity/oauth2/token?api-version=2018-02-01&"
-        ));
+        assert!(
+            url(&settings).starts_with("http://127.0.0.1:2/metadata/identity/oauth2/token?api-version=2018-02-01&")
+        );
         assert_eq!(request(&settings, "r").unwrap().headers["metadata"], "true");
     }
 
     #[test]
     fn expiry_is_read_in_every_form() {
-        let token =
-            |body| read(&answer(200, body)).map(|token| token.expires_on().unix_timestamp());
+        let token = |body| read(&answer(200, body)).map(|token| token.expires_on().unix_timestamp());
         assert_eq!(
             token(r#"{"access_token":"t","expires_on":"1800000000"}"#).unwrap(),
             1_800_000_000
@@ -171,10 +154,7 @@ mod tests {
             1_800_000_000
         );
         assert!(token(r#"{"access_token":"t","expires_in":"3600"}"#).is_ok());
-        assert_eq!(
-            token(r#"{"access_token":"t"}"#).unwrap_err().kind(),
-            Kind::Unexpected
-        );
+        assert_eq!(token(r#"{"access_token":"t"}"#).unwrap_err().kind(), Kind::Unexpected);
     }
 
     #[test]

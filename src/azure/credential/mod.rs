@@ -12,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use azure_core::credentials::{Secret, TokenCredential};
 use azure_core::http::ClientMethodOptions;
 use azure_identity::{
-    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
-    ClientSecretCredential, ClientSecretCredentialOptions,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions,
 };
 use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
@@ -105,10 +105,7 @@ impl SignIn {
                 Err(error) => return Err(error.during(&format!("signing in by {name}"))),
             }
         }
-        let message = format!(
-            "no way of signing in is available: {}",
-            not_served.join("; ")
-        );
+        let message = format!("no way of signing in is available: {}", not_served.join("; "));
         Err(Error::new(Kind::SignInUnavailable, message))
     }
 }
@@ -123,10 +120,7 @@ fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
     };
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let application = || match (given(&settings.tenant_id), given(&settings.client_id)) {
-        (Some(tenant_id), Some(client_id)) => Ok(Application {
-            tenant_id,
-            client_id,
-        }),
+        (Some(tenant_id), Some(client_id)) => Ok(Application { tenant_id, client_id }),
         (None, _) => Err("tenant_id is missing".to_owned()),
         (_, None) => Err("client_id is missing".to_owned()),
     };
@@ -159,11 +153,7 @@ fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
         });
     consider("client certificate", certificate);
     let allowed = |way, allowed: bool, why: &str| {
-        if allowed {
-            Ok(way)
-        } else {
-            Err(why.to_owned())
-        }
+        if allowed { Ok(way) } else { Err(why.to_owned()) }
     };
     consider(
         "managed identity",
@@ -190,34 +180,18 @@ impl Way {
     async fn token(&self, errand: &Errand<'_>) -> Result<Token, Error> {
         let scope = errand.cloud.scope(errand.scope);
         match self {
-            Way::Federated {
-                application,
-                source,
-            } => {
+            Way::Federated { application, source } => {
                 let audience = &errand.cloud.federated_audience;
                 let assertion = source.assertion(errand.http, audience).await?;
                 by_assertion(errand, application, assertion).await
             }
-            Way::Secret {
-                application,
-                secret,
-            } => by_secret(errand, application, secret).await,
-            Way::Certificate {
-                application,
-                source,
-            } => {
+            Way::Secret { application, secret } => by_secret(errand, application, secret).await,
+            Way::Certificate { application, source } => {
                 let password = errand.settings.client_certificate_password.as_ref();
                 let certificate = Certificate::load(source, password).await?;
-                let Application {
-                    tenant_id,
-                    client_id,
-                } = application;
-                let endpoint = format!(
-                    "{}{tenant_id}/oauth2/v2.0/token",
-                    errand.cloud.authority_host
-                );
-                let assertion =
-                    certificate.assertion(client_id, &endpoint, OffsetDateTime::now_utc())?;
+                let Application { tenant_id, client_id } = application;
+                let endpoint = format!("{}{tenant_id}/oauth2/v2.0/token", errand.cloud.authority_host);
+                let assertion = certificate.assertion(client_id, &endpoint, OffsetDateTime::now_utc())?;
                 by_assertion(errand, application, assertion).await
             }
             Way::ManagedIdentity => {
@@ -231,11 +205,7 @@ impl Way {
 
 /// azure_identity's credentials keep tokens of their own, which would come back when we want a new
 /// one. So each serves once; making one costs nothing.
-async fn by_secret(
-    errand: &Errand<'_>,
-    application: &Application,
-    secret: &SecretString,
-) -> Result<Token, Error> {
+async fn by_secret(errand: &Errand<'_>, application: &Application, secret: &SecretString) -> Result<Token, Error> {
     let options = ClientSecretCredentialOptions {
         client_options: entra::options(errand.http, errand.cloud),
     };
@@ -246,18 +216,10 @@ async fn by_secret(
         Some(options),
     );
     let credential = credential.map_err(|error| entra::ours(&error))?;
-    entra::token(
-        credential
-            .get_token(&[&errand.cloud.scope(errand.scope)], None)
-            .await,
-    )
+    entra::token(credential.get_token(&[&errand.cloud.scope(errand.scope)], None).await)
 }
 
-async fn by_assertion(
-    errand: &Errand<'_>,
-    application: &Application,
-    assertion: SecretString,
-) -> Result<Token, Error> {
+async fn by_assertion(errand: &Errand<'_>, application: &Application, assertion: SecretString) -> Result<Token, Error> {
     let options = ClientAssertionCredentialOptions {
         client_options: entra::options(errand.http, errand.cloud),
     };
@@ -268,11 +230,7 @@ async fn by_assertion(
         Some(options),
     );
     let credential = credential.map_err(|error| entra::ours(&error))?;
-    entra::token(
-        credential
-            .get_token(&[&errand.cloud.scope(errand.scope)], None)
-            .await,
-    )
+    entra::token(credential.get_token(&[&errand.cloud.scope(errand.scope)], None).await)
 }
 
 /// An assertion that is at hand already.

@@ -25,12 +25,7 @@ pub(crate) fn refusal(answer: &Answer) -> Error {
     };
     // Trace ID, correlation ID and time follow on lines of their own.
     let message = text.split(['\r', '\n']).next().unwrap_or_default();
-    let message = message
-        .split(" Trace ID:")
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
+    let message = message.split(" Trace ID:").next().unwrap_or_default().trim().to_owned();
     let aadsts = number(&message).or_else(|| body.error_codes.first().copied());
     let kind = match answer.status {
         429 => Kind::Throttled,
@@ -48,9 +43,7 @@ pub(crate) fn refusal(answer: &Answer) -> Error {
 /// The number after "AADSTS" in a text.
 pub(crate) fn number(text: &str) -> Option<u32> {
     let digits = text.split("AADSTS").nth(1)?;
-    let end = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().ok()
 }
 
@@ -91,10 +84,7 @@ pub(crate) fn advice(aadsts: u32) -> Option<&'static str> {
 
 /// Whether a refusal may turn into a success by itself, when what it misses was made minutes ago.
 pub(crate) fn heals_after_creation(aadsts: u32) -> bool {
-    matches!(
-        aadsts,
-        70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027
-    )
+    matches!(aadsts, 70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027)
 }
 
 #[cfg(test)]
@@ -125,10 +115,7 @@ mod tests {
             }
         );
         assert_eq!(error.code(), Some("invalid_client"));
-        assert_eq!(
-            error.message(),
-            "AADSTS7000215: Invalid client secret provided."
-        );
+        assert_eq!(error.message(), "AADSTS7000215: Invalid client secret provided.");
         assert_eq!(error.correlation_id(), Some("y"));
         assert!(advice(7_000_215).is_some());
         assert!(heals_after_creation(70_021) && !heals_after_creation(7_000_215));
@@ -138,10 +125,7 @@ mod tests {
     fn what_passes_by_itself_is_told_apart() {
         let kind = |status, body| refused(status, body).kind();
         assert_eq!(
-            kind(
-                400,
-                r#"{"error":"temporarily_unavailable","error_codes":[90033]}"#
-            ),
+            kind(400, r#"{"error":"temporarily_unavailable","error_codes":[90033]}"#),
             Kind::Transient
         );
         assert_eq!(kind(429, r#"{"error":"x"}"#), Kind::Throttled);

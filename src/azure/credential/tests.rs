@@ -114,8 +114,7 @@ async fn a_secret_is_sent_in_the_form_that_entra_wants() {
 
 #[tokio::test]
 async fn a_federated_token_of_github_is_presented_as_the_assertion() {
-    let (server, trust) =
-        Scripted::with_tls(&["200\n\n{\"count\":9,\"value\":\"j.w.t\"}", GRANTED]).await;
+    let (server, trust) = Scripted::with_tls(&["200\n\n{\"count\":9,\"value\":\"j.w.t\"}", GRANTED]).await;
     let settings = Settings {
         use_oidc: true,
         oidc_request_url: Some(format!("{}/github?v=2", server.origin())),
@@ -123,21 +122,10 @@ async fn a_federated_token_of_github_is_presented_as_the_assertion() {
         trust,
         ..application()
     };
-    server
-        .azure_with(settings)
-        .token(Scope::Graph)
-        .await
-        .unwrap();
+    server.azure_with(settings).token(Scope::Graph).await.unwrap();
     let asked = server.asked();
-    assert_eq!(
-        asked[0],
-        "GET /github?v=2&audience=api%3A%2F%2FAzureADTokenExchange"
-    );
-    assert!(
-        asked[1].starts_with("POST /tenant/oauth2/v2.0/token "),
-        "{}",
-        asked[1]
-    );
+    assert_eq!(asked[0], "GET /github?v=2&audience=api%3A%2F%2FAzureADTokenExchange");
+    assert!(asked[1].starts_with("POST /tenant/oauth2/v2.0/token "), "{}", asked[1]);
     assert!(asked[1].contains("client_assertion=j.w.t"), "{}", asked[1]);
 }
 
@@ -152,11 +140,7 @@ async fn azure_pipelines_are_asked_for_their_service_connection() {
         trust,
         ..application()
     };
-    server
-        .azure_with(settings)
-        .token(Scope::Graph)
-        .await
-        .unwrap();
+    server.azure_with(settings).token(Scope::Graph).await.unwrap();
     assert_eq!(
         server.asked()[0],
         "POST /pipelines?api-version=7.1&serviceConnectionId=sc"
@@ -177,12 +161,7 @@ async fn a_refusal_is_not_repeated_unless_it_is_asked_for() {
         .token(Scope::Graph)
         .await
         .unwrap_err();
-    assert_eq!(
-        error.kind(),
-        Kind::SignIn {
-            aadsts: Some(70_021)
-        }
-    );
+    assert_eq!(error.kind(), Kind::SignIn { aadsts: Some(70_021) });
     assert_eq!(error.correlation_id(), Some("c-1"));
     assert_eq!(
         error.message(),
@@ -193,13 +172,9 @@ async fn a_refusal_is_not_repeated_unless_it_is_asked_for() {
             .advice()
             .is_some_and(|advice| advice.contains("federated credential"))
     );
-    let (server, trust) =
-        Scripted::with_tls(&[UNKNOWN_CREDENTIAL, UNKNOWN_CREDENTIAL, GRANTED]).await;
+    let (server, trust) = Scripted::with_tls(&[UNKNOWN_CREDENTIAL, UNKNOWN_CREDENTIAL, GRANTED]).await;
     let azure = server.azure_with(settings(trust));
-    azure
-        .token_when_known(Scope::Graph, &patience())
-        .await
-        .unwrap();
+    azure.token_when_known(Scope::Graph, &patience()).await.unwrap();
     assert_eq!(server.asked().len(), 3);
 }
 
@@ -212,11 +187,7 @@ async fn a_busy_token_endpoint_is_waited_for() {
         trust,
         ..application()
     };
-    server
-        .azure_with(settings)
-        .token(Scope::Graph)
-        .await
-        .unwrap();
+    server.azure_with(settings).token(Scope::Graph).await.unwrap();
     assert_eq!(server.asked().len(), 3);
 }
 
@@ -227,16 +198,10 @@ async fn an_untrusted_authority_is_named_at_once() {
         client_secret: Some("s".into()),
         ..application()
     };
-    let error = server
-        .azure_with(settings)
-        .token(Scope::Graph)
-        .await
-        .unwrap_err();
+    let error = server.azure_with(settings).token(Scope::Graph).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Untrusted, "{error:?}");
     assert!(
-        error
-            .message()
-            .contains("the server's certificate is not trusted"),
+        error.message().contains("the server's certificate is not trusted"),
         "{error}"
     );
     assert!(server.asked().is_empty());
@@ -251,16 +216,10 @@ async fn a_managed_identity_that_is_absent_makes_way_for_the_next() {
         ..Settings::default()
     };
     let (server, _) = Scripted::with_tls(&[]).await;
-    let error = server
-        .azure_with(settings)
-        .token(Scope::Graph)
-        .await
-        .unwrap_err();
+    let error = server.azure_with(settings).token(Scope::Graph).await.unwrap_err();
     assert_eq!(error.kind(), Kind::SignInUnavailable);
     assert!(
-        error
-            .message()
-            .ends_with("no managed identity endpoint that answers"),
+        error.message().ends_with("no managed identity endpoint that answers"),
         "{error}"
     );
 }

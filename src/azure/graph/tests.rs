@@ -6,6 +6,12 @@ const SERVICE_PRINCIPAL: &str = r#"200
 
 {"id":"o","appId":"a","displayName":"app","servicePrincipalType":"ManagedIdentity","alternativeNames":["isExplicit=True"]}"#;
 
+/// What was asked, without the fields that were selected.
+fn path(asked: &str) -> String {
+    let path = asked.split("%24select").next().unwrap();
+    path.trim_end_matches(['?', '&']).to_owned()
+}
+
 #[tokio::test]
 async fn principals_are_found_by_every_name() {
     let server = Scripted::new(&[
@@ -23,51 +29,15 @@ async fn principals_are_found_by_every_name() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(
-        (found.id.as_str(), found.kind),
-        ("o", PrincipalKind::ServicePrincipal)
-    );
-    assert_eq!(
-        found.service_principal_type.as_deref(),
-        Some("ManagedIdentity")
-    );
-    azure
-        .service_principal("o", &patience)
-        .await
-        .unwrap()
-        .unwrap();
-    azure
-        .user("x_y.test#EXT#@z.test", &patience)
-        .await
-        .unwrap()
-        .unwrap();
+    assert_eq!((found.id.as_str(), found.kind), ("o", PrincipalKind::ServicePrincipal));
+    assert_eq!(found.service_principal_type.as_deref(), Some("ManagedIdentity"));
+    azure.service_principal("o", &patience).await.unwrap().unwrap();
+    azure.user("x_y.test#EXT#@z.test", &patience).await.unwrap().unwrap();
     azure.user("$x@z.test", &patience).await.unwrap().unwrap();
-    assert_eq!(
-        azure
-            .groups_by_name("O'Brien & co", &patience)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    let object = azure
-        .directory_object("g", &patience)
-        .await
-        .unwrap()
-        .unwrap();
+    assert_eq!(azure.groups_by_name("O'Brien & co", &patience).await.unwrap().len(), 1);
+    let object = azure.directory_object("g", &patience).await.unwrap().unwrap();
     assert_eq!(object.kind, PrincipalKind::Group);
-    let paths: Vec<String> = server
-        .asked()
-        .iter()
-        .map(|asked| {
-            asked
-                .split("%24select")
-                .next()
-                .unwrap()
-                .trim_end_matches(['?', '&'])
-                .to_owned()
-        })
-        .collect();
+    let paths: Vec<String> = server.asked().iter().map(|asked| path(asked)).collect();
     assert_eq!(
         paths,
         [
@@ -91,10 +61,7 @@ async fn absent_and_forbidden_are_told_apart() {
     let (azure, patience) = (server.azure(), patience());
     assert_eq!(azure.user("x", &patience).await.unwrap(), None);
     let error = azure.group("g", &patience).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.correlation_id()),
-        (Kind::Forbidden, Some("r-1"))
-    );
+    assert_eq!((error.kind(), error.correlation_id()), (Kind::Forbidden, Some("r-1")));
     assert_eq!(
         azure.user("..", &patience).await.unwrap_err().kind(),
         Kind::InvalidRequest

@@ -4,12 +4,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 const ARM: &str = "https://management.azure.com/";
 
 fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
-    let headers = headers.iter().map(|(name, value)| {
-        (
-            HeaderName::from_static(name),
-            HeaderValue::from_str(value).unwrap(),
-        )
-    });
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()));
     Answer {
         status,
         headers: headers.collect(),
@@ -20,12 +17,7 @@ fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Answer {
 
 fn begin(verb: Verb, answer: &Answer) -> Result<Option<Operation>, Error> {
     let endpoint = Url::parse(ARM).unwrap();
-    Operation::begun_by(
-        verb,
-        &endpoint.join("/resource").unwrap(),
-        &endpoint,
-        answer,
-    )
+    Operation::begun_by(verb, &endpoint.join("/resource").unwrap(), &endpoint, answer)
 }
 
 fn in_progress(word: &str) -> Step {
@@ -51,10 +43,7 @@ fn the_status_url_is_preferred_and_followed_to_its_end() {
         poll(200, r#"{"status":"InProgress"}"#).unwrap(),
         in_progress("InProgress")
     );
-    assert_eq!(
-        poll(202, r#"{"status":"Accepted"}"#).unwrap(),
-        in_progress("Accepted")
-    );
+    assert_eq!(poll(202, r#"{"status":"Accepted"}"#).unwrap(), in_progress("Accepted"));
     assert_eq!(poll(202, "").unwrap(), in_progress("Accepted"));
     assert_eq!(poll(200, r#"{"status":"succeeded"}"#).unwrap(), Step::Over);
     assert_eq!(poll(204, "").unwrap(), Step::Over);
@@ -65,15 +54,10 @@ fn a_failed_operation_keeps_code_and_text() {
     let accepted = answer(202, &[("azure-asyncoperation", "/operation")], "");
     let mut operation = begin(Verb::Write, &accepted).unwrap().unwrap();
     let mut fail = |body| operation.polled(Ok(answer(200, &[], body))).unwrap_err();
-    let error = fail(
-        r#"{"status":"Failed","error":{"code":"ServicePrincipalLookupInAadFailed","message":"No."}}"#,
-    );
+    let error = fail(r#"{"status":"Failed","error":{"code":"ServicePrincipalLookupInAadFailed","message":"No."}}"#);
     assert_eq!(
         (error.kind(), error.code()),
-        (
-            Kind::OperationFailed,
-            Some("ServicePrincipalLookupInAadFailed")
-        )
+        (Kind::OperationFailed, Some("ServicePrincipalLookupInAadFailed"))
     );
     assert_eq!(error.message(), "the operation ended as Failed: No.");
     assert_eq!(
@@ -99,10 +83,7 @@ fn a_location_is_followed_while_it_answers_202_and_may_move() {
         &[("location", "https://westeurope.management.azure.com/second")],
         "",
     );
-    assert_eq!(
-        operation.polled(Ok(moved)).unwrap(),
-        in_progress("Accepted")
-    );
+    assert_eq!(operation.polled(Ok(moved)).unwrap(), in_progress("Accepted"));
     assert_eq!(
         operation.url().as_str(),
         "https://westeurope.management.azure.com/second"
@@ -133,16 +114,9 @@ fn a_deletion_is_over_when_what_is_asked_is_gone() {
     assert_eq!(exists, in_progress("the resource still exists"));
     assert_eq!(by_resource.polled(gone()).unwrap(), Step::Over);
     let lost = Err(Error::new(Kind::SubscriptionUnknown, "who?"));
-    assert_eq!(
-        by_resource.polled(lost).unwrap_err().kind(),
-        Kind::SubscriptionUnknown
-    );
+    assert_eq!(by_resource.polled(lost).unwrap_err().kind(), Kind::SubscriptionUnknown);
     for status in [200, 204] {
-        assert!(
-            begin(Verb::Delete, &answer(status, &[], ""))
-                .unwrap()
-                .is_none()
-        );
+        assert!(begin(Verb::Delete, &answer(status, &[], "")).unwrap().is_none());
     }
 }
 
@@ -155,10 +129,7 @@ fn without_headers_the_provisioning_state_decides() {
     let mut operation = begun("Updating").unwrap().unwrap();
     assert_eq!(operation.url().path(), "/resource");
     let mut poll = |body: &str| operation.polled(Ok(answer(200, &[], body)));
-    assert_eq!(
-        poll(&with_state("Updating")).unwrap(),
-        in_progress("Updating")
-    );
+    assert_eq!(poll(&with_state("Updating")).unwrap(), in_progress("Updating"));
     assert_eq!(poll(&with_state("Succeeded")).unwrap(), Step::Over);
     assert_eq!(poll("{}").unwrap(), Step::Over);
 }
@@ -181,13 +152,6 @@ fn our_token_does_not_follow_a_link_to_a_foreign_host() {
     let error = begin(Verb::Write, &foreign).unwrap_err();
     assert_eq!(error.kind(), Kind::ForeignHost);
     assert!(!error.to_string().contains("sig=s"));
-    let plain = answer(
-        202,
-        &[("azure-asyncoperation", "http://management.azure.com/x")],
-        "",
-    );
-    assert_eq!(
-        begin(Verb::Write, &plain).unwrap_err().kind(),
-        Kind::ForeignHost
-    );
+    let plain = answer(202, &[("azure-asyncoperation", "http://management.azure.com/x")], "");
+    assert_eq!(begin(Verb::Write, &plain).unwrap_err().kind(), Kind::ForeignHost);
 }

@@ -58,7 +58,11 @@ async fn one_refusal_is_shared_by_those_in_line_and_tried_again_by_those_who_com
     for task in asking.collect::<Vec<_>>() {
         assert_eq!(task.await.unwrap(), "refused 1");
     }
-    assert_eq!(counted.get(false).await.unwrap(), "2");
+    assert_eq!(counted.get(false).await.unwrap_err().to_string(), "refused 1");
+    tokio::time::advance(FAILURE_LASTS).await;
+    assert_eq!(counted.get(true).await.unwrap_err().to_string(), "refused 2");
+    counted.tokens.forgive(Scope::Graph).await;
+    assert_eq!(counted.get(false).await.unwrap(), "3");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,6 +73,7 @@ async fn a_token_is_renewed_five_minutes_before_its_end() {
     assert_eq!(counted.get(false).await.unwrap(), "1");
     tokio::time::advance(MINUTE).await;
     assert_eq!(counted.get(true).await.unwrap_err().to_string(), "refused 2");
+    tokio::time::advance(MINUTE).await;
     assert_eq!(counted.get(false).await.unwrap(), "3");
 }
 
@@ -80,6 +85,8 @@ async fn a_long_token_is_renewed_at_half_its_life_and_serves_on_when_that_fails(
     assert_eq!(counted.get(false).await.unwrap(), "1");
     tokio::time::advance(61 * MINUTE).await;
     assert_eq!(counted.get(true).await.unwrap(), "1");
+    assert_eq!(counted.get(false).await.unwrap(), "1");
+    tokio::time::advance(MINUTE).await;
     assert_eq!(counted.get(false).await.unwrap(), "3");
 }
 

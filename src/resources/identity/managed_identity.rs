@@ -59,30 +59,56 @@ impl Resource for ManagedIdentity {
     async fn create(self, cx: &Context) -> Result<Self> {
         let azure = cx.clients()?.azure();
         let subscription = cx.clients()?.subscription()?;
-        let id = user_assigned(subscription, &self.resource_group_name, &self.name)
-            .map_err(|error| Diagnostic::error("Invalid name", format!("No ARM ID can be made of these names: {error}.")))?;
+        let id = user_assigned(subscription, &self.resource_group_name, &self.name).map_err(|error| {
+            Diagnostic::error(
+                "Invalid name",
+                format!("No ARM ID can be made of these names: {error}."),
+            )
+        })?;
         if let Some(found) = azure.identity(&id, cx.patience()).await? {
             self.adopt(&found, &id, cx)?;
         }
         let tags = self.tags.clone().unwrap_or_default();
-        let body = NewIdentity { location: Some(&self.location.to_string()), tags: &tags };
+        let body = NewIdentity {
+            location: Some(&self.location.to_string()),
+            tags: &tags,
+        };
         let made: Identity = azure.put(&id, API_VERSION, &body, cx.patience()).await?;
         Ok(self.with(made, id))
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
-        let Some(id) = self.id.get().cloned() else { return Ok(None) };
+        let Some(id) = self.id.get().cloned() else {
+            return Ok(None);
+        };
         let found = cx.clients()?.azure().identity(&id, cx.patience()).await?;
         Ok(found.map(|found| {
             let tags = (!found.tags.is_empty() || self.tags.is_some()).then(|| found.tags.clone());
-            Self { tags, ..self.with(found, id) }
+            Self {
+                tags,
+                ..self.with(found, id)
+            }
         }))
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
-        let Some(id) = prior.id.into_inner() else { return Err(Diagnostic::bug("The identity in the state has no ID.")) };
+        let Some(id) = prior.id.into_inner() else {
+            return Err(Diagnostic::bug("The identity in the state has no ID."));
+        };
         let tags = self.tags.clone().unwrap_or_default();
-        let made: Identity = cx.clients()?.azure().patch(&id, API_VERSION, &NewIdentity { location: None, tags: &tags }, cx.patience()).await?;
+        let made: Identity = cx
+            .clients()?
+            .azure()
+            .patch(
+                &id,
+                API_VERSION,
+                &NewIdentity {
+                    location: None,
+                    tags: &tags,
+                },
+                cx.patience(),
+            )
+            .await?;
         cx.clients()?.forget_identity(&id);
         Ok(self.with(made, id))
     }
@@ -97,7 +123,10 @@ impl Resource for ManagedIdentity {
     async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
         let id: ResourceId = parts.parse("id")?;
         if !id.is_type(USER_ASSIGNED) {
-            return Err(Diagnostic::error("Invalid import ID", format!("The ARM ID of a {USER_ASSIGNED} is required.")));
+            return Err(Diagnostic::error(
+                "Invalid import ID",
+                format!("The ARM ID of a {USER_ASSIGNED} is required."),
+            ));
         }
         Ok(Self {
             name: id.name().to_owned(),
@@ -130,10 +159,17 @@ impl ManagedIdentity {
     fn adopt(&self, found: &Identity, id: &ResourceId, cx: &Context) -> Result<()> {
         let location: Result<Location, _> = found.location.parse();
         if location.as_ref() == Ok(&self.location) && found.tags == self.tags.clone().unwrap_or_default() {
-            cx.warn("Found already", format!("The identity {id} existed already, exactly as configured; it is managed by Terraform from now on."));
+            cx.warn(
+                "Found already",
+                format!(
+                    "The identity {id} existed already, exactly as configured; it is managed by Terraform from now on."
+                ),
+            );
             return Ok(());
         }
-        let detail = format!("The identity exists already, with another location or other tags. To manage it, import it:\n\n  terraform import <address> '{id}'");
+        let detail = format!(
+            "The identity exists already, with another location or other tags. To manage it, import it:\n\n  terraform import <address> '{id}'"
+        );
         Err(Diagnostic::error("Already exists in Azure", detail))
     }
 }

@@ -49,12 +49,7 @@ pub struct Grant {
 impl Acl {
     /// Reads what [`acl_text`] gives.
     pub(crate) fn parse(entries: &[String]) -> Result<Acl, Error> {
-        let unreadable = |entry: &str| {
-            Error::new(
-                Kind::Unexpected,
-                format!("{entry:?} is not an access list entry"),
-            )
-        };
+        let unreadable = |entry: &str| Error::new(Kind::Unexpected, format!("{entry:?} is not an access list entry"));
         entries
             .iter()
             .map(|entry| parse_entry(entry).ok_or_else(|| unreadable(entry)))
@@ -126,28 +121,16 @@ mod tests {
     use crate::sql::privilege::Privilege::*;
 
     fn acl(entries: &[&str]) -> Acl {
-        Acl::parse(
-            &entries
-                .iter()
-                .map(|entry| (*entry).to_owned())
-                .collect::<Vec<_>>(),
-        )
-        .unwrap()
+        Acl::parse(&entries.iter().map(|entry| (*entry).to_owned()).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
     fn an_entry_says_who_what_and_from_whom() {
         let list = acl(&["16385=ar*w/10", "0=r/10", "16385=d?/16390"]);
         assert_eq!(list.0[0].grantable, Privileges::of(&[Select]));
-        assert_eq!(
-            list.granted(16385),
-            Privileges::of(&[Select, Insert, Update, Delete])
-        );
+        assert_eq!(list.granted(16385), Privileges::of(&[Select, Insert, Update, Delete]));
         assert_eq!(list.granted(7), Privileges::NONE);
-        assert_eq!(
-            list.effective(&BTreeSet::from([7])),
-            Privileges::of(&[Select])
-        );
+        assert_eq!(list.effective(&BTreeSet::from([7])), Privileges::of(&[Select]));
         assert!(Acl::parse(&["app=r/postgres".to_owned()]).is_err());
     }
 

@@ -3,6 +3,8 @@
 use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
+use crate::sql::postgres::label::PrincipalKind;
+use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::{Dependency, DependencyKind, ServerCatalog};
 use crate::sql::postgres::test_server::server;
@@ -12,48 +14,13 @@ use crate::sql::session::Session;
 use crate::sql::statement::{Name, Part};
 use expect_test::expect;
 
-/// One of each kind, the names as hostile as they may be.
-const EVERY_KIND: &str = r#"
-CREATE SCHEMA "we""ird.s";
-SET LOCAL search_path = "we""ird.s", pg_catalog;
-CREATE TABLE plain (id bigserial PRIMARY KEY, gen int GENERATED ALWAYS AS IDENTITY, body text, UNIQUE (gen));
-CREATE TABLE parent (a int, b int) PARTITION BY RANGE (a);
-CREATE TABLE child PARTITION OF parent FOR VALUES FROM (0) TO (10);
-CREATE TABLE heir () INHERITS (plain);
-CREATE VIEW view AS SELECT body FROM plain;
-CREATE MATERIALIZED VIEW totals AS SELECT 1 AS one;
-CREATE SEQUENCE free;
-CREATE TYPE mood AS ENUM ('sad');
-CREATE TYPE pair AS (x int);
-CREATE TYPE span AS RANGE (subtype = int4);
-CREATE DOMAIN positive AS int CHECK (VALUE > 0);
-CREATE FUNCTION "f'x"(a int, b text[], c mood, VARIADIC d positive[]) RETURNS int LANGUAGE sql AS 'SELECT 1';
-CREATE FUNCTION nothing() RETURNS int LANGUAGE sql AS 'SELECT 1';
-CREATE PROCEDURE p(a int) LANGUAGE sql AS 'SELECT 1';
-CREATE AGGREGATE agg(int) (SFUNC = int4pl, STYPE = int4);
-CREATE COLLATION coll FROM "C";
-CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
-CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
-CREATE OPERATOR !! (RIGHTARG = int, FUNCTION = int4um);
-CREATE OPERATOR FAMILY fam USING btree;
-CREATE OPERATOR CLASS cls FOR TYPE int USING btree FAMILY fam AS FUNCTION 1 btint4cmp(int, int);
-CREATE TEXT SEARCH CONFIGURATION conf (COPY = simple);
-CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple);
-CREATE STATISTICS stats ON a, b FROM parent;
-CREATE PUBLICATION pub;
-CREATE FOREIGN DATA WRAPPER wrapper;
-CREATE SERVER far FOREIGN DATA WRAPPER wrapper;
-CREATE FOREIGN TABLE distant (a int) SERVER far;
-SELECT lo_create(4711);
-"#;
+const EVERY_KIND: &str = include_str!("every_kind.sql");
 
 #[tokio::test]
 async fn every_kind_of_object_is_found_and_can_be_addressed() {
     let Some(server) = server() else { return };
     server.database("every_kind").await;
-    server
-        .run("postgres", "CREATE ROLE every_kind_owner SUPERUSER")
-        .await;
+    server.run("postgres", "CREATE ROLE every_kind_owner SUPERUSER").await;
     server.run("every_kind", EVERY_KIND).await;
     let session = server.session("azuresu", "every_kind").await;
     let before = session.requests();
@@ -104,12 +71,9 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
         language sql
         extension plpgsql"#]]
     .assert_eq(&not_owned_by(owner, &moved));
-    let database = server_catalog
-        .database("every_kind")
-        .map(|database| database.oid);
-    let owns = |found: &&Dependency| {
-        (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database)
-    };
+    let database = server_catalog.database("every_kind").map(|database| database.oid);
+    let owns =
+        |found: &&Dependency| (found.role, found.kind, found.database) == (owner, DependencyKind::Owner, database);
     let owned: u64 = server_catalog
         .dependencies
         .iter()
@@ -120,14 +84,8 @@ async fn every_kind_of_object_is_found_and_can_be_addressed() {
 }
 
 fn not_owned_by(owner: u32, catalog: &DatabaseCatalog) -> String {
-    let others = catalog
-        .objects
-        .iter()
-        .filter(|object| object.owner != owner);
-    others
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    let others = catalog.objects.iter().filter(|object| object.owner != owner);
+    others.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Grants everything on every object, and gives each to the new owner.
@@ -136,10 +94,7 @@ async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
     let large = large_objects(session, 10).await.unwrap();
     for object in catalog.objects.iter().chain(&large) {
         kinds.push(object.kind);
-        if object.extension
-            || object.kind == ObjectKind::Extension
-            || object.kind == ObjectKind::Language
-        {
+        if object.extension || object.kind == ObjectKind::Extension || object.kind == ObjectKind::Language {
             continue;
         }
         if let Some(target) = object.grant_target() {
@@ -153,17 +108,11 @@ async fn move_all(session: &Session, catalog: &DatabaseCatalog, owner: &Name) {
             continue;
         }
         session
-            .execute(crate::sql!(
-                "ALTER {} OWNER TO {}",
-                object.address().unwrap(),
-                owner
-            ))
+            .execute(crate::sql!("ALTER {} OWNER TO {}", object.address().unwrap(), owner))
             .await
             .unwrap();
     }
-    let missing: Vec<_> = ObjectKind::all()
-        .filter(|kind| !kinds.contains(kind))
-        .collect();
+    let missing: Vec<_> = ObjectKind::all().filter(|kind| !kinds.contains(kind)).collect();
     assert_eq!(missing, [ObjectKind::Database]);
 }
 
@@ -175,10 +124,7 @@ async fn catalogues_have_the_numbers_that_we_know_them_by() {
     let rows = session.query(known, &[]).await.unwrap();
     let names: Vec<String> = ObjectKind::all()
         .map(|kind| {
-            let row = rows
-                .iter()
-                .find(|row| row.oid(0).unwrap() == kind.catalog())
-                .unwrap();
+            let row = rows.iter().find(|row| row.oid(0).unwrap() == kind.catalog()).unwrap();
             format!("{kind:?} {}", row.text(1).unwrap())
         })
         .collect();
@@ -242,14 +188,8 @@ async fn locks_and_parents_are_those_of_the_server() {
         Some(Parent::SequenceOf(object("plain").oid))
     );
     assert_eq!(object("free").parent, None);
-    assert_eq!(
-        object("child").parent,
-        Some(Parent::PartitionOf(object("parent").oid))
-    );
-    assert_eq!(
-        object("heir").parent,
-        Some(Parent::InheritsFrom(object("plain").oid))
-    );
+    assert_eq!(object("child").parent, Some(Parent::PartitionOf(object("parent").oid)));
+    assert_eq!(object("heir").parent, Some(Parent::InheritsFrom(object("plain").oid)));
     assert!(object("plpgsql").kind == ObjectKind::Extension || object("plpgsql").extension);
 }
 
@@ -268,10 +208,7 @@ async fn access_lists_are_read_by_number() {
     let session = server.session("azuresu", "lists").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
     let catalog = DatabaseCatalog::load(&session).await.unwrap();
-    let (hostile, lister) = (
-        roles.role("li=st/1").unwrap().oid,
-        roles.role("lister").unwrap().oid,
-    );
+    let (hostile, lister) = (roles.role("li=st/1").unwrap().oid, roles.role("lister").unwrap().oid);
     let table = catalog
         .objects
         .iter()
@@ -285,10 +222,7 @@ async fn access_lists_are_read_by_number() {
         Privileges::of(&[Select, Insert, Update])
     );
     let held = acl.0.iter().find(|grant| grant.grantee == hostile).unwrap();
-    assert_eq!(
-        (held.grantable, held.grantor),
-        (Privileges::of(&[Insert, Update]), 10)
-    );
+    assert_eq!((held.grantable, held.grantor), (Privileges::of(&[Insert, Update]), 10));
     let bare = catalog
         .objects
         .iter()
@@ -300,10 +234,7 @@ async fn access_lists_are_read_by_number() {
         "everything revoked differs from nothing granted"
     );
     assert_eq!(catalog.columns.len(), 1);
-    assert_eq!(
-        catalog.columns[0].acl.granted(lister),
-        Privileges::of(&[Update])
-    );
+    assert_eq!(catalog.columns[0].acl.granted(lister), Privileges::of(&[Update]));
 
     let [everywhere, schema] = &catalog.default_privileges[..] else {
         panic!("{:?}", catalog.default_privileges)
@@ -313,14 +244,8 @@ async fn access_lists_are_read_by_number() {
     } else {
         (everywhere, schema)
     };
-    assert_eq!(
-        (everywhere.creator, everywhere.class),
-        (lister, Class::Table)
-    );
-    assert_eq!(
-        everywhere.acl.granted(lister),
-        Class::Table.all(catalog.version)
-    );
+    assert_eq!((everywhere.creator, everywhere.class), (lister, Class::Table));
+    assert_eq!(everywhere.acl.granted(lister), Class::Table.all(catalog.version));
     assert_eq!(everywhere.acl.granted(hostile), Privileges::of(&[Select]));
     assert_eq!(
         (schema.class, schema.schema.as_ref().unwrap().as_str()),
@@ -348,21 +273,12 @@ async fn roles_come_with_settings_memberships_and_comments() {
     let role = |name: &str| catalog.role(name).unwrap();
     let (top, mid, low) = (role("r_top"), role("r_mid"), role("r_low"));
     assert!(top.create_role && !top.login && low.login && !mid.inherit);
-    assert_eq!(
-        (top.connection_limit, low.connection_limit),
-        (Some(5), None)
-    );
+    assert_eq!((top.connection_limit, low.connection_limit), (Some(5), None));
     assert_eq!(top.comment.as_deref(), Some("it's"));
-    assert_eq!(
-        low.settings.get("search_path").map(String::as_str),
-        Some("a, b")
-    );
+    assert_eq!(low.settings.get("search_path").map(String::as_str), Some("a, b"));
     let database = catalog.database("roles").unwrap();
     assert_eq!(low.database_settings[&database.oid]["work_mem"], "8MB");
-    assert_eq!(
-        catalog.assumable_by(low.oid),
-        [top.oid, mid.oid, low.oid].into()
-    );
+    assert_eq!(catalog.assumable_by(low.oid), [top.oid, mid.oid, low.oid].into());
     if catalog.version < 16 {
         assert_eq!(catalog.inherited_by(low.oid), [mid.oid, low.oid].into());
     }
@@ -372,9 +288,43 @@ async fn roles_come_with_settings_memberships_and_comments() {
         .find(|found| found.member == low.oid)
         .unwrap();
     assert!(admin.admin && admin.role == mid.oid);
-    assert_eq!(
-        catalog.role_name(catalog.current_role).unwrap().as_str(),
-        "azuresu"
-    );
+    assert_eq!(catalog.role_name(catalog.current_role).unwrap().as_str(), "azuresu");
     assert!(database.allows_connections && database.acl.is_none() && database.owner == 10);
+}
+
+#[tokio::test]
+async fn an_ordinary_role_may_read_everything() {
+    let Some(server) = server() else { return };
+    server.database("ordinary").await;
+    server.run("ordinary", EVERY_KIND).await;
+    server
+        .run("postgres", "CREATE ROLE ordinary LOGIN PASSWORD 'a-token'")
+        .await;
+    let session = server.session("ordinary", "ordinary").await;
+    let roles = ServerCatalog::load(&session).await.unwrap();
+    assert_eq!(roles.role_name(roles.current_role).unwrap().as_str(), "ordinary");
+    let catalog = DatabaseCatalog::load(&session).await.unwrap();
+    assert!(catalog.objects.len() > 30);
+    assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);
+    assert!(lock::budget(&session).await.unwrap() >= 6400);
+}
+
+#[tokio::test]
+async fn labels_of_the_right_provider_are_bindings() {
+    let Some(server) = server() else { return };
+    server
+        .run(
+            "postgres",
+            "SET LOCAL allow_system_table_mods = on; CREATE ROLE bound; CREATE ROLE unbound;
+            INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'pgaadauth',
+                'aadauth,oid=6f1a2b3c-0000-4000-8000-0123456789ab,type=service' FROM pg_roles WHERE rolname = 'bound';
+            INSERT INTO pg_shseclabel SELECT oid, 'pg_authid'::regclass, 'pgaadauth-int',
+                'type=service,oid=x,tenant_id=y' FROM pg_roles WHERE rolname IN ('bound', 'unbound')",
+        )
+        .await;
+    let session = server.session("azuresu", "postgres").await;
+    let catalog = ServerCatalog::load(&session).await.unwrap();
+    let label = catalog.role("bound").unwrap().binding().unwrap();
+    assert_eq!(label.kind, Some(PrincipalKind::Service));
+    assert_eq!(catalog.role("unbound").unwrap().label, None);
 }

@@ -39,9 +39,7 @@ impl Class {
             Class::Database => Privileges::of(&[Create, Connect, Temporary]),
             Class::Schema => Privileges::of(&[Usage, Create]),
             Class::Table => {
-                let known = Privileges::of(&[
-                    Select, Insert, Update, Delete, Truncate, References, Trigger,
-                ]);
+                let known = Privileges::of(&[Select, Insert, Update, Delete, Truncate, References, Trigger]);
                 if version >= 17 {
                     known.union(Privileges::of(&[Maintain]))
                 } else {
@@ -147,10 +145,9 @@ impl Level {
     #[must_use]
     pub const fn privileges(self, class: Class, version: u32) -> Privileges {
         match (self, class) {
-            (
-                Level::All,
-                Class::Schema | Class::Table | Class::Sequence | Class::Routine | Class::Type,
-            ) => class.all(version),
+            (Level::All, Class::Schema | Class::Table | Class::Sequence | Class::Routine | Class::Type) => {
+                class.all(version)
+            }
             (_, Class::Schema) => Privileges::of(&[Usage]),
             (Level::Read, Class::Table | Class::Sequence) => Privileges::of(&[Select]),
             (Level::Write, Class::Table) => Privileges::of(&[Select, Insert, Update, Delete]),
@@ -175,10 +172,7 @@ mod tests {
             Ok(Privileges::of(&[Connect, Temporary]))
         );
         assert_eq!(
-            Class::Table
-                .parse(["MAINTAIN"], 16)
-                .unwrap_err()
-                .to_string(),
+            Class::Table.parse(["MAINTAIN"], 16).unwrap_err().to_string(),
             "a table of PostgreSQL 16 has no privilege MAINTAIN, it has SELECT, INSERT, UPDATE, DELETE, TRUNCATE, \
              REFERENCES, TRIGGER"
         );
@@ -191,14 +185,8 @@ mod tests {
         assert_eq!(level(Level::Read, Class::Schema), "USAGE");
         assert_eq!(level(Level::Read, Class::Sequence), "SELECT");
         assert_eq!(level(Level::Read, Class::Routine), "");
-        assert_eq!(
-            level(Level::Write, Class::Table),
-            "SELECT, INSERT, UPDATE, DELETE"
-        );
-        assert_eq!(
-            level(Level::Write, Class::Sequence),
-            "SELECT, UPDATE, USAGE"
-        );
+        assert_eq!(level(Level::Write, Class::Table), "SELECT, INSERT, UPDATE, DELETE");
+        assert_eq!(level(Level::Write, Class::Sequence), "SELECT, UPDATE, USAGE");
         assert_eq!(level(Level::All, Class::Schema), "USAGE, CREATE");
         assert_eq!(level(Level::All, Class::Type), "USAGE");
         assert!(Level::All.privileges(Class::Table, 17).has(Maintain));

@@ -106,9 +106,7 @@ pub async fn connect(target: &Target<'_>, config: &Arc<ClientConfig>) -> Result<
     };
     let connection = match establish(target, config, mode).await {
         Err(error) if mode == Mode::Direct && refuses_options(&error) => {
-            tracing::debug!(
-                "the server takes no startup options; settings go with each transaction"
-            );
+            tracing::debug!("the server takes no startup options; settings go with each transaction");
             establish(target, config, Mode::Pooled).await?
         }
         other => other?,
@@ -116,11 +114,7 @@ pub async fn connect(target: &Target<'_>, config: &Arc<ClientConfig>) -> Result<
     Ok(Session::postgresql(connection))
 }
 
-async fn establish(
-    target: &Target<'_>,
-    config: &Arc<ClientConfig>,
-    mode: Mode,
-) -> Result<Connection, Error> {
+async fn establish(target: &Target<'_>, config: &Arc<ClientConfig>, mode: Mode) -> Result<Connection, Error> {
     let deadline = Instant::now() + target.limits.connect;
     let tls = Tls::new(config, &target.endpoint.host)?;
     let addresses = target.endpoint.resolve(deadline).await?;
@@ -129,10 +123,7 @@ async fn establish(
         .peer_addr()
         .map_err(|error| lost("the connection ended at once").because(error))?;
     let late = |stage: &str| {
-        let message = format!(
-            "{} does not answer: {stage} took too long",
-            target.endpoint.target()
-        );
+        let message = format!("{} does not answer: {stage} took too long", target.endpoint.target());
         Error::new(Kind::Unreachable(Unreachable::TimedOut), message)
     };
     let encrypted = timeout_at(deadline, tls.secure(stream))
@@ -164,11 +155,7 @@ async fn establish(
 }
 
 /// Logs in over a connection that is verified already: the only place where the token leaves the process.
-async fn log_in(
-    stream: Encrypted,
-    target: &Target<'_>,
-    mode: Mode,
-) -> Result<(Client, u32), Error> {
+async fn log_in(stream: Encrypted, target: &Target<'_>, mode: Mode) -> Result<(Client, u32), Error> {
     let mut config = tokio_postgres::Config::new();
     config
         .user(&target.login.user)
@@ -181,15 +168,9 @@ async fn log_in(
     if mode == Mode::Direct {
         config.options(startup_options(&target.limits));
     }
-    let (client, connection) = config
-        .connect_raw(stream, NoTls)
-        .await
-        .map_err(driver_error)?;
-    let version = connection
-        .parameter("server_version")
-        .and_then(major_version);
-    let version = version
-        .ok_or_else(|| Error::new(Kind::Unexpected, "the server does not say its version"))?;
+    let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(driver_error)?;
+    let version = connection.parameter("server_version").and_then(major_version);
+    let version = version.ok_or_else(|| Error::new(Kind::Unexpected, "the server does not say its version"))?;
     tokio::spawn(drive(connection));
     Ok((client, version))
 }
@@ -248,8 +229,7 @@ fn startup_options(limits: &Limits) -> String {
 }
 
 fn refuses_options(error: &Error) -> bool {
-    error.report.sqlstate.as_deref() == Some("08P01")
-        && error.report.message.contains("startup parameter")
+    error.report.sqlstate.as_deref() == Some("08P01") && error.report.message.contains("startup parameter")
 }
 
 impl Connection {
@@ -300,10 +280,7 @@ pub(crate) fn driver_error(error: tokio_postgres::Error) -> Error {
             hint: reported.hint().map(Into::into),
             context: reported.where_().map(Into::into),
         };
-        return Error::reported(
-            sqlstate::classify(reported.code().code(), reported.message()),
-            report,
-        );
+        return Error::reported(sqlstate::classify(reported.code().code(), reported.message()), report);
     }
     let io = std::error::Error::source(&error).is_some_and(|source| source.is::<std::io::Error>());
     if error.is_closed() || io {

@@ -65,8 +65,7 @@ impl DatabaseCatalog {
             session.query(queries::DEFAULT_PRIVILEGES, &[]),
             session.query(queries::COLUMNS, &[]),
         )?;
-        let mut objects =
-            Vec::with_capacity(schemas.len() + relations.len() + routines.len() + types.len());
+        let mut objects = Vec::with_capacity(schemas.len() + relations.len() + routines.len() + types.len());
         let readers: [(&[Row], Reader); 5] = [
             (&schemas, object),
             (&relations, relation),
@@ -79,9 +78,7 @@ impl DatabaseCatalog {
                 objects.push(read(row)?);
             }
         }
-        objects.sort_by(|a, b| {
-            (a.kind, &a.schema, &a.name, a.oid).cmp(&(b.kind, &b.schema, &b.name, b.oid))
-        });
+        objects.sort_by(|a, b| (a.kind, &a.schema, &a.name, a.oid).cmp(&(b.kind, &b.schema, &b.name, b.oid)));
         let is_schema = |(index, object): (usize, &Object)| {
             (object.kind == ObjectKind::Schema).then(|| (object.name.clone(), index))
         };
@@ -89,10 +86,7 @@ impl DatabaseCatalog {
             version: session.version(),
             schema_numbers: objects.iter().enumerate().filter_map(is_schema).collect(),
             objects,
-            default_privileges: defaults
-                .iter()
-                .map(default_privileges)
-                .collect::<Result<_, _>>()?,
+            default_privileges: defaults.iter().map(default_privileges).collect::<Result<_, _>>()?,
             columns: columns.iter().map(column).collect::<Result<_, _>>()?,
         })
     }
@@ -100,9 +94,7 @@ impl DatabaseCatalog {
     /// The schema of this name.
     #[must_use]
     pub fn schema(&self, name: &Name) -> Option<&Object> {
-        self.schema_numbers
-            .get(name)
-            .map(|index| &self.objects[*index])
+        self.schema_numbers.get(name).map(|index| &self.objects[*index])
     }
 
     /// The objects that stand in this schema.
@@ -126,12 +118,8 @@ pub async fn large_objects(session: &Session, owner: u32) -> Result<Vec<Object>,
 /// Columns 0 to 6 are the same in every query for objects.
 fn object(row: &Row) -> Result<Object, Error> {
     let code = row.text(0)?;
-    let kind = ObjectKind::of_code(code).ok_or_else(|| {
-        Error::new(
-            Kind::Unexpected,
-            format!("{code:?} is not a kind of object"),
-        )
-    })?;
+    let kind = ObjectKind::of_code(code)
+        .ok_or_else(|| Error::new(Kind::Unexpected, format!("{code:?} is not a kind of object")))?;
     Ok(Object {
         kind,
         oid: row.oid(1)?,

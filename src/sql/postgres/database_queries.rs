@@ -182,12 +182,7 @@ pub(super) const OTHERS: &str = concat!(
          LEFT JOIN pg_catalog.pg_namespace rs ON rs.oid = r.typnamespace"
     ),
     database_object!("publication", "pg_publication", "pub", "NULL::text[]"),
-    database_object!(
-        "fdw",
-        "pg_foreign_data_wrapper",
-        "fdw",
-        acl_text!("o.fdwacl")
-    ),
+    database_object!("fdw", "pg_foreign_data_wrapper", "fdw", acl_text!("o.fdwacl")),
     database_object!("server", "pg_foreign_server", "srv", acl_text!("o.srvacl")),
     database_object!("language", "pg_language", "lan", acl_text!("o.lanacl")),
     database_object!("extension", "pg_extension", "ext", "NULL::text[]")

@@ -86,12 +86,7 @@ fn parse(text: &str) -> Option<Label> {
     }
     let admin = items.next_if_eq(&"admin").is_some();
     let mfa = items.next_if_eq(&"mfa").is_some();
-    items.next().is_none().then_some(Label {
-        oid,
-        kind,
-        admin,
-        mfa,
-    })
+    items.next().is_none().then_some(Label { oid, kind, admin, mfa })
 }
 
 #[cfg(test)]
@@ -112,9 +107,7 @@ mod tests {
             let text = format!("aadauth,oid={oid}{rest}");
             assert_eq!(text.parse::<Label>().unwrap().to_string(), text);
         }
-        let label: Label = format!("aadauth,oid={oid},type=service,mfa")
-            .parse()
-            .unwrap();
+        let label: Label = format!("aadauth,oid={oid},type=service,mfa").parse().unwrap();
         assert_eq!(
             (label.kind, label.admin, label.mfa),
             (Some(PrincipalKind::Service), false, true)

@@ -1,6 +1,8 @@
 //! Locks between those who write to one server: other resources, other processes, other machines.
 
 use crate::sql;
+use crate::sql::error::{Error, Kind};
+use crate::sql::session::Session;
 use crate::sql::statement::Statement;
 use std::collections::BTreeSet;
 
@@ -27,10 +29,7 @@ impl Lock {
     /// An object of a catalogue.
     #[must_use]
     pub fn object(catalog: u32, oid: u32) -> Lock {
-        Lock {
-            catalog,
-            object: oid,
-        }
+        Lock { catalog, object: oid }
     }
 
     /// What has no number yet: making something of this name in a catalogue.
@@ -61,6 +60,19 @@ pub fn take(locks: &BTreeSet<Lock>) -> Vec<Statement> {
         )
     };
     locks.iter().map(take).collect()
+}
+
+/// How many object locks the server has room for, all sessions together. A single transaction that takes
+/// nearly as many ends in "out of shared memory", and takes other sessions with it.
+pub async fn budget(session: &Session) -> Result<u64, Error> {
+    const SIZE: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint * \
+         (pg_catalog.current_setting('max_connections')::bigint + \
+          pg_catalog.current_setting('max_prepared_transactions')::bigint)";
+    let rows = session.query(SIZE, &[]).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| Error::new(Kind::Unexpected, "the server gave no settings"))?;
+    Ok(u64::try_from(row.number(0)?).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -60,18 +60,8 @@ const KINDS: [(ObjectKind, &str, &str, u32); 27] = [
     (Operator, "operator", "OPERATOR", 2617),
     (OperatorClass, "opclass", "OPERATOR CLASS", 2616),
     (OperatorFamily, "opfamily", "OPERATOR FAMILY", 2753),
-    (
-        TextSearchConfiguration,
-        "tsconfig",
-        "TEXT SEARCH CONFIGURATION",
-        3602,
-    ),
-    (
-        TextSearchDictionary,
-        "tsdict",
-        "TEXT SEARCH DICTIONARY",
-        3600,
-    ),
+    (TextSearchConfiguration, "tsconfig", "TEXT SEARCH CONFIGURATION", 3602),
+    (TextSearchDictionary, "tsdict", "TEXT SEARCH DICTIONARY", 3600),
     (Statistics, "statistics", "STATISTICS", 3381),
     (Publication, "publication", "PUBLICATION", 6104),
     (ForeignDataWrapper, "fdw", "FOREIGN DATA WRAPPER", 2328),
@@ -323,31 +313,19 @@ mod tests {
             r#"ROUTINE "s"."f"("pg_catalog"."int4")"#,
             "aggregate s.f(integer)",
         );
-        let operator = object(
-            Operator,
-            "!!",
-            arguments(vec![None, integer], "NONE, integer"),
-        );
+        let operator = object(Operator, "!!", arguments(vec![None, integer], "NONE, integer"));
         check(
             &operator,
             r#"OPERATOR "s".!!(NONE, "pg_catalog"."int4")"#,
             "operator s.!!(NONE, integer)",
         );
-        let class = object(
-            OperatorClass,
-            "c",
-            Qualifier::Method(Name::new("btree").unwrap()),
-        );
+        let class = object(OperatorClass, "c", Qualifier::Method(Name::new("btree").unwrap()));
         check(
             &class,
             r#"OPERATOR CLASS "s"."c" USING "btree""#,
             "operator class s.c using btree",
         );
-        assert!(
-            object(Operator, "= OR 1", Qualifier::None)
-                .address()
-                .is_none()
-        );
+        assert!(object(Operator, "= OR 1", Qualifier::None).address().is_none());
         let view = object(View, "v", Qualifier::None);
         assert_eq!(
             view.grant_target().unwrap().render(Dialect::PostgreSql),

@@ -172,32 +172,22 @@ impl ServerCatalog {
             if row.bool(14)? {
                 catalog.current_role = role.oid;
             }
-            catalog
-                .role_numbers
-                .insert(role.name.as_str().to_owned(), role.oid);
+            catalog.role_numbers.insert(role.name.as_str().to_owned(), role.oid);
             catalog.roles.insert(role.oid, role);
         }
-        catalog.memberships = memberships
-            .iter()
-            .map(membership)
-            .collect::<Result<_, _>>()?;
+        catalog.memberships = memberships.iter().map(membership).collect::<Result<_, _>>()?;
         for row in &databases {
             let database = database(row)?;
             catalog.databases.insert(database.oid, database);
         }
-        catalog.dependencies = dependencies
-            .iter()
-            .map(dependency)
-            .collect::<Result<_, _>>()?;
+        catalog.dependencies = dependencies.iter().map(dependency).collect::<Result<_, _>>()?;
         Ok(catalog)
     }
 
     /// The role of this name.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<&Role> {
-        self.role_numbers
-            .get(name)
-            .and_then(|oid| self.roles.get(oid))
+        self.role_numbers.get(name).and_then(|oid| self.roles.get(oid))
     }
 
     /// The name of a role; a role made since the snapshot has none.
@@ -209,19 +199,14 @@ impl ServerCatalog {
     /// The database of this name.
     #[must_use]
     pub fn database(&self, name: &str) -> Option<&Database> {
-        self.databases
-            .values()
-            .find(|database| database.name.as_str() == name)
+        self.databases.values().find(|database| database.name.as_str() == name)
     }
 
     /// The role itself and all whose privileges it has without `SET ROLE`.
     #[must_use]
     pub fn inherited_by(&self, member: u32) -> BTreeSet<u32> {
         self.reach(member, |membership| {
-            let own = self
-                .roles
-                .get(&membership.member)
-                .is_some_and(|role| role.inherit);
+            let own = self.roles.get(&membership.member).is_some_and(|role| role.inherit);
             membership.inherit.unwrap_or(own)
         })
     }
@@ -240,15 +225,8 @@ impl ServerCatalog {
 
     fn reach(&self, from: u32, passes: impl Fn(&Membership) -> bool) -> BTreeSet<u32> {
         let mut granted: HashMap<u32, Vec<u32>> = HashMap::new();
-        for membership in self
-            .memberships
-            .iter()
-            .filter(|membership| passes(membership))
-        {
-            granted
-                .entry(membership.member)
-                .or_default()
-                .push(membership.role);
+        for membership in self.memberships.iter().filter(|membership| passes(membership)) {
+            granted.entry(membership.member).or_default().push(membership.role);
         }
         let (mut reached, mut open) = (BTreeSet::from([from]), vec![from]);
         while let Some(member) = open.pop() {

@@ -23,9 +23,7 @@ impl Connection {
         if self.mode == Mode::Pooled && !self.in_transaction.load(Ordering::Relaxed) {
             script.set_locally(self);
         }
-        statements
-            .iter()
-            .for_each(|statement| script.push(statement));
+        statements.iter().for_each(|statement| script.push(statement));
         self.run(script).await
     }
 
@@ -58,11 +56,7 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn query(
-        &self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<Row>, Error> {
+    pub(crate) async fn query(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let bound: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(bind).collect();
         let running = CancelOnDrop::arm(self);
         let rows = if self.mode == Mode::Pooled && !self.in_transaction.load(Ordering::Relaxed) {
@@ -111,8 +105,7 @@ impl Connection {
         };
         let result = result.await.map_err(driver_error);
         running.disarm();
-        result
-            .map_err(|error| error.during(script.templates.get(done).copied().unwrap_or_default()))
+        result.map_err(|error| error.during(script.template(done)))
     }
 }
 
@@ -136,6 +129,15 @@ impl Script {
         for (name, value) in settings(&connection.limits) {
             self.add("SET LOCAL", &format!("SET LOCAL {name} = {value}"));
         }
+    }
+
+    /// Which statement failed when so many were done before it.
+    fn template(&self, done: usize) -> &'static str {
+        self.templates
+            .get(done)
+            .or(self.templates.last())
+            .copied()
+            .unwrap_or_default()
     }
 
     fn add(&mut self, template: &'static str, text: &str) {
@@ -188,21 +190,15 @@ fn row(row: &tokio_postgres::Row) -> Result<Row, Error> {
 fn cell(row: &tokio_postgres::Row, index: usize) -> Result<Cell, Error> {
     let kind = row.columns()[index].type_();
     let cell = match *kind {
-        Type::TEXT | Type::NAME | Type::VARCHAR => row
-            .try_get::<_, Option<String>>(index)
-            .map(|v| v.map(Cell::Text)),
-        Type::BOOL => row
-            .try_get::<_, Option<bool>>(index)
-            .map(|v| v.map(Cell::Bool)),
+        Type::TEXT | Type::NAME | Type::VARCHAR => row.try_get::<_, Option<String>>(index).map(|v| v.map(Cell::Text)),
+        Type::BOOL => row.try_get::<_, Option<bool>>(index).map(|v| v.map(Cell::Bool)),
         Type::INT2 => row
             .try_get::<_, Option<i16>>(index)
             .map(|v| v.map(|v| Cell::Number(v.into()))),
         Type::INT4 => row
             .try_get::<_, Option<i32>>(index)
             .map(|v| v.map(|v| Cell::Number(v.into()))),
-        Type::INT8 => row
-            .try_get::<_, Option<i64>>(index)
-            .map(|v| v.map(Cell::Number)),
+        Type::INT8 => row.try_get::<_, Option<i64>>(index).map(|v| v.map(Cell::Number)),
         Type::OID => row
             .try_get::<_, Option<u32>>(index)
             .map(|v| v.map(|v| Cell::Number(v.into()))),
@@ -214,11 +210,9 @@ fn cell(row: &tokio_postgres::Row, index: usize) -> Result<Cell, Error> {
             .try_get::<_, Option<Vec<Option<String>>>>(index)
             .map(|v| v.map(|v| Cell::List(v.into_iter().flatten().collect()))),
         _ => {
-            let message =
-                format!("column {index} of the answer has the type {kind}, which is not read");
+            let message = format!("column {index} of the answer has the type {kind}, which is not read");
             return Err(Error::new(Kind::Unexpected, message));
         }
     };
-    cell.map(|cell| cell.unwrap_or(Cell::Null))
-        .map_err(driver_error)
+    cell.map(|cell| cell.unwrap_or(Cell::Null)).map_err(driver_error)
 }

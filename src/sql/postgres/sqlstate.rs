@@ -23,11 +23,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
         "does not have a valid audience",
         Kind::LoginRefused(LoginRefusal::WrongAudience),
     ),
-    (
-        "",
-        "oid mismatch for role",
-        Kind::LoginRefused(LoginRefusal::StaleOid),
-    ),
+    ("", "oid mismatch for role", Kind::LoginRefused(LoginRefusal::StaleOid)),
     (
         "",
         "cannot generate aad_auth_tokentype_",
@@ -43,16 +39,8 @@ const TABLE: &[(&str, &str, Kind)] = &[
         "error occurred while validating the access token",
         Kind::LoginRefused(LoginRefusal::BadToken),
     ),
-    (
-        "28P01",
-        "expired",
-        Kind::LoginRefused(LoginRefusal::ExpiredToken),
-    ),
-    (
-        "28000",
-        "expired",
-        Kind::LoginRefused(LoginRefusal::ExpiredToken),
-    ),
+    ("28P01", "expired", Kind::LoginRefused(LoginRefusal::ExpiredToken)),
+    ("28000", "expired", Kind::LoginRefused(LoginRefusal::ExpiredToken)),
     (
         "28000",
         "no pg_hba.conf entry",
@@ -68,11 +56,7 @@ const TABLE: &[(&str, &str, Kind)] = &[
         "is not permitted to log in",
         Kind::LoginRefused(LoginRefusal::NotPermittedToLogin),
     ),
-    (
-        "28000",
-        "does not exist",
-        Kind::LoginRefused(LoginRefusal::UnknownRole),
-    ),
+    ("28000", "does not exist", Kind::LoginRefused(LoginRefusal::UnknownRole)),
     ("28P01", "", Kind::LoginRefused(LoginRefusal::Unspecified)),
     ("28000", "", Kind::LoginRefused(LoginRefusal::Unspecified)),
     // Names.
@@ -176,17 +160,9 @@ mod tests {
             "role \"app\" is not permitted to log in",
             Kind::LoginRefused(NotPermittedToLogin),
         ),
-        (
-            "28000",
-            "role \"app\" does not exist",
-            Kind::LoginRefused(UnknownRole),
-        ),
+        ("28000", "role \"app\" does not exist", Kind::LoginRefused(UnknownRole)),
         ("3D000", "database \"d\" does not exist", Kind::DatabaseGone),
-        (
-            "42501",
-            "permission denied for database \"d\"",
-            Kind::PermissionDenied,
-        ),
+        ("42501", "permission denied for database \"d\"", Kind::PermissionDenied),
         ("42704", "role \"app\" does not exist", Kind::NotFound),
         ("3F000", "schema \"x\" does not exist", Kind::NotFound),
         (
@@ -194,11 +170,7 @@ mod tests {
             "function pgaadauth_create_principal_with_oid(text, text, text, boolean, boolean) does not exist",
             Kind::EntraNotEnabled,
         ),
-        (
-            "42883",
-            "function f(integer) does not exist",
-            Kind::NotFound,
-        ),
+        ("42883", "function f(integer) does not exist", Kind::NotFound),
         ("42710", "role \"app\" already exists", Kind::AlreadyExists),
         (
             "23505",
@@ -236,11 +208,7 @@ mod tests {
              'service'",
             Kind::PrincipalKindMismatch,
         ),
-        (
-            "XX000",
-            "tuple concurrently updated",
-            Kind::ConcurrentUpdate,
-        ),
+        ("XX000", "tuple concurrently updated", Kind::ConcurrentUpdate),
         ("XX000", "cache lookup failed for relation 5", Kind::Other),
         (
             "55P03",
@@ -255,26 +223,14 @@ mod tests {
         ),
         ("53200", "out of shared memory", Kind::OutOfLockMemory),
         ("53200", "out of memory", Kind::Other),
-        (
-            "53300",
-            "sorry, too many clients already",
-            Kind::TooManyConnections,
-        ),
-        (
-            "57P03",
-            "the database system is starting up",
-            Kind::ServerStarting,
-        ),
+        ("53300", "sorry, too many clients already", Kind::TooManyConnections),
+        ("57P03", "the database system is starting up", Kind::ServerStarting),
         (
             "57P01",
             "terminating connection due to administrator command",
             Kind::ServerClosing,
         ),
-        (
-            "57014",
-            "canceling statement due to user request",
-            Kind::Cancelled,
-        ),
+        ("57014", "canceling statement due to user request", Kind::Cancelled),
         ("42601", "syntax error at or near \"GRNAT\"", Kind::Other),
     ];
 

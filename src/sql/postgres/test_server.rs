@@ -7,10 +7,10 @@ use base64::Engine;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 /// The server's name, which only its certificate knows.
 pub(crate) const HOST: &str = "pg-test.postgres.database.azure.com";
@@ -44,9 +44,7 @@ impl TestServer {
             user: user.into(),
             token: PASSWORD.into(),
         };
-        connect(&self.target(&login, database), &self.tls)
-            .await
-            .unwrap()
+        connect(&self.target(&login, database), &self.tls).await.unwrap()
     }
 
     pub(crate) fn target<'a>(&'a self, login: &'a Login, database: &'a str) -> Target<'a> {
@@ -71,10 +69,7 @@ impl TestServer {
     pub(crate) async fn database(&self, name: &str) {
         let name = crate::sql::statement::Name::new(name).unwrap();
         let session = self.session("azuresu", "postgres").await;
-        session
-            .execute(crate::sql!("CREATE DATABASE {}", name))
-            .await
-            .unwrap();
+        session.execute(crate::sql!("CREATE DATABASE {}", name)).await.unwrap();
     }
 }
 
@@ -92,15 +87,9 @@ fn binaries() -> Option<PathBuf> {
         .into_iter()
         .chain(std::env::split_paths(&path))
         .chain(debian.into_iter().rev());
-    candidates
-        .into_iter()
-        .find(|folder| folder.join("initdb").exists())
+    candidates.into_iter().find(|folder| folder.join("initdb").exists())
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "it ends with this process, whose handle on it is static"
-)]
 fn start(binaries: &Path) -> TestServer {
     let folder = tempfile::Builder::new()
         .prefix("entradb-sql-")
@@ -108,55 +97,42 @@ fn start(binaries: &Path) -> TestServer {
         .unwrap()
         .keep();
     let certificate = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
-    write_pem(
-        &folder.join("server.crt"),
-        "CERTIFICATE",
-        certificate.cert.der(),
-    );
+    write_pem(&folder.join("server.crt"), "CERTIFICATE", certificate.cert.der());
     write_pem(
         &folder.join("server.key"),
         "PRIVATE KEY",
         certificate.signing_key.serialized_der(),
     );
-    fs::write(
-        folder.join("pg_hba.conf"),
-        "hostssl all all 127.0.0.1/32 password\n",
-    )
-    .unwrap();
+    fs::write(folder.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 password\n").unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
     let script = format!(
-        r#"cd "$2"; echo {PASSWORD} > pw; "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C >init.log 2>&1
-        chmod 600 server.key
-        "$1/postgres" -D data -c port={port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-          -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" -c hba_file="$2/pg_hba.conf" \
-          >server.log 2>&1 &
-        read -r _; kill -QUIT $!; wait; rm -rf "$2""#
+        r#"cd "$2" && chmod 600 server.key && echo {PASSWORD} > pw &&
+        "$1/initdb" -D data -U azuresu --pwfile=pw --no-sync -E UTF8 --locale=C > init.log 2>&1 &&
+        "$1/pg_ctl" -D data -w -l server.log start > start.log 2>&1 -o "-c port={port} -c listen_addresses=127.0.0.1 \
+          -c unix_socket_directories= -c fsync=off -c ssl=on -c ssl_cert_file=$2/server.crt \
+          -c ssl_key_file=$2/server.key -c hba_file=$2/pg_hba.conf" && echo started || cat *.log
+        read -r _; "$1/pg_ctl" -D data -m immediate stop > /dev/null; rm -rf "$2""#
     );
-    let process = spawn(binaries, &folder, &script);
-    let address = ([127, 0, 0, 1], port).into();
-    for _ in 0..1200 {
-        if ready(address) {
-            let endpoint = Endpoint {
-                host: HOST.into(),
-                port: 5432,
-                dial: Some(format!("127.0.0.1:{port}")),
-            };
-            return TestServer {
-                endpoint,
-                tls: trusting(certificate.cert.der()),
-                _process: process,
-            };
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
+    let mut process = spawn(binaries, &folder, &script);
+    let mut said = String::new();
+    BufReader::new(process.stdout.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert_eq!(said.trim(), "started", "PostgreSQL does not start");
+    let endpoint = Endpoint {
+        host: HOST.into(),
+        port: 5432,
+        dial: Some(format!("127.0.0.1:{port}")),
+    };
+    TestServer {
+        endpoint,
+        tls: trusting(certificate.cert.der()),
+        _process: process,
     }
-    panic!(
-        "PostgreSQL did not start: {}",
-        fs::read_to_string(folder.join("server.log")).unwrap_or_default()
-    );
 }
 
 /// As an unprivileged user: PostgreSQL does not run as root.
@@ -184,20 +160,9 @@ fn spawn(binaries: &Path, folder: &Path, script: &str) -> Child {
         .arg("sh")
         .arg(binaries)
         .arg(folder)
-        .stdin(Stdio::piped());
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     command.spawn().unwrap()
-}
-
-/// Takes TLS only once the postmaster listens; the login itself is the tests' business.
-fn ready(address: std::net::SocketAddr) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = std::net::TcpStream::connect(address) else {
-        return false;
-    };
-    let mut answer = [0];
-    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).is_ok()
-        && stream.read_exact(&mut answer).is_ok()
-        && answer == *b"S"
 }
 
 pub(crate) fn trusting(certificate: &CertificateDer<'_>) -> Arc<ClientConfig> {
@@ -219,10 +184,7 @@ fn write_pem(path: &Path, label: &str, der: &[u8]) {
         .collect();
     fs::write(
         path,
-        format!(
-            "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-            lines.join("\n")
-        ),
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n")),
     )
     .unwrap();
 }

@@ -2,6 +2,7 @@
 
 use crate::sql::error::{Kind, LoginRefusal, TlsFailure};
 use crate::sql::postgres::connection::{Login, connect};
+use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::test_server::{HOST, PASSWORD, TestServer, server, trusting};
 use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement, Text};
@@ -63,10 +64,7 @@ async fn hostile_texts_arrive_as_they_are() {
     let found = "SELECT pg_catalog.shobj_description(oid, 'pg_authid') FROM pg_catalog.pg_roles WHERE rolname = $1";
     let rows = session.query(found, &[role.as_str().into()]).await.unwrap();
     assert_eq!(rows[0].text(0).unwrap(), hostile);
-    session
-        .execute(crate::sql!("DROP ROLE {}", &role))
-        .await
-        .unwrap();
+    session.execute(crate::sql!("DROP ROLE {}", &role)).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,16 +77,10 @@ async fn a_batch_is_all_or_nothing_and_the_error_names_the_statement() {
         crate::sql!("GRANT {} TO {}", &role, Name::new("nobody").unwrap()),
     ];
     let error = session.execute_all(&batch).await.unwrap_err();
-    assert_eq!(
-        (error.kind, error.statement),
-        (Kind::NotFound, "GRANT {} TO {}")
-    );
+    assert_eq!((error.kind, error.statement), (Kind::NotFound, "GRANT {} TO {}"));
     assert_eq!(error.report.sqlstate.as_deref(), Some("42704"));
     let rows = session
-        .query(
-            "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'batch_role'",
-            &[],
-        )
+        .query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'batch_role'", &[])
         .await
         .unwrap();
     assert!(rows.is_empty());
@@ -132,9 +124,7 @@ async fn a_transaction_that_is_dropped_is_undone() {
 async fn a_call_that_is_dropped_cancels_its_statement() {
     let Some(server) = server() else { return };
     let session = superuser(server).await;
-    let sleeping = session.execute(plain(
-        "SELECT pg_catalog.pg_sleep(120) /* to be cancelled */",
-    ));
+    let sleeping = session.execute(plain("SELECT pg_catalog.pg_sleep(120) /* to be cancelled */"));
     assert!(
         tokio::time::timeout(Duration::from_millis(200), sleeping)
             .await
@@ -145,10 +135,7 @@ async fn a_call_that_is_dropped_cancels_its_statement() {
                    AND pid <> pg_catalog.pg_backend_pid()";
     let (other, started) = (superuser(server).await, Instant::now());
     while !other.query(running, &[]).await.unwrap().is_empty() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "the statement still runs"
-        );
+        assert!(started.elapsed() < Duration::from_secs(20), "the statement still runs");
     }
 }
 
@@ -177,10 +164,7 @@ async fn refused_logins_are_told_apart() {
         refusal("sleeper", PASSWORD, "postgres").await,
         Kind::LoginRefused(LoginRefusal::NotPermittedToLogin)
     );
-    assert_eq!(
-        refusal("azuresu", PASSWORD, "nowhere").await,
-        Kind::DatabaseGone
-    );
+    assert_eq!(refusal("azuresu", PASSWORD, "nowhere").await, Kind::DatabaseGone);
 }
 
 #[tokio::test]
@@ -191,15 +175,8 @@ async fn a_server_that_cannot_prove_its_name_gets_no_token() {
         token: PASSWORD.into(),
     };
     let stranger = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
-    let untrusted = connect(
-        &server.target(&login, "postgres"),
-        &trusting(stranger.cert.der()),
-    )
-    .await;
-    assert_eq!(
-        untrusted.err().unwrap().kind,
-        Kind::Tls(TlsFailure::Untrusted)
-    );
+    let untrusted = connect(&server.target(&login, "postgres"), &trusting(stranger.cert.der())).await;
+    assert_eq!(untrusted.err().unwrap().kind, Kind::Tls(TlsFailure::Untrusted));
     let endpoint = crate::sql::dial::Endpoint {
         host: "other.example.test".into(),
         ..server.endpoint.clone()
@@ -209,10 +186,7 @@ async fn a_server_that_cannot_prove_its_name_gets_no_token() {
         ..server.target(&login, "postgres")
     };
     let misnamed = connect(&target, &server.tls).await;
-    assert_eq!(
-        misnamed.err().unwrap().kind,
-        Kind::Tls(TlsFailure::NameMismatch)
-    );
+    assert_eq!(misnamed.err().unwrap().kind, Kind::Tls(TlsFailure::NameMismatch));
 }
 
 #[tokio::test]
@@ -243,8 +217,25 @@ async fn behind_a_pooler_settings_go_with_each_transaction() {
         "a query alone has the settings too"
     );
     let left = "SELECT pg_catalog.set_config('my.value', pg_catalog.current_setting('lock_timeout'), false)";
-    assert_eq!(
-        session.query(left, &[]).await.unwrap()[0].text(0).unwrap(),
-        "750ms"
-    );
+    assert_eq!(session.query(left, &[]).await.unwrap()[0].text(0).unwrap(), "750ms");
+}
+
+#[tokio::test]
+async fn of_two_writers_one_waits_and_then_gives_way() {
+    let Some(server) = server() else { return };
+    let locks = lock::take(&[Lock::role(4711)].into());
+    let mut first = superuser(server).await;
+    let held = first.begin(&locks).await.unwrap();
+    let login = Login {
+        user: "azuresu".into(),
+        token: PASSWORD.into(),
+    };
+    let mut target = server.target(&login, "postgres");
+    target.limits.lock = Duration::from_millis(50);
+    let mut second = connect(&target, &server.tls).await.unwrap();
+    let error = second.begin(&locks).await.err().unwrap();
+    assert_eq!(error.kind, Kind::LockNotAvailable);
+    assert!(error.is_transient() && error.statement.contains("advisory"));
+    held.rollback().await.unwrap();
+    second.begin(&locks).await.unwrap().commit().await.unwrap();
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
@@ -32,6 +32,17 @@ pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
 
 const PFX_PASSWORD: &str = "emulator";
 
+/// The emulator's own threads. They may be dropped inside somebody else's runtime, which a plain runtime may not.
+pub(crate) struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 pub(crate) async fn start(options: Options) -> Result<Emulator> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
@@ -44,20 +55,9 @@ pub(crate) async fn start(options: Options) -> Result<Emulator> {
         .tempdir()
         .context("no temporary folder")?;
     let assembling = runtime.spawn(assemble(options, folder.path().to_owned()));
-    let outcome = match assembling
-        .await
-        .context("the emulator's start was cut short")
-    {
-        Ok(outcome) => outcome,
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Ok(parts) => Ok(finish(parts, runtime, folder)),
-        Err(error) => {
-            runtime.shutdown_background();
-            Err(error)
-        }
-    }
+    let threads = Threads(Some(runtime));
+    let parts = assembling.await.context("the emulator's start was cut short")??;
+    Ok(finish(parts, threads, folder))
 }
 
 struct Parts {
@@ -67,7 +67,7 @@ struct Parts {
     server: Arc<Server>,
 }
 
-fn finish(parts: Parts, runtime: tokio::runtime::Runtime, folder: TempDir) -> Emulator {
+fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
     let server = PostgresqlServer {
         id: parts.server.id.clone(),
         name: parts.server.name.clone(),
@@ -87,7 +87,7 @@ fn finish(parts: Parts, runtime: tokio::runtime::Runtime, folder: TempDir) -> Em
         cluster_id: parts.cluster_id,
         server,
         ca_file: folder.path().join("ca.pem"),
-        runtime: Some(runtime),
+        _threads: threads,
         _folder: folder,
     }
 }
@@ -101,8 +101,7 @@ struct Front {
 
 async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts> {
     let authority = Authority::generate()?;
-    fs::write(folder.join("ca.pem"), authority.pem())
-        .context("the root certificate cannot be written")?;
+    fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
 
     let ports = options.ports;
     let wanted = [
@@ -120,11 +119,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
             index,
             format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" }),
         );
-        fronts.push(Front {
-            service,
-            listener,
-            tls,
-        });
+        fronts.push(Front { service, listener, tls });
     }
     let address = |index: usize| addresses[&index].clone();
     let endpoints = Endpoints {
@@ -150,9 +145,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
         principals,
     };
     let server = Arc::new(Server::start(&options, plan).await?);
-    state
-        .servers
-        .insert(server.id.to_ascii_lowercase(), server.clone());
+    state.servers.insert(server.id.to_ascii_lowercase(), server.clone());
 
     let world = Arc::new(World {
         options,
@@ -165,8 +158,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
         faults: Faults::default(),
     });
     world.faults.attach(&world);
-    let tls =
-        TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
+    let tls = TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
     for front in fronts {
         tokio::spawn(http::serve(
             world.clone(),
@@ -191,12 +183,7 @@ fn runner(state: &mut State, folder: &Path) -> Result<AppCredential> {
 }
 
 /// Makes an application with a secret and a certificate.
-pub(crate) fn application(
-    state: &mut State,
-    folder: &Path,
-    name: &str,
-    access: Access,
-) -> Result<AppCredential> {
+pub(crate) fn application(state: &mut State, folder: &Path, name: &str, access: Access) -> Result<AppCredential> {
     let mut principal = Principal::new(PrincipalKind::Application, name);
     let secret = format!(
         "{}~{}",
@@ -204,8 +191,7 @@ pub(crate) fn application(
         Uuid::new_v4().simple()
     );
     let certificate = ClientCertificate::generate(name)?;
-    let digest =
-        |algorithm| base64url(aws_lc_rs::digest::digest(algorithm, &certificate.der).as_ref());
+    let digest = |algorithm| base64url(aws_lc_rs::digest::digest(algorithm, &certificate.der).as_ref());
     principal.secrets.push(secret.clone());
     principal.certificates.push(RegisteredCertificate {
         sha1: digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY),
@@ -217,8 +203,7 @@ pub(crate) fn application(
     let pem = folder.join(format!("{client_id}.pem"));
     let pfx = folder.join(format!("{client_id}.pfx"));
     fs::write(&pem, &certificate.pem).context("the application's certificate cannot be written")?;
-    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600))
-        .context("permissions cannot be set")?;
+    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).context("permissions cannot be set")?;
     let credential = AppCredential {
         client_id,
         client_secret: secret,
@@ -273,10 +258,5 @@ fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Str
 
 /// An issuer of the form `https://host/{tenant}/{guid}/`.
 pub(crate) fn new_issuer(options: &Options, endpoints: &Endpoints) -> String {
-    format!(
-        "{}/{}/{}/",
-        endpoints.issuer,
-        options.tenant_id,
-        Uuid::new_v4()
-    )
+    format!("{}/{}/{}/", endpoints.issuer, options.tenant_id, Uuid::new_v4())
 }

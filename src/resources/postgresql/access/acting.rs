@@ -56,13 +56,18 @@ impl<'a> Acting<'a> {
     pub fn new(server: &'a ServerCatalog, refused: &'a BTreeSet<String>) -> Self {
         let me = server.current_role;
         let member_of = server.memberships_of(me);
-        let with_admin = server.memberships.iter().filter(|grant| grant.admin && member_of.contains(&grant.member));
+        let with_admin = server
+            .memberships
+            .iter()
+            .filter(|grant| grant.admin && member_of.contains(&grant.member));
         Self {
             server,
             inherited: server.inherited_by(me),
             administered: with_admin.map(|grant| grant.role).collect(),
             members: members_of(server, me),
-            is_administrator: server.role(ADMINISTRATORS).is_some_and(|role| member_of.contains(&role.oid)),
+            is_administrator: server
+                .role(ADMINISTRATORS)
+                .is_some_and(|role| member_of.contains(&role.oid)),
             refused,
         }
     }
@@ -73,7 +78,9 @@ impl<'a> Acting<'a> {
         if self.inherited.contains(&owner) || me.is_some_and(|me| me.superuser) {
             return Reach::Already;
         }
-        let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else { return Reach::Never };
+        let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else {
+            return Reach::Never;
+        };
         if is_platform(role) || self.members.contains(&owner) {
             return Reach::Never;
         }
@@ -87,7 +94,11 @@ impl<'a> Acting<'a> {
     /// Whether we have a direct grant of the role that borrowing would overwrite; with its options.
     fn own_grant(&self, role: u32) -> Option<(bool, bool)> {
         let me = self.server.current_role;
-        let direct = self.server.memberships.iter().find(|grant| grant.role == role && grant.member == me && grant.grantor != BOOTSTRAP)?;
+        let direct = self
+            .server
+            .memberships
+            .iter()
+            .find(|grant| grant.role == role && grant.member == me && grant.grantor != BOOTSTRAP)?;
         Some((direct.inherit?, direct.set?))
     }
 
@@ -106,14 +117,21 @@ impl<'a> Acting<'a> {
         let name = &self.server.roles.get(&role)?.name;
         let word = |value| if value { "TRUE" } else { "FALSE" };
         Some(match self.own_grant(role) {
-            Some((inherit, set)) => sql!("GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}", name, word(inherit), word(set)),
+            Some((inherit, set)) => sql!(
+                "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}",
+                name,
+                word(inherit),
+                word(set)
+            ),
             None => sql!("REVOKE {} FROM CURRENT_USER", name),
         })
     }
 
     /// Puts the memberships that the work needs around it, in one order for all.
     pub fn wrap(&self, owners: &BTreeSet<u32>, work: Vec<Statement>) -> Vec<Statement> {
-        let needed = owners.iter().filter(|owner| matches!(self.reach(**owner), Reach::Borrowed | Reach::Tried));
+        let needed = owners
+            .iter()
+            .filter(|owner| matches!(self.reach(**owner), Reach::Borrowed | Reach::Tried));
         let needed: Vec<u32> = needed.copied().collect();
         let before = needed.iter().filter_map(|role| self.borrow(*role));
         let after = needed.iter().filter_map(|role| self.give_back(*role));
@@ -123,7 +141,9 @@ impl<'a> Acting<'a> {
     /// Those of the owners of whom only the server knows whether we may act for them, by name.
     pub fn uncertain(&self, owners: &BTreeSet<u32>) -> BTreeMap<String, u32> {
         let tried = owners.iter().filter(|owner| self.reach(**owner) == Reach::Tried);
-        tried.filter_map(|owner| Some((self.server.role_name(*owner)?.as_str().to_owned(), *owner))).collect()
+        tried
+            .filter_map(|owner| Some((self.server.role_name(*owner)?.as_str().to_owned(), *owner)))
+            .collect()
     }
 }
 

@@ -43,9 +43,17 @@ pub struct Outcome {
 /// # Errors
 /// [`Kind::DatabaseGone`] when the database does not exist; otherwise whatever went wrong: nothing was changed then.
 pub async fn run(server: &Postgresql<'_>, cx: &Context, database: &Name, job: Job<'_>) -> Result<Outcome, Failure> {
-    let _alone = cx.clients()?.locks.hold(format!("access to {} on {}", database, server.host)).await;
+    let _alone = cx
+        .clients()?
+        .locks
+        .hold(format!("access to {} on {}", database, server.host))
+        .await;
     tracing::info!(database = database.as_str(), "privileges are compared and put right");
-    server.write(database.as_str(), "changing privileges", |session| attempt(session, database, job)).await
+    server
+        .write(database.as_str(), "changing privileges", |session| {
+            attempt(session, database, job)
+        })
+        .await
 }
 
 /// What one look leads to.
@@ -99,16 +107,28 @@ async fn look_and_do(
         let work = Work::new(job, &scene)?;
         let mut uncertain = scene.acting.uncertain(&work.acted_for);
         uncertain.retain(|name, _| !tried.contains(name));
-        let to_try = uncertain.into_iter().filter_map(|(name, role)| Some((name, scene.acting.borrow(role)?)));
+        let to_try = uncertain
+            .into_iter()
+            .filter_map(|(name, role)| Some((name, scene.acting.borrow(role)?)));
         (work, to_try.collect::<Vec<_>>())
     };
     if !to_try.is_empty() {
         transaction.rollback().await?;
         return Ok(Step::Try(to_try));
     }
-    let mut outcome = Outcome { changed: !work.statements.is_empty(), unexpected: work.unexpected, beyond: work.beyond, ..Outcome::default() };
+    let mut outcome = Outcome {
+        changed: !work.statements.is_empty(),
+        unexpected: work.unexpected,
+        beyond: work.beyond,
+        ..Outcome::default()
+    };
     if outcome.changed {
-        tracing::info!(database = database.as_str(), changes = work.changes.len(), statements = work.statements.len(), "privileges are changed");
+        tracing::info!(
+            database = database.as_str(),
+            changes = work.changes.len(),
+            statements = work.statements.len(),
+            "privileges are changed"
+        );
         transaction.execute_all(&work.statements).await?;
         let (server, catalog) = look(&transaction).await?;
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
@@ -121,11 +141,18 @@ async fn look_and_do(
 }
 
 async fn look(session: &Session) -> Result<(ServerCatalog, DatabaseCatalog), Failure> {
-    Ok(tokio::try_join!(ServerCatalog::load(session), DatabaseCatalog::load(session))?)
+    Ok(tokio::try_join!(
+        ServerCatalog::load(session),
+        DatabaseCatalog::load(session)
+    )?)
 }
 
 fn gone(database: &Name) -> Diagnostic {
-    Diagnostic::error("Database not found", format!("The server has no database {database} any more.")).at("database")
+    Diagnostic::error(
+        "Database not found",
+        format!("The server has no database {database} any more."),
+    )
+    .at("database")
 }
 
 /// PostgreSQL only notes it when a GRANT gives nothing: what is still to be done after the statements ran was not done.
@@ -148,7 +175,11 @@ pub fn tell(outcome: &Outcome, cx: &Context) {
     }
     let shown = &outcome.beyond.shown[..outcome.beyond.shown.len().min(SHOWN)];
     let more = usize::try_from(outcome.beyond.count).unwrap_or(usize::MAX) - shown.len();
-    let more = if more == 0 { String::new() } else { format!("\nand {more} more") };
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!("\nand {more} more")
+    };
     cx.warn(
         "Some privileges cannot be granted",
         format!(

@@ -47,11 +47,19 @@ impl Declaration {
             }
             let creators = wish.creators(scene, schema, grantee);
             for (class, privileges) in &wish.classes {
-                wanted.extend(scene.places(schema, *class).map(|place| (Target::Object(place), *privileges)));
+                wanted.extend(
+                    scene
+                        .places(schema, *class)
+                        .map(|place| (Target::Object(place), *privileges)),
+                );
                 let is_inside = INSIDE.contains(class);
                 let creators = creators.iter().filter(|_| is_inside);
                 wanted.extend(creators.map(|creator| {
-                    let future = Target::Future { creator: *creator, schema: Some(schema.clone()), class: *class };
+                    let future = Target::Future {
+                        creator: *creator,
+                        schema: Some(schema.clone()),
+                        class: *class,
+                    };
                     (future, *privileges)
                 }));
             }
@@ -74,7 +82,11 @@ impl Declaration {
         }
         for (place, object) in catalog.objects.iter().enumerate() {
             let Some(class) = object.kind.class() else { continue };
-            let schema = if class == Class::Schema { Some(&object.name) } else { object.schema.as_ref() };
+            let schema = if class == Class::Schema {
+                Some(&object.name)
+            } else {
+                object.schema.as_ref()
+            };
             if says(schema, class) {
                 scope.push(Target::Object(place));
             }
@@ -87,7 +99,11 @@ impl Declaration {
         }
         for entry in &catalog.default_privileges {
             if says(entry.schema.as_ref(), entry.class) {
-                scope.push(Target::Future { creator: entry.creator, schema: entry.schema.clone(), class: entry.class });
+                scope.push(Target::Future {
+                    creator: entry.creator,
+                    schema: entry.schema.clone(),
+                    class: entry.class,
+                });
             }
         }
         scope
@@ -95,13 +111,21 @@ impl Declaration {
 
     /// The schemas that are declared and do not exist.
     pub fn absent<'s>(&'s self, scene: &'s Scene<'_>) -> impl Iterator<Item = &'s Name> {
-        self.schemas.keys().filter(|schema| scene.catalog.schema(schema).is_none())
+        self.schemas
+            .keys()
+            .filter(|schema| scene.catalog.schema(schema).is_none())
     }
 
     /// The roles that are named as makers of future objects and do not exist.
     pub fn unknown_creators<'s>(&'s self, scene: &'s Scene<'_>) -> BTreeSet<&'s Name> {
-        let named = self.schemas.values().filter_map(|wish| wish.creators.as_ref()).flatten();
-        named.filter(|name| scene.server.role(name.as_str()).is_none()).collect()
+        let named = self
+            .schemas
+            .values()
+            .filter_map(|wish| wish.creators.as_ref())
+            .flatten();
+        named
+            .filter(|name| scene.server.role(name.as_str()).is_none())
+            .collect()
     }
 }
 

@@ -37,13 +37,21 @@ impl Difference {
     }
 
     fn compare(&mut self, declaration: &Declaration, wanted: &ByTarget, scene: &Scene<'_>, grantee: u32) {
-        let roles = if grantee == PUBLIC { BTreeSet::new() } else { scene.server.inherited_by(grantee) };
+        let roles = if grantee == PUBLIC {
+            BTreeSet::new()
+        } else {
+            scene.server.inherited_by(grantee)
+        };
         for (target, wanted) in wanted {
             if scene.owner(target) == grantee {
                 continue;
             }
             // What is granted for all schemas is taken back where there shall be nothing else, so it does not count then.
-            let granted = if declaration.exclusive { own(scene, target, grantee) } else { scene.granted(target, grantee) };
+            let granted = if declaration.exclusive {
+                own(scene, target, grantee)
+            } else {
+                scene.granted(target, grantee)
+            };
             let lacks = wanted.without(granted);
             if lacks.is_empty() {
                 continue;
@@ -71,7 +79,9 @@ impl Difference {
 
     /// What is missing, as people read it: `table public.user_entity lacks INSERT`.
     pub fn missing(&self, declaration: &Declaration, scene: &Scene<'_>) -> Listing {
-        let absent = declaration.absent(scene).map(|schema| format!("schema {schema} does not exist"));
+        let absent = declaration
+            .absent(scene)
+            .map(|schema| format!("schema {schema} does not exist"));
         Listing::new(lines(&self.missing, scene, "lacks", "lack").chain(absent))
     }
 
@@ -94,12 +104,24 @@ fn insert(into: &mut ByTarget, target: &Target, privileges: Privileges) {
 
 /// What was granted on exactly this, without what objects in all schemas get.
 fn own(scene: &Scene<'_>, target: &Target, grantee: u32) -> Privileges {
-    scene.grants(target, grantee).iter().fold(Privileges::NONE, |set, grant| set.union(grant.privileges))
+    scene
+        .grants(target, grantee)
+        .iter()
+        .fold(Privileges::NONE, |set, grant| set.union(grant.privileges))
 }
 
-fn lines<'s>(set: &'s ByTarget, scene: &'s Scene<'_>, one: &'s str, many: &'s str) -> impl Iterator<Item = String> + 's {
+fn lines<'s>(
+    set: &'s ByTarget,
+    scene: &'s Scene<'_>,
+    one: &'s str,
+    many: &'s str,
+) -> impl Iterator<Item = String> + 's {
     set.iter().map(move |(target, privileges)| {
-        let verb = if matches!(target, Target::Future { .. }) { many } else { one };
+        let verb = if matches!(target, Target::Future { .. }) {
+            many
+        } else {
+            one
+        };
         format!("{} {verb} {privileges}", scene.describe(target))
     })
 }

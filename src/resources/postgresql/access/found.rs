@@ -18,8 +18,14 @@ pub fn on_database(scene: &Scene<'_>, grantee: u32) -> Option<Words<OnDatabase>>
 
 /// What is held in each schema; schemas in which nothing is held are left out.
 pub fn in_schemas(scene: &Scene<'_>, grantee: u32) -> Vec<SchemaAccess> {
-    let schemas = scene.catalog.objects.iter().filter(|object| object.kind.class() == Some(Class::Schema));
-    schemas.filter_map(|schema| in_schema(scene, grantee, &schema.name)).collect()
+    let schemas = scene
+        .catalog
+        .objects
+        .iter()
+        .filter(|object| object.kind.class() == Some(Class::Schema));
+    schemas
+        .filter_map(|schema| in_schema(scene, grantee, &schema.name))
+        .collect()
 }
 
 /// By class.
@@ -39,8 +45,14 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
     if held.values().all(|privileges| privileges.is_empty()) {
         return None;
     }
-    let covered: BTreeSet<u32> = creators.iter().copied().filter(|creator| is_covered(scene, grantee, schema, (&held, *creator))).collect();
-    let named = covered.iter().filter_map(|creator| scene.server.role_name(*creator).cloned());
+    let covered: BTreeSet<u32> = creators
+        .iter()
+        .copied()
+        .filter(|creator| is_covered(scene, grantee, schema, (&held, *creator)))
+        .collect();
+    let named = covered
+        .iter()
+        .filter_map(|creator| scene.server.role_name(*creator).cloned());
     let block = SchemaAccess {
         name: schema.clone(),
         level: None,
@@ -51,9 +63,15 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
         future_objects_of: (covered != creators).then(|| named.collect()),
     };
     let version = scene.server.version;
-    let exactly = |level: &AccessLevel| held.iter().all(|(class, privileges)| *privileges == level.0.privileges(*class, version));
+    let exactly = |level: &AccessLevel| {
+        held.iter()
+            .all(|(class, privileges)| *privileges == level.0.privileges(*class, version))
+    };
     // Where there is nothing to hold, a level says no more than what is held.
-    let level = AccessLevel::ALL.into_iter().find(exactly).filter(|level| level.0 != Level::Read || held.contains_key(&Class::Table));
+    let level = AccessLevel::ALL
+        .into_iter()
+        .find(exactly)
+        .filter(|level| level.0 != Level::Read || held.contains_key(&Class::Table));
     if level.is_some() {
         return Some(SchemaAccess { level, ..block });
     }
@@ -65,7 +83,8 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
         functions: on(Class::Routine).map(|set| words(set, version)),
         ..block
     };
-    let says_something = block.privileges.is_some() || block.tables.is_some() || block.sequences.is_some() || block.functions.is_some();
+    let says_something =
+        block.privileges.is_some() || block.tables.is_some() || block.sequences.is_some() || block.functions.is_some();
     says_something.then_some(block)
 }
 
@@ -73,19 +92,38 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
 fn on_all(scene: &Scene<'_>, grantee: u32, schema: &Name, class: Class) -> Option<Privileges> {
     let targets = scene.places(schema, class).map(Target::Object);
     let judged = targets.filter(|target| scene.owner(target) != grantee && scene.is_ours_to_grant(target));
-    judged.map(|target| scene.granted(&target, grantee)).reduce(Privileges::intersection)
+    judged
+        .map(|target| scene.granted(&target, grantee))
+        .reduce(Privileges::intersection)
 }
 
 /// What is held on the future objects of each creator.
-fn in_future(scene: &Scene<'_>, grantee: u32, schema: &Name, (creators, class): (&BTreeSet<u32>, Class)) -> Option<Privileges> {
-    let future = |creator: &u32| Target::Future { creator: *creator, schema: Some(schema.clone()), class };
+fn in_future(
+    scene: &Scene<'_>,
+    grantee: u32,
+    schema: &Name,
+    (creators, class): (&BTreeSet<u32>, Class),
+) -> Option<Privileges> {
+    let future = |creator: &u32| Target::Future {
+        creator: *creator,
+        schema: Some(schema.clone()),
+        class,
+    };
     let creators = creators.iter().filter(|_| INSIDE.contains(&class));
-    creators.map(|creator| scene.granted(&future(creator), grantee)).reduce(Privileges::intersection)
+    creators
+        .map(|creator| scene.granted(&future(creator), grantee))
+        .reduce(Privileges::intersection)
 }
 
 fn is_covered(scene: &Scene<'_>, grantee: u32, schema: &Name, (held, creator): (&Held, u32)) -> bool {
-    held.iter().filter(|(class, _)| INSIDE.contains(class)).all(|(class, privileges)| {
-        let future = Target::Future { creator, schema: Some(schema.clone()), class: *class };
-        scene.granted(&future, grantee).covers(*privileges)
-    })
+    held.iter()
+        .filter(|(class, _)| INSIDE.contains(class))
+        .all(|(class, privileges)| {
+            let future = Target::Future {
+                creator,
+                schema: Some(schema.clone()),
+                class: *class,
+            };
+            scene.granted(&future, grantee).covers(*privileges)
+        })
 }

@@ -32,7 +32,9 @@ use crate::resources::postgresql::access::apply::Outcome;
 use crate::resources::postgresql::access::declaration::{Declaration, Wish};
 use crate::resources::postgresql::access::difference::Difference;
 use crate::resources::postgresql::access::scene::Scene;
-use crate::resources::postgresql::access::word::{AccessLevel, Grantee, OnDatabase, OnFunctions, OnSchema, OnSequences, OnTables, Words, meaning};
+use crate::resources::postgresql::access::word::{
+    AccessLevel, Grantee, OnDatabase, OnFunctions, OnSchema, OnSequences, OnTables, Words, meaning,
+};
 use crate::resources::postgresql::access::work::Job;
 use crate::sql::error::Kind;
 use crate::sql::postgres::class::{Class, Level, WrongPrivilege};
@@ -132,7 +134,9 @@ impl Resource for PostgresqlAccess {
                 let detail = format!("`{name}` is one of PostgreSQL's own schemas; privileges there are not managed.");
                 mistakes.push(Diagnostic::error("Invalid schema", detail).at("schema"));
             } else if !names.insert(name) {
-                let detail = format!("There are two blocks for the schema `{name}`. Put everything about a schema in one block.");
+                let detail = format!(
+                    "There are two blocks for the schema `{name}`. Put everything about a schema in one block."
+                );
                 mistakes.push(Diagnostic::error("Schema given twice", detail).at("schema"));
             }
         }
@@ -145,7 +149,17 @@ impl Resource for PostgresqlAccess {
         if plan.is_create() || plan.planned("exclusive") == &Value::Bool(true) {
             return Ok(());
         }
-        let others = ["server", "database", "grantee", "database_privileges", "exclusive", "schema", "missing", "missing_count", "timeouts"];
+        let others = [
+            "server",
+            "database",
+            "grantee",
+            "database_privileges",
+            "exclusive",
+            "schema",
+            "missing",
+            "missing_count",
+            "timeouts",
+        ];
         let changes = others.into_iter().any(|name| plan.changes(name));
         for list in lists {
             // What else somebody holds is only told: it makes no change of its own.
@@ -156,21 +170,41 @@ impl Resource for PostgresqlAccess {
 
     async fn create(self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
-        let outcome = apply::run(&server, cx, &self.database, Job { now: Some(&self), before: None }).await?;
+        let outcome = apply::run(
+            &server,
+            cx,
+            &self.database,
+            Job {
+                now: Some(&self),
+                before: None,
+            },
+        )
+        .await?;
         if !outcome.changed && matches!(self.grantee, Grantee::Role(_)) {
-            let detail = format!("{} held everything that is declared in the database {} already; Terraform manages it from now on.", self.grantee, self.database);
+            let detail = format!(
+                "{} held everything that is declared in the database {} already; Terraform manages it from now on.",
+                self.grantee, self.database
+            );
             cx.warn("Found already", detail);
         }
         Ok(self.applied(&outcome, &server, cx))
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
-        let Some(server) = cx.postgresql(&self.server).await? else { return Ok(None) };
-        let Some(catalog) = server.database(self.database.as_str()).await? else { return Ok(None) };
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(None);
+        };
+        let Some(catalog) = server.database(self.database.as_str()).await? else {
+            return Ok(None);
+        };
         let refused = cx.record::<Record>().unwrap_or_default().refused;
         let roles = server.catalog().await?;
-        let Some(scene) = Scene::new(&roles, &self.database, &catalog, &refused) else { return Ok(None) };
-        let Some(grantee) = scene.number(&self.grantee) else { return Ok(None) };
+        let Some(scene) = Scene::new(&roles, &self.database, &catalog, &refused) else {
+            return Ok(None);
+        };
+        let Some(grantee) = scene.number(&self.grantee) else {
+            return Ok(None);
+        };
         let declaration = self.declaration(roles.version);
         let difference = Difference::new(&declaration, &scene, grantee);
         let (missing, unexpected) = (difference.missing(&declaration, &scene), difference.unexpected(&scene));
@@ -186,13 +220,34 @@ impl Resource for PostgresqlAccess {
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
-        let outcome = apply::run(&server, cx, &self.database, Job { now: Some(&self), before: Some(&prior) }).await?;
+        let outcome = apply::run(
+            &server,
+            cx,
+            &self.database,
+            Job {
+                now: Some(&self),
+                before: Some(&prior),
+            },
+        )
+        .await?;
         Ok(self.applied(&outcome, &server, cx))
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
-        let Some(server) = cx.postgresql(&self.server).await? else { return Ok(()) };
-        match apply::run(&server, cx, &self.database, Job { now: None, before: Some(&self) }).await {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(());
+        };
+        match apply::run(
+            &server,
+            cx,
+            &self.database,
+            Job {
+                now: None,
+                before: Some(&self),
+            },
+        )
+        .await
+        {
             Err(Failure::Sql(error)) if error.kind == Kind::DatabaseGone => Ok(()),
             other => Ok(other.map(drop)?),
         }
@@ -216,11 +271,21 @@ impl Resource for PostgresqlAccess {
         };
         let server = cx.existing_postgresql(&empty.server).await?;
         // Whatever is missing here, Read finds to be gone.
-        let Some(catalog) = server.database(empty.database.as_str()).await? else { return Ok(empty) };
+        let Some(catalog) = server.database(empty.database.as_str()).await? else {
+            return Ok(empty);
+        };
         let (roles, refused) = (server.catalog().await?, BTreeSet::new());
-        let Some(scene) = Scene::new(&roles, &empty.database, &catalog, &refused) else { return Ok(empty) };
-        let Some(grantee) = scene.number(&empty.grantee) else { return Ok(empty) };
-        Ok(Self { database_privileges: found::on_database(&scene, grantee), schema: Blocks(found::in_schemas(&scene, grantee)), ..empty })
+        let Some(scene) = Scene::new(&roles, &empty.database, &catalog, &refused) else {
+            return Ok(empty);
+        };
+        let Some(grantee) = scene.number(&empty.grantee) else {
+            return Ok(empty);
+        };
+        Ok(Self {
+            database_privileges: found::on_database(&scene, grantee),
+            schema: Blocks(found::in_schemas(&scene, grantee)),
+            ..empty
+        })
     }
 }
 
@@ -229,8 +294,16 @@ impl PostgresqlAccess {
     fn declaration(&self, version: u32) -> Declaration {
         let known = |class: Class, set: Privileges| set.intersection(class.all(version));
         Declaration {
-            database: self.database_privileges.as_ref().map(|words| known(Class::Database, meaning(words, version))),
-            schemas: self.schema.0.iter().map(|block| (block.name.clone(), block.wish(version))).collect(),
+            database: self
+                .database_privileges
+                .as_ref()
+                .map(|words| known(Class::Database, meaning(words, version))),
+            schemas: self
+                .schema
+                .0
+                .iter()
+                .map(|block| (block.name.clone(), block.wish(version)))
+                .collect(),
             exclusive: self.exclusive,
         }
     }
@@ -238,10 +311,22 @@ impl PostgresqlAccess {
     /// Refuses privileges that only newer servers have.
     fn check_version(&self, version: u32) -> Result<()> {
         for block in &self.schema.0 {
-            let named = block.tables.as_ref().map(|words| meaning(words, version)).unwrap_or_default();
+            let named = block
+                .tables
+                .as_ref()
+                .map(|words| meaning(words, version))
+                .unwrap_or_default();
             if let Some(privilege) = named.without(Class::Table.all(version)).iter().next() {
-                let wrong = WrongPrivilege::NotOfClass { class: Class::Table, privilege, version };
-                return Err(Diagnostic::error("Privilege not known to the server", format!("In the schema {}, {wrong}.", block.name)).at("schema"));
+                let wrong = WrongPrivilege::NotOfClass {
+                    class: Class::Table,
+                    privilege,
+                    version,
+                };
+                return Err(Diagnostic::error(
+                    "Privilege not known to the server",
+                    format!("In the schema {}, {wrong}.", block.name),
+                )
+                .at("schema"));
             }
         }
         Ok(())
@@ -250,12 +335,19 @@ impl PostgresqlAccess {
     /// The state after an apply: nothing is missing, and what is unexpected is gone or only told.
     fn applied(self, outcome: &Outcome, server: &Postgresql<'_>, cx: &Context) -> Self {
         apply::tell(outcome, cx);
-        cx.keep_record(&Record { refused: outcome.refused.clone() });
+        cx.keep_record(&Record {
+            refused: outcome.refused.clone(),
+        });
         let told = !self.exclusive;
         Self {
             missing: Vec::new().into(),
             missing_count: 0.into(),
-            unexpected: if told { outcome.unexpected.shown.clone() } else { Vec::new() }.into(),
+            unexpected: if told {
+                outcome.unexpected.shown.clone()
+            } else {
+                Vec::new()
+            }
+            .into(),
             unexpected_count: if told { outcome.unexpected.count } else { 0 }.into(),
             ..self
         }
@@ -263,13 +355,20 @@ impl PostgresqlAccess {
     }
 
     fn at(self, server: &Postgresql<'_>) -> Self {
-        Self { server_id: server.id.clone().into(), host: server.host.to_string().into(), ..self }
+        Self {
+            server_id: server.id.clone().into(),
+            host: server.host.to_string().into(),
+            ..self
+        }
     }
 }
 
 impl SchemaAccess {
     fn wish(&self, version: u32) -> Wish {
-        let mut wish = Wish { creators: self.future_objects_of.clone(), ..Wish::default() };
+        let mut wish = Wish {
+            creators: self.future_objects_of.clone(),
+            ..Wish::default()
+        };
         let mut say = |class: Class, privileges: Privileges| {
             let entry = wish.classes.entry(class).or_default();
             *entry = entry.union(privileges.intersection(class.all(version)));
@@ -277,7 +376,9 @@ impl SchemaAccess {
         if let Some(AccessLevel(level)) = self.level {
             // Types need no privilege below `all`: everybody may use them, and those who may not should not by accident.
             let classes = [Class::Schema, Class::Table, Class::Sequence, Class::Routine];
-            classes.into_iter().for_each(|class| say(class, level.privileges(class, version)));
+            classes
+                .into_iter()
+                .for_each(|class| say(class, level.privileges(class, version)));
             if level == Level::All {
                 say(Class::Type, Privileges::of(&[Privilege::Usage]));
             }

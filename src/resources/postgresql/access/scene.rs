@@ -52,11 +52,24 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// `None`: the snapshot has no such database.
-    pub fn new(server: &'a ServerCatalog, name: &Name, catalog: &'a DatabaseCatalog, refused: &'a BTreeSet<String>) -> Option<Self> {
+    pub fn new(
+        server: &'a ServerCatalog,
+        name: &Name,
+        catalog: &'a DatabaseCatalog,
+        refused: &'a BTreeSet<String>,
+    ) -> Option<Self> {
         let database = server.database(name.as_str())?;
-        let relation = |(place, object): (usize, &Object)| (object.kind.catalog() == ObjectKind::Table.catalog()).then_some((object.oid, place));
+        let relation = |(place, object): (usize, &Object)| {
+            (object.kind.catalog() == ObjectKind::Table.catalog()).then_some((object.oid, place))
+        };
         let relations = catalog.objects.iter().enumerate().filter_map(relation).collect();
-        Some(Self { server, database, catalog, acting: Acting::new(server, refused), relations })
+        Some(Self {
+            server,
+            database,
+            catalog,
+            acting: Acting::new(server, refused),
+            relations,
+        })
     }
 
     /// The number of a grantee; `None`: the role does not exist.
@@ -81,7 +94,9 @@ impl<'a> Scene<'a> {
     /// The columns of a table that have access lists of their own, by their places.
     pub fn columns_of(&self, table: u32) -> impl Iterator<Item = usize> {
         let columns = self.catalog.columns.iter().enumerate();
-        columns.filter(move |(_, column)| column.table == table).map(|(place, _)| place)
+        columns
+            .filter(move |(_, column)| column.table == table)
+            .map(|(place, _)| place)
     }
 
     /// The objects of a class in a schema, by their places; a schema itself is in no schema.
@@ -91,7 +106,9 @@ impl<'a> Scene<'a> {
             Class::Schema => object.kind == ObjectKind::Schema && object.name == *schema,
             _ => object.schema.as_ref() == Some(schema) && object.kind.class() == Some(class),
         };
-        objects.filter(move |(_, object)| within(object)).map(|(place, _)| place)
+        objects
+            .filter(move |(_, object)| within(object))
+            .map(|(place, _)| place)
     }
 
     /// The class of a target.
@@ -112,7 +129,10 @@ impl<'a> Scene<'a> {
             Target::Column(place) => self.column(*place).map_or(PUBLIC, |(_, table)| table.owner),
             Target::Future { creator, .. } => *creator,
         };
-        let stands_in = self.server.role_name(owner).is_some_and(|name| name.as_str() == DATABASE_OWNER);
+        let stands_in = self
+            .server
+            .role_name(owner)
+            .is_some_and(|name| name.as_str() == DATABASE_OWNER);
         if stands_in { self.database.owner } else { owner }
     }
 
@@ -124,12 +144,16 @@ impl<'a> Scene<'a> {
             }),
             Target::Object(place) => self.object(*place).effective_acl(self.server.version),
             Target::Column(place) => Some(Cow::Borrowed(&self.catalog.columns[*place].acl)),
-            Target::Future { creator, schema, class } => self.default_entry(*creator, schema.as_ref(), *class).map(|entry| Cow::Borrowed(&entry.acl)),
+            Target::Future { creator, schema, class } => self
+                .default_entry(*creator, schema.as_ref(), *class)
+                .map(|entry| Cow::Borrowed(&entry.acl)),
         }
     }
 
     fn default_entry(&self, creator: u32, schema: Option<&Name>, class: Class) -> Option<&'a DefaultPrivileges> {
-        let matches = |entry: &&DefaultPrivileges| entry.creator == creator && entry.class == class && entry.schema.as_ref() == schema;
+        let matches = |entry: &&DefaultPrivileges| {
+            entry.creator == creator && entry.class == class && entry.schema.as_ref() == schema
+        };
         self.catalog.default_privileges.iter().find(matches)
     }
 
@@ -144,8 +168,14 @@ impl<'a> Scene<'a> {
     pub fn granted(&self, target: &Target, grantee: u32) -> Privileges {
         let here = self.acl(target).map(|acl| acl.granted(grantee)).unwrap_or_default();
         match target {
-            Target::Future { creator, schema: Some(_), class } => {
-                let everywhere = self.default_entry(*creator, None, *class).map(|entry| entry.acl.granted(grantee));
+            Target::Future {
+                creator,
+                schema: Some(_),
+                class,
+            } => {
+                let everywhere = self
+                    .default_entry(*creator, None, *class)
+                    .map(|entry| entry.acl.granted(grantee));
                 here.union(everywhere.unwrap_or_default())
             }
             _ => here,
@@ -160,7 +190,11 @@ impl<'a> Scene<'a> {
         }
         let here = self.acl(target).map(|acl| acl.effective(roles)).unwrap_or_default();
         match target {
-            Target::Future { creator, schema: Some(_), class } => here.union(match self.default_entry(*creator, None, *class) {
+            Target::Future {
+                creator,
+                schema: Some(_),
+                class,
+            } => here.union(match self.default_entry(*creator, None, *class) {
                 Some(entry) => entry.acl.effective(roles),
                 None => class.initially_public(),
             }),
@@ -176,12 +210,19 @@ impl<'a> Scene<'a> {
     /// Whose future objects a schema's declaration is about when it does not say: all who own something there, the owners of schema and
     /// database, and who is covered already; less the grantee and the platform.
     pub fn creators(&self, schema: &Name, grantee: u32) -> BTreeSet<u32> {
-        let owners = self.catalog.within(schema).filter(|object| object.kind.class().is_some()).map(|object| object.owner);
+        let owners = self
+            .catalog
+            .within(schema)
+            .filter(|object| object.kind.class().is_some())
+            .map(|object| object.owner);
         let schema_owner = self.catalog.schema(schema).map(|found| found.owner);
         let covered = self.catalog.default_privileges.iter().filter(|entry| {
             entry.schema.as_ref() == Some(schema) && entry.acl.0.iter().any(|grant| grant.grantee == grantee)
         });
-        let all = owners.chain(schema_owner).chain([self.database.owner]).chain(covered.map(|entry| entry.creator));
+        let all = owners
+            .chain(schema_owner)
+            .chain([self.database.owner])
+            .chain(covered.map(|entry| entry.creator));
         let ordinary = |oid: &u32| *oid != grantee && self.server.roles.get(oid).is_some_and(|role| !is_platform(role));
         all.filter(ordinary).collect()
     }

@@ -24,12 +24,21 @@ enum Act {
 
 /// The statements that grant.
 pub fn grants(set: &ByTarget, scene: &Scene<'_>, grantee: &Grantee) -> Vec<Statement> {
-    Writer { scene, grantee, act: Act::Grant }.all(set)
+    Writer {
+        scene,
+        grantee,
+        act: Act::Grant,
+    }
+    .all(set)
 }
 
 /// The statements that revoke. What another than the owner granted is taken back in that role's name.
 pub fn revokes(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<Statement> {
-    let writer = Writer { scene, grantee, act: Act::Revoke };
+    let writer = Writer {
+        scene,
+        grantee,
+        act: Act::Revoke,
+    };
     let mut by_grantor: BTreeMap<Option<u32>, ByTarget> = BTreeMap::new();
     for ((target, grantor), privileges) in revokes {
         let other = (*grantor != actual_owner(scene, target)).then_some(*grantor);
@@ -51,8 +60,13 @@ pub fn revokes(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<S
 
 /// For whom one acts in all this: the owners, and the grantors of what is taken back.
 pub fn acted_for(grants: &ByTarget, revokes: &Revokes, scene: &Scene<'_>) -> BTreeSet<u32> {
-    let owners = grants.keys().chain(revokes.keys().map(|(target, _)| target)).map(|target| scene.owner(target));
-    let grantors = revokes.keys().filter(|(target, grantor)| *grantor != actual_owner(scene, target));
+    let owners = grants
+        .keys()
+        .chain(revokes.keys().map(|(target, _)| target))
+        .map(|target| scene.owner(target));
+    let grantors = revokes
+        .keys()
+        .filter(|(target, grantor)| *grantor != actual_owner(scene, target));
     owners.chain(grantors.map(|(_, grantor)| *grantor)).collect()
 }
 
@@ -66,7 +80,9 @@ fn actual_owner(scene: &Scene<'_>, target: &Target) -> u32 {
 
 /// Revoking from a table takes the same from its columns: what somebody granted there is given again, in the same transaction.
 fn columns_kept(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<Statement> {
-    let Some(number) = scene.number(grantee) else { return Vec::new() };
+    let Some(number) = scene.number(grantee) else {
+        return Vec::new();
+    };
     let mut again = Vec::new();
     for ((target, grantor), taken) in revokes {
         let Target::Object(place) = target else { continue };
@@ -81,7 +97,11 @@ fn columns_kept(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<
             let held = scene.grants(&Target::Column(column), number);
             for grant in held.iter().filter(|grant| grant.grantor == *grantor) {
                 let lost = grant.privileges.intersection(*taken);
-                let writer = Writer { scene, grantee, act: Act::Grant };
+                let writer = Writer {
+                    scene,
+                    grantee,
+                    act: Act::Grant,
+                };
                 let plain = writer.on_column(column, lost.without(grant.grantable), "");
                 let grantable = writer.on_column(column, lost.intersection(grant.grantable), " WITH GRANT OPTION");
                 again.extend(plain.into_iter().chain(grantable));
@@ -106,10 +126,17 @@ impl Writer<'_, '_> {
         let mut columns = Vec::new();
         for (target, privileges) in set {
             match target {
-                Target::Database => statements.push(self.write(*privileges, sql!("DATABASE {}", &self.scene.database.name), "")),
-                Target::Object(place) => groups.entry((self.scene.class(target), *privileges)).or_default().push(*place),
+                Target::Database => {
+                    statements.push(self.write(*privileges, sql!("DATABASE {}", &self.scene.database.name), ""))
+                }
+                Target::Object(place) => groups
+                    .entry((self.scene.class(target), *privileges))
+                    .or_default()
+                    .push(*place),
                 Target::Column(place) => columns.extend(self.on_column(*place, *privileges, "")),
-                Target::Future { creator, schema, class } => futures.add(*class, *privileges, (schema.as_ref(), *creator)),
+                Target::Future { creator, schema, class } => {
+                    futures.add(*class, *privileges, (schema.as_ref(), *creator))
+                }
             }
         }
         for ((class, privileges), places) in groups {
@@ -145,7 +172,11 @@ impl Writer<'_, '_> {
             Class::Schema => ("SCHEMA", ""),
             _ => return self.one_by_one(privileges, &places),
         };
-        let whole = if every.is_empty() { Vec::new() } else { self.whole_schemas(class, &mut places) };
+        let whole = if every.is_empty() {
+            Vec::new()
+        } else {
+            self.whole_schemas(class, &mut places)
+        };
         let mut statements = Vec::new();
         if !whole.is_empty() {
             statements.push(self.write(privileges, sql!("{} {}", every, Part::list(whole)), ""));
@@ -160,22 +191,35 @@ impl Writer<'_, '_> {
     /// Takes out of the places those that are all of their schema, and gives the schemas.
     fn whole_schemas(&self, class: Class, places: &mut Vec<usize>) -> Vec<Name> {
         let mut by_schema: BTreeMap<&Name, usize> = BTreeMap::new();
-        for schema in places.iter().filter_map(|place| self.scene.object(*place).schema.as_ref()) {
+        for schema in places
+            .iter()
+            .filter_map(|place| self.scene.object(*place).schema.as_ref())
+        {
             *by_schema.entry(schema).or_default() += 1;
         }
         by_schema.retain(|schema, count| self.scene.places(schema, class).count() == *count);
-        places.retain(|place| self.scene.object(*place).schema.as_ref().is_none_or(|schema| !by_schema.contains_key(schema)));
+        places.retain(|place| {
+            self.scene
+                .object(*place)
+                .schema
+                .as_ref()
+                .is_none_or(|schema| !by_schema.contains_key(schema))
+        });
         by_schema.into_keys().cloned().collect()
     }
 
     fn one_by_one(&self, privileges: Privileges, places: &[usize]) -> Vec<Statement> {
-        let targets = places.iter().filter_map(|place| self.scene.object(*place).grant_target());
+        let targets = places
+            .iter()
+            .filter_map(|place| self.scene.object(*place).grant_target());
         targets.map(|target| self.write(privileges, target, "")).collect()
     }
 
     fn on_column(&self, place: usize, privileges: Privileges, end: &'static str) -> Option<Statement> {
         let (column, table) = self.scene.column(place).filter(|_| !privileges.is_empty())?;
-        let each = privileges.keywords().map(|keyword| Part::from(sql!("{} ({})", keyword, &column.name)));
+        let each = privileges
+            .keywords()
+            .map(|keyword| Part::from(sql!("{} ({})", keyword, &column.name)));
         let (privileges, table) = (Part::list(each), written(table));
         Some(match self.act {
             Act::Grant => sql!("GRANT {} ON TABLE {} TO {}{}", privileges, table, self.grantee(), end),
@@ -193,10 +237,24 @@ impl Writer<'_, '_> {
             Class::LargeObject => "LARGE OBJECTS",
             _ => return None,
         };
-        let creators = Part::list(future.creators.iter().filter_map(|creator| self.scene.server.role_name(*creator)));
-        let place = if future.schemas.is_empty() { sql!("") } else { sql!(" IN SCHEMA {}", Part::list(future.schemas.iter().copied())) };
+        let creators = Part::list(
+            future
+                .creators
+                .iter()
+                .filter_map(|creator| self.scene.server.role_name(*creator)),
+        );
+        let place = if future.schemas.is_empty() {
+            sql!("")
+        } else {
+            sql!(" IN SCHEMA {}", Part::list(future.schemas.iter().copied()))
+        };
         let action = self.write(future.privileges, sql!("{}", what), "");
-        Some(sql!("ALTER DEFAULT PRIVILEGES FOR ROLE {}{} {}", creators, place, action))
+        Some(sql!(
+            "ALTER DEFAULT PRIVILEGES FOR ROLE {}{} {}",
+            creators,
+            place,
+            action
+        ))
     }
 }
 
@@ -208,7 +266,10 @@ fn written(object: &Object) -> Statement {
     };
     match &object.qualifier {
         Qualifier::Arguments { types, .. } => {
-            let types = types.iter().flatten().map(|(schema, name)| Part::from(sql!("{}.{}", schema, name)));
+            let types = types
+                .iter()
+                .flatten()
+                .map(|(schema, name)| Part::from(sql!("{}.{}", schema, name)));
             sql!("{}({})", name, Part::list(types))
         }
         Qualifier::None | Qualifier::Method(_) => name,
@@ -237,9 +298,17 @@ impl<'s> Futures<'s> {
     fn together(self) -> Vec<Future<'s>> {
         let mut together: BTreeMap<(Class, Privileges, BTreeSet<u32>, bool), Vec<&'s Name>> = BTreeMap::new();
         for ((class, privileges, schema), creators) in self.0 {
-            together.entry((class, privileges, creators, schema.is_some())).or_default().extend(schema);
+            together
+                .entry((class, privileges, creators, schema.is_some()))
+                .or_default()
+                .extend(schema);
         }
-        let future = |((class, privileges, creators, _), schemas)| Future { class, privileges, creators, schemas };
+        let future = |((class, privileges, creators, _), schemas)| Future {
+            class,
+            privileges,
+            creators,
+            schemas,
+        };
         together.into_iter().map(future).collect()
     }
 }

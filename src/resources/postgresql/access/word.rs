@@ -92,7 +92,9 @@ pub type Words<C> = BTreeSet<Word<C>>;
 /// What the words mean on a server of this version.
 pub fn meaning<C: Granted>(words: &Words<C>, version: u32) -> Privileges {
     let all = C::CLASS.all(version);
-    let each = words.iter().map(|word| word.0.map_or(all, |privilege| Privileges::of(&[privilege])));
+    let each = words
+        .iter()
+        .map(|word| word.0.map_or(all, |privilege| Privileges::of(&[privilege])));
     each.fold(Privileges::NONE, Privileges::union)
 }
 
@@ -101,7 +103,9 @@ pub fn words<C: Granted + Default>(set: Privileges, version: u32) -> Words<C> {
     if set == C::CLASS.all(version) && set.iter().count() > 1 {
         return Words::from([Word(None, C::default())]);
     }
-    set.iter().map(|privilege| Word(Some(privilege), C::default())).collect()
+    set.iter()
+        .map(|privilege| Word(Some(privilege), C::default()))
+        .collect()
 }
 
 /// How much may be done in a schema, without naming privileges.
@@ -151,7 +155,11 @@ impl FromStr for Grantee {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // No role can be called "public"; one that is called "PUBLIC" in capitals nobody makes.
-        if text == "PUBLIC" || text == "public" { Ok(Self::Public) } else { text.parse().map(Self::Role) }
+        if text == "PUBLIC" || text == "public" {
+            Ok(Self::Public)
+        } else {
+            text.parse().map(Self::Role)
+        }
     }
 }
 
@@ -203,11 +211,26 @@ mod tests {
 
     #[test]
     fn all_is_written_where_it_is_all() {
-        let shown = |set, version| words::<OnTables>(set, version).iter().map(Word::to_string).collect::<Vec<_>>();
+        let shown = |set, version| {
+            words::<OnTables>(set, version)
+                .iter()
+                .map(Word::to_string)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(shown(Class::Table.all(16), 16), ["ALL"]);
         assert_eq!(shown(Class::Table.all(16), 17).len(), 7);
-        assert_eq!(meaning(&words::<OnTables>(Class::Table.all(17), 17), 16), Class::Table.all(16));
-        assert_eq!(words::<OnFunctions>(Class::Routine.all(16), 16).iter().next().unwrap().to_string(), "EXECUTE");
+        assert_eq!(
+            meaning(&words::<OnTables>(Class::Table.all(17), 17), 16),
+            Class::Table.all(16)
+        );
+        assert_eq!(
+            words::<OnFunctions>(Class::Routine.all(16), 16)
+                .iter()
+                .next()
+                .unwrap()
+                .to_string(),
+            "EXECUTE"
+        );
     }
 
     #[test]

