@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::access::scene::{Scene, Target};
+use crate::resources::postgresql::access::word::{AccessLevel, meaning};
+use crate::resources::postgresql::access::{PostgresqlAccess, SchemaAccess};
 use crate::sql::postgres::acl::PUBLIC;
-use crate::sql::postgres::class::Class;
-use crate::sql::privilege::Privileges;
+use crate::sql::postgres::class::{Class, Level, WrongPrivilege};
+use crate::sql::privilege::{Privilege, Privileges};
 use crate::sql::statement::Name;
 
 /// The classes whose objects stand in a schema.
@@ -138,5 +141,85 @@ impl Wish {
             }
             None => scene.creators(schema, grantee),
         }
+    }
+}
+
+impl PostgresqlAccess {
+    /// What is declared, as a server of this version understands it.
+    pub fn declaration(&self, version: u32) -> Declaration {
+        let known = |class: Class, set: Privileges| set.intersection(class.all(version));
+        Declaration {
+            database: self
+                .database_privileges
+                .as_ref()
+                .map(|words| known(Class::Database, meaning(words, version))),
+            schemas: self
+                .schema
+                .0
+                .iter()
+                .map(|block| (block.name.clone(), block.wish(version)))
+                .collect(),
+            exclusive: self.exclusive,
+        }
+    }
+
+    /// Refuses privileges that only newer servers have.
+    pub fn check_version(&self, version: u32) -> Result<()> {
+        for block in &self.schema.0 {
+            let named = block
+                .tables
+                .as_ref()
+                .map(|words| meaning(words, version))
+                .unwrap_or_default();
+            if let Some(privilege) = named.without(Class::Table.all(version)).iter().next() {
+                let wrong = WrongPrivilege::NotOfClass {
+                    class: Class::Table,
+                    privilege,
+                    version,
+                };
+                return Err(Diagnostic::error(
+                    "Privilege not known to the server",
+                    format!("In the schema {}, {wrong}.", block.name),
+                )
+                .at("schema"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SchemaAccess {
+    fn wish(&self, version: u32) -> Wish {
+        let mut wish = Wish {
+            creators: self.future_objects_of.clone(),
+            ..Wish::default()
+        };
+        let mut say = |class: Class, privileges: Privileges| {
+            let entry = wish.classes.entry(class).or_default();
+            *entry = entry.union(privileges.intersection(class.all(version)));
+        };
+        if let Some(AccessLevel(level)) = self.level {
+            // Types need no privilege below `all`: everybody may use them, and those who may not should not by accident.
+            let classes = [Class::Schema, Class::Table, Class::Sequence, Class::Routine];
+            classes
+                .into_iter()
+                .for_each(|class| say(class, level.privileges(class, version)));
+            if level == Level::All {
+                say(Class::Type, Privileges::of(&[Privilege::Usage]));
+            }
+        }
+        if let Some(words) = &self.privileges {
+            say(Class::Schema, meaning(words, version));
+        }
+        if let Some(words) = &self.tables {
+            say(Class::Table, meaning(words, version));
+        }
+        if let Some(words) = &self.sequences {
+            say(Class::Sequence, meaning(words, version));
+        }
+        if let Some(words) = &self.functions {
+            say(Class::Routine, meaning(words, version));
+        }
+        wish
     }
 }

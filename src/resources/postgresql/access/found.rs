@@ -6,7 +6,7 @@ use crate::resources::postgresql::access::SchemaAccess;
 use crate::resources::postgresql::access::declaration::INSIDE;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::word::{AccessLevel, OnDatabase, Words, words};
-use crate::sql::postgres::class::{Class, Level};
+use crate::sql::postgres::class::Class;
 use crate::sql::privilege::Privileges;
 use crate::sql::statement::Name;
 
@@ -50,9 +50,10 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
         .copied()
         .filter(|creator| is_covered(scene, grantee, schema, (&held, *creator)))
         .collect();
-    let named = covered
+    let covered_by_name: BTreeSet<Name> = covered
         .iter()
-        .filter_map(|creator| scene.server.role_name(*creator).cloned());
+        .filter_map(|creator| scene.server.role_name(*creator).cloned())
+        .collect();
     let block = SchemaAccess {
         name: schema.clone(),
         level: None,
@@ -60,18 +61,23 @@ fn in_schema(scene: &Scene<'_>, grantee: u32, schema: &Name) -> Option<SchemaAcc
         tables: None,
         sequences: None,
         functions: None,
-        future_objects_of: (covered != creators).then(|| named.collect()),
+        future_objects_of: (covered != creators).then(|| covered_by_name.clone()),
     };
     let version = scene.server.version;
-    let exactly = |level: &AccessLevel| {
-        held.iter()
-            .all(|(class, privileges)| *privileges == level.0.privileges(*class, version))
+    // A class without objects says nothing, unless what will be made of it should be covered and is not.
+    let uncovered = |level: &AccessLevel| {
+        !covered_by_name.is_empty()
+            && undecided
+                .iter()
+                .any(|class| !level.0.privileges(*class, version).is_empty())
     };
-    // Where there is nothing to hold, a level says no more than what is held.
-    let level = AccessLevel::ALL
-        .into_iter()
-        .find(exactly)
-        .filter(|level| level.0 != Level::Read || held.contains_key(&Class::Table));
+    let exactly = |level: &AccessLevel| {
+        let same = held
+            .iter()
+            .all(|(class, privileges)| *privileges == level.0.privileges(*class, version));
+        same && held.contains_key(&Class::Table) && !uncovered(level)
+    };
+    let level = AccessLevel::ALL.into_iter().find(exactly);
     if level.is_some() {
         return Some(SchemaAccess { level, ..block });
     }
