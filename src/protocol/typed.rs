@@ -30,6 +30,8 @@ pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
     const PRESENCE: Presence = Presence::Required;
     /// The only texts allowed, where there are only some.
     const ALLOWED: &'static [&'static str] = &[];
+    /// What its texts mean, where not every text will do.
+    const MEANING: Option<&'static str> = None;
 
     /// The Terraform type.
     fn r#type() -> Type;
@@ -60,6 +62,7 @@ pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
     fn kind(name: &str) -> Kind {
         let mut attribute = Attribute::new(name, Self::r#type(), Self::PRESENCE);
         attribute.allowed = Self::ALLOWED;
+        attribute.meaning = Self::MEANING;
         attribute.fields = Self::fields();
         Kind::Attribute(Box::new(attribute))
     }
@@ -82,6 +85,7 @@ fn mismatch(expected: &str, value: &Value) -> Vec<Diagnostic> {
 
 impl<P: Parsed> Typed for P {
     const ALLOWED: &'static [&'static str] = P::ALLOWED;
+    const MEANING: Option<&'static str> = Some(P::WHAT);
 
     fn r#type() -> Type {
         Type::String
@@ -137,6 +141,7 @@ impl<T> From<T> for Computed<T> {
 impl<T: Typed> Typed for Computed<T> {
     const PRESENCE: Presence = Presence::Computed;
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const MEANING: Option<&'static str> = T::MEANING;
 
     fn r#type() -> Type {
         T::r#type()

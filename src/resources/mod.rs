@@ -1,15 +1,23 @@
 //! What the provider manages: a file each, a line each.
 
 pub mod attributes;
+pub mod entra_admin;
 pub mod identity;
 pub mod postgresql;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
+use crate::resources::entra_admin::EntraAdmin;
+use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![resource::<ManagedIdentity>(), resource::<PostgresqlAccess>()]
+    vec![
+        resource::<EntraAdmin>(),
+        resource::<FederatedCredential>(),
+        resource::<ManagedIdentity>(),
+        resource::<PostgresqlAccess>(),
+    ]
 }

@@ -64,6 +64,7 @@ impl Typed for i64 {
 impl<T: Typed> Typed for Option<T> {
     const PRESENCE: Presence = Presence::Optional;
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const MEANING: Option<&'static str> = T::MEANING;
 
     fn r#type() -> Type {
         T::r#type()
@@ -91,6 +92,9 @@ impl<T: Typed> Typed for Option<T> {
 }
 
 impl<T: Typed> Typed for Vec<T> {
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const MEANING: Option<&'static str> = T::MEANING;
+
     fn r#type() -> Type {
         Type::list(T::r#type())
     }
@@ -110,6 +114,7 @@ impl<T: Typed> Typed for Vec<T> {
 
 impl<T: Typed + Ord> Typed for BTreeSet<T> {
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const MEANING: Option<&'static str> = T::MEANING;
 
     fn r#type() -> Type {
         Type::set(T::r#type())
