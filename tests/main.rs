@@ -1,4 +1,7 @@
 //! The one test binary: the provider as Terraform sees it, and the rules of the codebase.
 
 mod harness;
+mod pages;
+mod registry;
 mod tidy;
+mod wire;

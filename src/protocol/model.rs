@@ -103,7 +103,7 @@ impl Block {
     /// One field of a model, with its marks.
     pub fn field<T: Typed>(&mut self, field: &'static str, marks: impl FnOnce(Attribute) -> Attribute) {
         match T::kind(plain(field)) {
-            Kind::Attribute(attribute) => self.attributes.push(marks(attribute)),
+            Kind::Attribute(attribute) => self.attributes.push(marks(*attribute)),
             Kind::Block(mut nested) => {
                 let marked = marks(Attribute::new(&nested.name, T::r#type(), T::PRESENCE));
                 if !marked.description.is_empty() {

@@ -40,8 +40,8 @@ pub trait Resource: Model {
     fn delete(self, cx: &Context) -> impl Future<Output = Result<()>> + Send;
     /// What Read needs to find it; Read fills in the rest.
     fn import(parts: &Parts, cx: &Context) -> impl Future<Output = Result<Self>> + Send;
-    /// Brings state of an older version to the current one.
-    fn upgrade(version: i64, _state: Object) -> Result<Object> {
+    /// Brings stored state of an older version to the current one.
+    fn upgrade(version: i64, _state: serde_json::Value) -> Result<serde_json::Value> {
         Err(Diagnostic::bug(format!(
             "State of {} has version {version}, which never existed.",
             Self::NAME
@@ -100,7 +100,7 @@ pub trait AnyResource: Send + Sync {
     /// What Read needs.
     fn import<'a>(&'a self, parts: &'a Parts, cx: &'a Context) -> BoxFuture<'a, Result<Object>>;
     /// Brings state of an older version to the current one.
-    fn upgrade(&self, version: i64, state: Object) -> Result<Object>;
+    fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value>;
 }
 
 /// What Terraform proposes.
@@ -208,7 +208,7 @@ impl<R: Resource> AnyResource for Erased<R> {
         })
     }
 
-    fn upgrade(&self, version: i64, state: Object) -> Result<Object> {
+    fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<serde_json::Value> {
         R::upgrade(version, state)
     }
 }

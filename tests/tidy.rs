@@ -161,15 +161,21 @@ mod planted {
     fn shape() {
         let long = format!("//! A.\n{}", "\n".repeat(400));
         finds(rules::shape, "src/a.rs", &long, "401 lines");
-        let long = format!("//! A.\nfn f() {{\n{}}}\n", "    g();\n".repeat(69));
+        let long = format!("//! A.\nfn f() {{\n{}}}\n", "    g();\n".repeat(71));
         finds(rules::shape, "src/a.rs", &long, "`f` has 71 lines");
         let short = format!(
             "//! A.\nfn f(a: [u8; 2]) {{\n{}{}}}\nfn g();\n",
-            "    g();\n".repeat(68),
+            "    g();\n".repeat(70),
             "    // Why.\n".repeat(9)
         );
         leaves(rules::shape, "src/a.rs", &short);
+        leaves(
+            rules::shape,
+            "src/a.rs",
+            &long.replace("fn", "#[expect(clippy::too_many_lines, reason = \"a table\")]\nfn"),
+        );
         finds(rules::shape, "src/a.rs", "fn f() {}", "starts with");
+        leaves(rules::shape, "src/a/tests.rs", "fn f() {}");
         finds(rules::shape, "src/sql/utils.rs", "//! A.", "says nothing");
         finds(rules::shape, "src/a.rs", "//! A.\nuse super::super::b;", "super::super");
         finds(rules::shape, "src/a.rs", "//! A.\n#[allow(unused)]\n", "#[allow(");
@@ -218,7 +224,7 @@ mod planted {
             "stops at the border",
         );
         assert_eq!(
-            test_files(&Source::new("src/a/b.rs", "#[cfg(test)]\nmod c;")),
+            test_files(&Source::new("src/a/b.rs", "#[cfg(test)]\npub(crate) mod c;")),
             ["src/a/b/c.rs", "src/a/b/c/"]
         );
     }
