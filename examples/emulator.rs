@@ -83,8 +83,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Error> {
     // Listened to before anything is printed, so that whoever reads the output may stop us at once.
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         eprintln!("emulator: this machine has no signals to wait for");
         return Ok(());
@@ -96,7 +95,9 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     };
     if arguments.administrator {
         let runner = emulator.runner();
-        emulator.add_administrator(&runner.object_id, &runner.display_name).await?;
+        emulator
+            .add_administrator(&runner.object_id, &runner.display_name)
+            .await?;
     }
     if arguments.json {
         println!("{:#}", description(&emulator));
@@ -112,8 +113,11 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
 
 fn description(emulator: &Emulator) -> Value {
     let (server, runner) = (emulator.postgresql(), emulator.runner());
-    let environment: serde_json::Map<String, Value> =
-        emulator.environment().into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let environment: serde_json::Map<String, Value> = emulator
+        .environment()
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect();
     let (request_url, request_token) = emulator.github_token_request();
     json!({
         "tenant_id": emulator.tenant_id(),
@@ -151,14 +155,20 @@ fn print_text(emulator: &Emulator) {
     println!("  server_id  {}", server.id);
     println!("  host       {}", server.fqdn);
     println!("  databases  {}", server.databases.join(", "));
-    println!("  password login past Entra: {} / {}", server.administrator, server.administrator_password);
+    println!(
+        "  password login past Entra: {} / {}",
+        server.administrator, server.administrator_password
+    );
     println!("AKS cluster\n  cluster_id {}", emulator.cluster_id());
     println!("Runner\n  object_id  {}", emulator.runner().object_id);
     println!("\n# Paste into the shell; then `provider \"entradb\" {{}}` is enough:");
     for (name, value) in emulator.environment() {
         println!("export {name}='{value}'");
     }
-    println!("\n# Or into the configuration, with ARM_CLIENT_SECRET from above:\n{}", emulator.provider_block());
+    println!(
+        "\n# Or into the configuration, with ARM_CLIENT_SECRET from above:\n{}",
+        emulator.provider_block()
+    );
     println!("# The same as JSON:\n{}", description(emulator));
 }
 

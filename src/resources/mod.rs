@@ -1,13 +1,20 @@
 //! What the provider manages: a file each, a line each.
 
 pub mod attributes;
+pub mod entra_admin;
 pub mod identity;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
+use crate::resources::entra_admin::EntraAdmin;
+use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![resource::<ManagedIdentity>()]
+    vec![
+        resource::<EntraAdmin>(),
+        resource::<FederatedCredential>(),
+        resource::<ManagedIdentity>(),
+    ]
 }

@@ -26,15 +26,7 @@ fn main() {
                 "--crate-type",
                 "cdylib",
             ])
-            .args([
-                "--target",
-                &target,
-                "-O",
-                "-C",
-                "panic=abort",
-                "-C",
-                "strip=symbols",
-            ])
+            .args(["--target", &target, "-O", "-C", "panic=abort", "-C", "strip=symbols"])
             .args([
                 "--check-cfg",
                 "cfg(major, values(\"13\",\"14\",\"15\",\"16\",\"17\",\"18\"))",

@@ -53,10 +53,7 @@ impl Answer {
 
     /// The error form of Azure Resource Manager.
     pub(crate) fn arm_error(status: u16, code: &str, message: impl Into<String>) -> Answer {
-        let answer = Answer::json(
-            status,
-            json!({"error": {"code": code, "message": message.into()}}),
-        );
+        let answer = Answer::json(status, json!({"error": {"code": code, "message": message.into()}}));
         answer.header("x-ms-failure-cause", "gateway".to_owned())
     }
 
@@ -82,9 +79,8 @@ impl Answer {
             now.minute(),
             now.second()
         );
-        let description = format!(
-            "AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"
-        );
+        let description =
+            format!("AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}");
         Answer::json(
             status,
             json!({"error": error, "error_description": description, "error_codes": [number], "timestamp": time,
@@ -95,10 +91,7 @@ impl Answer {
 
     /// The plain error form of the instance metadata service and of issuers.
     pub(crate) fn plain_error(status: u16, error: &str, description: &str) -> Answer {
-        Answer::json(
-            status,
-            json!({"error": error, "error_description": description}),
-        )
+        Answer::json(status, json!({"error": error, "error_description": description}))
     }
 
     /// An error in the form of the service that was asked.
@@ -106,12 +99,8 @@ impl Answer {
         match service {
             Service::ResourceManager => Answer::arm_error(status, code, message),
             Service::Graph => Answer::graph_error(status, code, message),
-            Service::Authority => {
-                Answer::token_error(status, "temporarily_unavailable", 90033, message)
-            }
-            Service::Issuer | Service::InstanceMetadata => {
-                Answer::plain_error(status, code, message)
-            }
+            Service::Authority => Answer::token_error(status, "temporarily_unavailable", 90033, message),
+            Service::Issuer | Service::InstanceMetadata => Answer::plain_error(status, code, message),
         }
     }
 
@@ -138,15 +127,11 @@ impl Answer {
         };
         let (kind, bytes) = match self.content {
             Content::Empty => (None, Vec::new()),
-            Content::Json(body) => (
-                Some("application/json; charset=utf-8"),
-                body.to_string().into_bytes(),
-            ),
+            Content::Json(body) => (Some("application/json; charset=utf-8"), body.to_string().into_bytes()),
             Content::Html(page) => (Some("text/html; charset=utf-8"), page.into_bytes()),
         };
         let mut response = Response::new(Body::from(bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let own = [
             ("cache-control", "no-cache".to_owned()),
             ("x-ms-request-id", Uuid::new_v4().to_string()),
@@ -155,9 +140,7 @@ impl Answer {
         let kind = kind.map(|kind| ("content-type", kind.to_owned()));
         for (name, value) in own.into_iter().chain(kind).chain(self.headers) {
             if let Ok(value) = HeaderValue::from_str(&value) {
-                response
-                    .headers_mut()
-                    .insert(HeaderName::from_static(name), value);
+                response.headers_mut().insert(HeaderName::from_static(name), value);
             }
         }
         response
@@ -166,7 +149,5 @@ impl Answer {
 
 /// The present moment as Azure writes it.
 pub(crate) fn timestamp() -> String {
-    OffsetDateTime::now_utc()
-        .format(&Rfc3339)
-        .unwrap_or_default()
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }

@@ -31,12 +31,8 @@ pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
     let get = ask.method == "GET";
     match parts.as_slice() {
         [tenant, "oauth2", "v2.0", "token"] => token(world, ask, tenant),
-        [tenant, "v2.0", ".well-known", "openid-configuration"] if get => {
-            configuration(world, tenant)
-        }
-        [_, "discovery", "v2.0", "keys"] if get => {
-            Answer::json(200, json!({"keys": [world.entra_key.public()]}))
-        }
+        [tenant, "v2.0", ".well-known", "openid-configuration"] if get => configuration(world, tenant),
+        [_, "discovery", "v2.0", "keys"] if get => Answer::json(200, json!({"keys": [world.entra_key.public()]})),
         ["common", "discovery", "instance"] if get => discovery(world),
         _ => Answer::token_error(
             404,
@@ -87,9 +83,7 @@ fn token(world: &World, ask: &Ask, tenant: &str) -> Answer {
         );
     }
     if !tenant.eq_ignore_ascii_case(world.tenant()) {
-        let text = format!(
-            "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID."
-        );
+        let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return Answer::token_error(400, "invalid_request", 90002, &text);
     }
     if !ask
@@ -99,9 +93,7 @@ fn token(world: &World, ask: &Ask, tenant: &str) -> Answer {
         let text = "The request body must be of content type 'application/x-www-form-urlencoded'.";
         return Answer::token_error(400, "invalid_request", 900_144, text);
     }
-    let form: HashMap<String, String> = url::form_urlencoded::parse(&ask.body)
-        .into_owned()
-        .collect();
+    let form: HashMap<String, String> = url::form_urlencoded::parse(&ask.body).into_owned().collect();
     if let Some(unknown) = form.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         let text = format!("The request body contains an unknown parameter: '{unknown}'.");
         return Answer::token_error(400, "invalid_request", 90014, &text);
@@ -125,19 +117,13 @@ fn grant(world: &World, form: &HashMap<String, String>) -> Result<Answer, Answer
     let kind = field(form, "grant_type")?;
     if kind != "client_credentials" {
         let text = format!("The app requested an unsupported grant type '{kind}'.");
-        return Err(Answer::token_error(
-            400,
-            "unsupported_grant_type",
-            70003,
-            &text,
-        ));
+        return Err(Answer::token_error(400, "unsupported_grant_type", 70003, &text));
     }
     let client = field(form, "client_id")?;
     let scope = field(form, "scope")?;
     let Some(resource) = scope.strip_suffix("/.default") else {
-        let text = format!(
-            "The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid."
-        );
+        let text =
+            format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.");
         return Err(Answer::token_error(400, "invalid_scope", 1_002_012, &text));
     };
     let principal = hold(&world.state).directory.by_app_id(client).cloned().ok_or_else(|| {
@@ -164,11 +150,7 @@ fn grant(world: &World, form: &HashMap<String, String>) -> Result<Answer, Answer
     ))
 }
 
-fn prove(
-    world: &World,
-    form: &HashMap<String, String>,
-    principal: &Principal,
-) -> Result<(), Answer> {
+fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal) -> Result<(), Answer> {
     if let Some(secret) = form.get("client_secret") {
         if principal.kind == PrincipalKind::Application && principal.secrets.contains(secret) {
             return Ok(());
@@ -188,14 +170,8 @@ fn prove(
         let text = "The value of the parameter 'client_assertion_type' is not supported.";
         return Err(Answer::token_error(400, "invalid_request", 90014, text));
     }
-    let token = Token::parse(field(form, "client_assertion")?).ok_or_else(|| {
-        Answer::token_error(
-            401,
-            "invalid_client",
-            50027,
-            "JWT token is invalid or malformed.",
-        )
-    })?;
+    let token = Token::parse(field(form, "client_assertion")?)
+        .ok_or_else(|| Answer::token_error(401, "invalid_client", 50027, "JWT token is invalid or malformed."))?;
     if token.time("exp") <= now() || token.time("nbf") > now() + 300 {
         let text = "Client assertion is not within its valid time range. Current time and expiry of the assertion do not agree.";
         return Err(Answer::token_error(401, "invalid_client", 700_024, text));
@@ -228,15 +204,9 @@ fn certificate(world: &World, principal: &Principal, token: &Token) -> Result<()
     if !token.claim("sub").eq_ignore_ascii_case(token.claim("iss")) {
         return refused("Client assertion's 'sub' and 'iss' must both be the application.");
     }
-    let endpoint = format!(
-        "{}/{}/oauth2/v2.0/token",
-        world.endpoints.authority,
-        world.tenant()
-    );
+    let endpoint = format!("{}/{}/oauth2/v2.0/token", world.endpoints.authority, world.tenant());
     if !token.claim("aud").eq_ignore_ascii_case(&endpoint) {
-        let text = format!(
-            "Client assertion audience claim does not match Realm issuer. Expected '{endpoint}'."
-        );
+        let text = format!("Client assertion audience claim does not match Realm issuer. Expected '{endpoint}'.");
         return Err(Answer::token_error(401, "invalid_client", 700_023, &text));
     }
     if token.time("exp") - now() > 86_400 || token.claim("jti").is_empty() {
@@ -246,8 +216,7 @@ fn certificate(world: &World, principal: &Principal, token: &Token) -> Result<()
 }
 
 fn federation(world: &World, principal: &Principal, token: &Token) -> Result<(), Answer> {
-    let refused =
-        |number: u32, text: &str| Err(Answer::token_error(401, "invalid_client", number, text));
+    let refused = |number: u32, text: &str| Err(Answer::token_error(401, "invalid_client", number, text));
     let (issuer, subject) = (token.claim("iss"), token.claim("sub"));
     let mut state = hold(&world.state);
     let Some(current) = state.directory.get_mut(&principal.object_id) else {
@@ -256,11 +225,7 @@ fn federation(world: &World, principal: &Principal, token: &Token) -> Result<(),
             "No matching federated identity record found for presented assertion.",
         );
     };
-    if current
-        .federations
-        .iter()
-        .any(|federation| federation.invisible > 0)
-    {
+    if current.federations.iter().any(|federation| federation.invisible > 0) {
         for federation in &mut current.federations {
             federation.invisible = federation.invisible.saturating_sub(1);
         }
@@ -285,20 +250,13 @@ fn federation(world: &World, principal: &Principal, token: &Token) -> Result<(),
     if with_issuer.is_empty() {
         return refused(
             700_211,
-            &format!(
-                "No matching federated identity record found for presented assertion issuer '{issuer}'."
-            ),
+            &format!("No matching federated identity record found for presented assertion issuer '{issuer}'."),
         );
     }
-    let Some(record) = with_issuer
-        .into_iter()
-        .find(|record| record.subject == subject)
-    else {
+    let Some(record) = with_issuer.into_iter().find(|record| record.subject == subject) else {
         return refused(
             700_213,
-            &format!(
-                "No matching federated identity record found for presented assertion subject '{subject}'."
-            ),
+            &format!("No matching federated identity record found for presented assertion subject '{subject}'."),
         );
     };
     if !audiences(token).any(|audience| audience == record.audience) {
@@ -310,10 +268,7 @@ fn federation(world: &World, principal: &Principal, token: &Token) -> Result<(),
             ),
         );
     }
-    if token.header["alg"] != "RS256"
-        || !state.issuers.contains(issuer)
-        || !world.issuer_key.signed(token)
-    {
+    if token.header["alg"] != "RS256" || !state.issuers.contains(issuer) || !world.issuer_key.signed(token) {
         return refused(50013, "Assertion failed signature validation.");
     }
     Ok(())
@@ -322,11 +277,8 @@ fn federation(world: &World, principal: &Principal, token: &Token) -> Result<(),
 /// Kubernetes writes its audience as a list, GitHub as a text.
 fn audiences(token: &Token) -> impl Iterator<Item = &str> {
     let audience = &token.claims["aud"];
-    audience.as_str().into_iter().chain(
-        audience
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|one| one.as_str()),
-    )
+    audience
+        .as_str()
+        .into_iter()
+        .chain(audience.as_array().into_iter().flatten().filter_map(|one| one.as_str()))
 }

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -77,10 +77,9 @@ pub(crate) struct ClientCertificate {
 
 impl ClientCertificate {
     pub(crate) fn generate(name: &str) -> Result<ClientCertificate> {
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)
-            .context("no key for the application")?;
-        let mut params =
-            CertificateParams::new(Vec::new()).context("no certificate for the application")?;
+        let key =
+            KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).context("no key for the application")?;
+        let mut params = CertificateParams::new(Vec::new()).context("no certificate for the application")?;
         params.distinguished_name = named(name);
         let certificate = params
             .self_signed(&key)
@@ -96,13 +95,7 @@ impl ClientCertificate {
 /// Writes a PKCS#12 file of a PEM file with OpenSSL's tool; `false` when that tool is missing.
 pub(crate) fn write_pfx(pem: &Path, pfx: &Path, password: &str) -> bool {
     let outcome = Command::new("openssl")
-        .args([
-            "pkcs12",
-            "-export",
-            "-passout",
-            &format!("pass:{password}"),
-            "-in",
-        ])
+        .args(["pkcs12", "-export", "-passout", &format!("pass:{password}"), "-in"])
         .arg(pem)
         .arg("-out")
         .arg(pfx)

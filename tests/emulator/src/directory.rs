@@ -84,10 +84,7 @@ pub(crate) struct Principal {
 
 impl Principal {
     pub(crate) fn new(kind: PrincipalKind, display_name: &str) -> Principal {
-        let app = matches!(
-            kind,
-            PrincipalKind::Application | PrincipalKind::ManagedIdentity
-        );
+        let app = matches!(kind, PrincipalKind::Application | PrincipalKind::ManagedIdentity);
         Principal {
             object_id: Uuid::new_v4().to_string(),
             kind,
@@ -121,8 +118,7 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn add(&mut self, principal: Principal) {
-        self.principals
-            .insert(principal.object_id.clone(), principal);
+        self.principals.insert(principal.object_id.clone(), principal);
     }
 
     pub(crate) fn remove(&mut self, object_id: &str) -> Option<Principal> {
@@ -161,8 +157,7 @@ impl Directory {
     /// Hides an object from each reader for that reader's next look-ups.
     pub(crate) fn hide(&mut self, object_id: &str, lookups: u32) {
         for reader in [Reader::Graph, Reader::ResourceManager] {
-            self.hidden
-                .insert((reader, object_id.to_ascii_lowercase()), lookups);
+            self.hidden.insert((reader, object_id.to_ascii_lowercase()), lookups);
         }
     }
 

@@ -173,9 +173,7 @@ impl Faults {
         let path = path.to_ascii_lowercase();
         let mut plans = hold(&self.plans);
         let rule = plans.rules.iter_mut().find(|rule| {
-            rule.left > 0
-                && rule.method.as_ref().is_none_or(|wanted| wanted == method)
-                && path.contains(&rule.path)
+            rule.left > 0 && rule.method.as_ref().is_none_or(|wanted| wanted == method) && path.contains(&rule.path)
         })?;
         rule.left -= 1;
         Some(rule.failure.clone())

@@ -34,36 +34,22 @@ fn respond(world: &World, ask: &Ask) -> Outcome {
     let graph = Graph { world, ask, caller };
     match parts.as_slice() {
         ["v1.0", "me"] => graph.me(),
-        ["v1.0", "servicePrincipals"] => {
-            graph.filtered(is_service_principal, &["appId", "displayName"])
-        }
-        ["v1.0", "servicePrincipals", id] => {
-            graph.one(|one| is_service_principal(one) && one.object_id == *id, id)
-        }
+        ["v1.0", "servicePrincipals"] => graph.filtered(is_service_principal, &["appId", "displayName"]),
+        ["v1.0", "servicePrincipals", id] => graph.one(|one| is_service_principal(one) && one.object_id == *id, id),
         ["v1.0", "users", name] => graph.one(
             |one| {
                 let upn = one.user_principal_name.as_deref();
                 one.kind == PrincipalKind::User
-                    && (one.object_id == *name
-                        || upn.is_some_and(|upn| upn.eq_ignore_ascii_case(name)))
+                    && (one.object_id == *name || upn.is_some_and(|upn| upn.eq_ignore_ascii_case(name)))
             },
             name,
         ),
-        ["v1.0", "groups"] => {
-            graph.filtered(|one| one.kind == PrincipalKind::Group, &["displayName"])
-        }
-        ["v1.0", "groups", id] => graph.one(
-            |one| one.kind == PrincipalKind::Group && one.object_id == *id,
-            id,
-        ),
+        ["v1.0", "groups"] => graph.filtered(|one| one.kind == PrincipalKind::Group, &["displayName"]),
+        ["v1.0", "groups", id] => graph.one(|one| one.kind == PrincipalKind::Group && one.object_id == *id, id),
         ["v1.0", "directoryObjects", id] => graph.one(|one| one.object_id == *id, id),
         ["v1.0", call] => match keyed(call) {
             Some(("servicePrincipals", "appId", app)) => graph.one(
-                |one| {
-                    one.app_id
-                        .as_deref()
-                        .is_some_and(|id| id.eq_ignore_ascii_case(app))
-                },
+                |one| one.app_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(app)),
                 app,
             ),
             _ => bad(&format!("Resource not found for the segment '{call}'.")),
@@ -77,10 +63,7 @@ fn bad(message: &str) -> Outcome {
 }
 
 fn is_service_principal(one: &Principal) -> bool {
-    matches!(
-        one.kind,
-        PrincipalKind::Application | PrincipalKind::ManagedIdentity
-    )
+    matches!(one.kind, PrincipalKind::Application | PrincipalKind::ManagedIdentity)
 }
 
 /// `servicePrincipals(appId='…')`.
@@ -158,17 +141,12 @@ impl Graph<'_> {
             .all()
             .filter(|one| wanted(one))
             .filter(|one| match field {
-                "appId" => one
-                    .app_id
-                    .as_deref()
-                    .is_some_and(|id| id.eq_ignore_ascii_case(&value)),
+                "appId" => one.app_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&value)),
                 _ => one.display_name.eq_ignore_ascii_case(&value),
             })
             .map(|one| one.object_id.clone())
             .collect();
-        if !self.caller.reads_directory
-            && (found.is_empty() || found.iter().any(|id| *id != self.caller.object_id))
-        {
+        if !self.caller.reads_directory && (found.is_empty() || found.iter().any(|id| *id != self.caller.object_id)) {
             return Err(Graph::denied());
         }
         let seen: Vec<Value> = found
@@ -176,14 +154,8 @@ impl Graph<'_> {
             .filter_map(|object_id| state.directory.look_up(Reader::Graph, object_id))
             .map(|one| self.selected(&one))
             .collect();
-        let context = format!(
-            "{}/v1.0/$metadata#{}",
-            self.world.endpoints.graph, self.ask.segments[1]
-        );
-        Ok(Answer::json(
-            200,
-            json!({"@odata.context": context, "value": seen}),
-        ))
+        let context = format!("{}/v1.0/$metadata#{}", self.world.endpoints.graph, self.ask.segments[1]);
+        Ok(Answer::json(200, json!({"@odata.context": context, "value": seen})))
     }
 
     fn shown(&self, principal: &Principal) -> Outcome {
@@ -243,10 +215,7 @@ fn authenticate(world: &World, ask: &Ask) -> Result<Principal, Answer> {
     let Some(text) = ask.header("authorization").strip_prefix("Bearer ") else {
         return Err(refused("Access token is empty."));
     };
-    let token = tokens::check(world, text, |audience| {
-        tokens::is_graph_audience(world, audience)
-    })
-    .map_err(|doubt| {
+    let token = tokens::check(world, text, |audience| tokens::is_graph_audience(world, audience)).map_err(|doubt| {
         refused(match doubt {
             Doubt::Audience(_) => "Access token validation failure. Invalid audience.",
             Doubt::Expired(_) => "Lifetime validation failed, the token is expired.",
@@ -254,12 +223,8 @@ fn authenticate(world: &World, ask: &Ask) -> Result<Principal, Answer> {
             Doubt::Signature | Doubt::Tenant => "Access token validation failure.",
         })
     })?;
-    let caller = hold(&world.state)
-        .directory
-        .get(token.claim("oid"))
-        .cloned();
-    caller
-        .ok_or_else(|| refused("The identity of the calling application could not be established."))
+    let caller = hold(&world.state).directory.get(token.claim("oid")).cloned();
+    caller.ok_or_else(|| refused("The identity of the calling application could not be established."))
 }
 
 #[cfg(test)]

@@ -65,20 +65,13 @@ impl Ask {
 pub(crate) async fn bind(port: u16) -> Result<(TcpListener, u16)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .context(format!(
-            "port {port} of the loopback interface cannot be used"
-        ))?;
+        .context(format!("port {port} of the loopback interface cannot be used"))?;
     let address: SocketAddr = listener.local_addr().context("a listener has no address")?;
     Ok((listener, address.port()))
 }
 
 /// Serves one front until the runtime stops. Without TLS when `tls` is `None`.
-pub(crate) async fn serve(
-    world: Arc<World>,
-    service: Service,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-) {
+pub(crate) async fn serve(world: Arc<World>, service: Service, listener: TcpListener, tls: Option<TlsAcceptor>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -157,23 +150,10 @@ async fn answer(
 
     let failure = world.faults.next(&ask.method, &ask.path);
     let outcome = match failure {
-        Some(Failure::Status {
-            status,
-            retry_after,
-        }) => Some(
-            Answer::failure(
-                service,
-                status,
-                default_code(status),
-                "injected by the emulator",
-            )
-            .retry_after(retry_after),
+        Some(Failure::Status { status, retry_after }) => Some(
+            Answer::failure(service, status, default_code(status), "injected by the emulator").retry_after(retry_after),
         ),
-        Some(Failure::Error {
-            status,
-            code,
-            message,
-        }) => Some(Answer::failure(service, status, &code, &message)),
+        Some(Failure::Error { status, code, message }) => Some(Answer::failure(service, status, &code, &message)),
         Some(Failure::Html(status)) => Some(Answer::html(status)),
         Some(Failure::DropConnection) => None,
         Some(Failure::DropAfterWrite) => {

@@ -11,31 +11,17 @@ use crate::keys::now;
 use crate::tokens;
 use crate::world::World;
 
-const PARAMETERS: [&str; 5] = [
-    "api-version",
-    "resource",
-    "client_id",
-    "object_id",
-    "msi_res_id",
-];
+const PARAMETERS: [&str; 5] = ["api-version", "resource", "client_id", "object_id", "msi_res_id"];
 
 pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
     if ask.path != "/metadata/identity/oauth2/token" {
-        return Answer::plain_error(
-            404,
-            "not_found",
-            &format!("The path '{}' is not known.", ask.path),
-        );
+        return Answer::plain_error(404, "not_found", &format!("The path '{}' is not known.", ask.path));
     }
     if ask.method != "GET" {
         return Answer::plain_error(405, "invalid_request", "only GET is known here");
     }
     if !ask.header("metadata").eq_ignore_ascii_case("true") {
-        return Answer::plain_error(
-            400,
-            "bad_request_102",
-            "Required metadata header not specified",
-        );
+        return Answer::plain_error(400, "bad_request_102", "Required metadata header not specified");
     }
     if !ask.header("x-forwarded-for").is_empty() {
         return Answer::plain_error(
@@ -63,11 +49,7 @@ pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
 
 fn identity(world: &World, ask: &Ask) -> Result<(Principal, String), Answer> {
     let bad = |code: &str, text: String| Err(Answer::plain_error(400, code, &text));
-    if let Some((unknown, _)) = ask
-        .query
-        .iter()
-        .find(|(name, _)| !PARAMETERS.contains(&name.as_str()))
-    {
+    if let Some((unknown, _)) = ask.query.iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
         return bad(
             "invalid_request",
             format!("The query parameter '{unknown}' is not known"),
@@ -78,17 +60,11 @@ fn identity(world: &World, ask: &Ask) -> Result<(Principal, String), Answer> {
         given => {
             return bad(
                 "invalid_request",
-                format!(
-                    "The api-version '{}' is not supported",
-                    given.unwrap_or_default()
-                ),
+                format!("The api-version '{}' is not supported", given.unwrap_or_default()),
             );
         }
     }
-    let Some(resource) = ask
-        .parameter("resource")
-        .filter(|resource| !resource.is_empty())
-    else {
+    let Some(resource) = ask.parameter("resource").filter(|resource| !resource.is_empty()) else {
         return bad(
             "invalid_request",
             "Required query variable 'resource' is missing".to_owned(),
@@ -112,8 +88,7 @@ fn identity(world: &World, ask: &Ask) -> Result<(Principal, String), Answer> {
         .as_ref()
         .and_then(|object_id| state.directory.get(object_id));
     let everyone = || assigned.iter().copied().chain(system);
-    let same =
-        |own: Option<&str>, given: &str| own.is_some_and(|own| own.eq_ignore_ascii_case(given));
+    let same = |own: Option<&str>, given: &str| own.is_some_and(|own| own.eq_ignore_ascii_case(given));
     let found = if let Some(id) = ask.parameter("client_id") {
         everyone().find(|principal| same(principal.app_id.as_deref(), id))
     } else if let Some(id) = ask.parameter("object_id") {

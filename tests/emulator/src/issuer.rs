@@ -24,28 +24,16 @@ pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
     }
     match parts.as_slice() {
         ["github", "token"] => github(world, ask),
-        [tenant, cluster, ".well-known", "openid-configuration"] => {
-            configuration(world, tenant, cluster)
-        }
-        [_, _, "openid", "v1", "jwks"] => {
-            Answer::json(200, json!({"keys": [world.issuer_key.public()]}))
-        }
-        _ => Answer::plain_error(
-            404,
-            "not_found",
-            &format!("the path '{}' is not known", ask.path),
-        ),
+        [tenant, cluster, ".well-known", "openid-configuration"] => configuration(world, tenant, cluster),
+        [_, _, "openid", "v1", "jwks"] => Answer::json(200, json!({"keys": [world.issuer_key.public()]})),
+        _ => Answer::plain_error(404, "not_found", &format!("the path '{}' is not known", ask.path)),
     }
 }
 
 fn configuration(world: &World, tenant: &str, cluster: &str) -> Answer {
     let issuer = format!("{}/{tenant}/{cluster}/", world.endpoints.issuer);
     if !hold(&world.state).issuers.contains(&issuer) {
-        return Answer::plain_error(
-            404,
-            "not_found",
-            &format!("no cluster has the issuer '{issuer}'"),
-        );
+        return Answer::plain_error(404, "not_found", &format!("no cluster has the issuer '{issuer}'"));
     }
     Answer::json(
         200,
@@ -61,26 +49,15 @@ fn configuration(world: &World, tenant: &str, cluster: &str) -> Answer {
 
 fn github(world: &World, ask: &Ask) -> Answer {
     if ask.header("authorization") != format!("Bearer {}", world.token_request_secret) {
-        return Answer::plain_error(
-            401,
-            "unauthorized",
-            "the request token is not the one of this workflow",
-        );
+        return Answer::plain_error(401, "unauthorized", "the request token is not the one of this workflow");
     }
-    let audience = ask
-        .parameter("audience")
-        .unwrap_or("https://github.com/example");
+    let audience = ask.parameter("audience").unwrap_or("https://github.com/example");
     let value = external_token(world, GITHUB, GITHUB_SUBJECT, json!(audience));
     Answer::json(200, json!({"count": value.len(), "value": value}))
 }
 
 /// A token of any issuer, which Entra will be able to verify from now on.
-pub(crate) fn external_token(
-    world: &World,
-    issuer: &str,
-    subject: &str,
-    audience: Value,
-) -> String {
+pub(crate) fn external_token(world: &World, issuer: &str, subject: &str, audience: Value) -> String {
     hold(&world.state).issuers.insert(issuer.to_owned());
     let from = now() - 5;
     world.issuer_key.sign(&json!({
@@ -90,12 +67,7 @@ pub(crate) fn external_token(
 }
 
 /// A service account's token as the kubelet projects it into a pod.
-pub(crate) fn service_account_token(
-    world: &World,
-    issuer: &str,
-    namespace: &str,
-    service_account: &str,
-) -> String {
+pub(crate) fn service_account_token(world: &World, issuer: &str, namespace: &str, service_account: &str) -> String {
     let from = now() - 5;
     world.issuer_key.sign(&json!({
         "aud": [EXCHANGE], "iss": issuer, "iat": from, "nbf": from, "exp": from + 3600,

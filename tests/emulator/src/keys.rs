@@ -18,27 +18,20 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn generate() -> Result<Key> {
-        let pair = KeyPair::generate(KeySize::Rsa2048)
-            .map_err(|_| Error::new("no RSA key could be made"))?;
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| Error::new("no RSA key could be made"))?;
         let der = pair
             .public_key()
             .as_der()
             .map_err(|_| Error::new("no RSA public key could be written"))?;
         let id =
-            base64url(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der.as_ref()).as_ref())
-                [..27]
-                .to_owned();
+            base64url(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der.as_ref()).as_ref())[..27].to_owned();
         Ok(Key { pair, id })
     }
 
     /// Signs the claims. The header carries `typ`, `alg`, `kid` and `x5t`, as Entra's does.
     pub(crate) fn sign(&self, claims: &Value) -> String {
         let header = json!({"typ": "JWT", "alg": "RS256", "x5t": self.id, "kid": self.id});
-        let signed = format!(
-            "{}.{}",
-            base64url(header.to_string()),
-            base64url(claims.to_string())
-        );
+        let signed = format!("{}.{}", base64url(header.to_string()), base64url(claims.to_string()));
         let mut mark = vec![0; self.pair.public_modulus_len()];
         self.pair
             .sign(
@@ -130,13 +123,7 @@ fn integers(der: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let (sequence, _) = element(der);
     let (modulus, rest) = element(sequence);
     let (exponent, _) = element(rest);
-    let unsigned = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .copied()
-            .skip_while(|byte| *byte == 0)
-            .collect()
-    };
+    let unsigned = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
     (unsigned(modulus), unsigned(exponent))
 }
 

@@ -147,10 +147,7 @@ impl Emulator {
     /// Host and port of the metadata document.
     #[must_use]
     pub fn metadata_host(&self) -> &str {
-        self.world
-            .endpoints
-            .resource_manager
-            .trim_start_matches("https://")
+        self.world.endpoints.resource_manager.trim_start_matches("https://")
     }
 
     /// The instance metadata service, `http://127.0.0.1:PORT`; the token path follows as in Azure.
@@ -182,20 +179,13 @@ impl Emulator {
     pub fn cluster_issuer(&self) -> String {
         let state = hold(&self.world.state);
         let cluster = state.clusters.get(&self.cluster_id.to_ascii_lowercase());
-        cluster
-            .and_then(|cluster| cluster.issuer.clone())
-            .unwrap_or_default()
+        cluster.and_then(|cluster| cluster.issuer.clone()).unwrap_or_default()
     }
 
     /// A token that the kubelet projects into a pod of this service account, for `api://AzureADTokenExchange`.
     #[must_use]
     pub fn service_account_token(&self, namespace: &str, service_account: &str) -> String {
-        issuer::service_account_token(
-            &self.world,
-            &self.cluster_issuer(),
-            namespace,
-            service_account,
-        )
+        issuer::service_account_token(&self.world, &self.cluster_issuer(), namespace, service_account)
     }
 
     /// The first PostgreSQL server.
@@ -224,10 +214,7 @@ impl Emulator {
 
     fn first_server(&self) -> Arc<postgres::server::Server> {
         let state = hold(&self.world.state);
-        let server = state
-            .servers
-            .get(&self.server.id.to_ascii_lowercase())
-            .cloned();
+        let server = state.servers.get(&self.server.id.to_ascii_lowercase()).cloned();
         server.expect("servers are never removed")
     }
 
@@ -304,11 +291,7 @@ impl Emulator {
             ("metadata_host", self.metadata_host()),
             ("ca_file", &self.ca_file.display().to_string()),
         ];
-        let width = arguments
-            .iter()
-            .map(|(name, _)| name.len())
-            .max()
-            .unwrap_or_default();
+        let width = arguments.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
         let lines: String = arguments
             .iter()
             .map(|(name, value)| format!("  {name:width$} = \"{value}\"\n"))

@@ -37,11 +37,7 @@ impl Emulator {
     ///
     /// # Errors
     /// When its files cannot be written or a database cannot be told.
-    pub async fn add_application(
-        &self,
-        display_name: &str,
-        access: Access,
-    ) -> Result<AppCredential> {
+    pub async fn add_application(&self, display_name: &str, access: Access) -> Result<AppCredential> {
         let folder = self.ca_file().parent().unwrap_or(Path::new("/tmp"));
         let (credential, principal) = {
             let mut state = hold(&self.world.state);
@@ -178,9 +174,7 @@ impl Emulator {
 
     /// Attaches a managed identity (object ID) to the machine behind the instance metadata service.
     pub fn attach_to_machine(&self, object_id: &str) {
-        hold(&self.world.state)
-            .machine_identities
-            .push(object_id.to_owned());
+        hold(&self.world.state).machine_identities.push(object_id.to_owned());
     }
 
     /// Detaches a managed identity from the machine.
@@ -206,9 +200,7 @@ impl Emulator {
         let issuer = setup::new_issuer(&self.world.options, &self.world.endpoints);
         let mut state = hold(&self.world.state);
         state.issuers.insert(issuer.clone());
-        let cluster = state
-            .clusters
-            .get_mut(&self.cluster_id().to_ascii_lowercase());
+        let cluster = state.clusters.get_mut(&self.cluster_id().to_ascii_lowercase());
         cluster.expect("the cluster is never removed").issuer = Some(issuer.clone());
         issuer
     }
@@ -219,8 +211,7 @@ impl Emulator {
     /// When the object does not exist or the server refuses the role.
     pub async fn add_administrator(&self, object_id: &str, name: &str) -> Result<()> {
         let principal = hold(&self.world.state).directory.get(object_id).cloned();
-        let principal =
-            principal.ok_or_else(|| Error::new(format!("there is no object {object_id}")))?;
+        let principal = principal.ok_or_else(|| Error::new(format!("there is no object {object_id}")))?;
         let server = self.first_server();
         server
             .put_administrator(name, object_id, principal.kind.label())
@@ -231,9 +222,7 @@ impl Emulator {
             PrincipalKind::Application | PrincipalKind::ManagedIdentity => "ServicePrincipal",
         };
         let mut record = hold(&server.record);
-        record
-            .administrators
-            .retain(|one| one.object_id != object_id);
+        record.administrators.retain(|one| one.object_id != object_id);
         record.administrators.push(Administrator {
             object_id: object_id.to_owned(),
             name: name.to_owned(),

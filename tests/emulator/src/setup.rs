@@ -56,9 +56,7 @@ pub(crate) async fn start(options: Options) -> Result<Emulator> {
         .context("no temporary folder")?;
     let assembling = runtime.spawn(assemble(options, folder.path().to_owned()));
     let threads = Threads(Some(runtime));
-    let parts = assembling
-        .await
-        .context("the emulator's start was cut short")??;
+    let parts = assembling.await.context("the emulator's start was cut short")??;
     Ok(finish(parts, threads, folder))
 }
 
@@ -103,8 +101,7 @@ struct Front {
 
 async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts> {
     let authority = Authority::generate()?;
-    fs::write(folder.join("ca.pem"), authority.pem())
-        .context("the root certificate cannot be written")?;
+    fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
 
     let ports = options.ports;
     let wanted = [
@@ -122,11 +119,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
             index,
             format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" }),
         );
-        fronts.push(Front {
-            service,
-            listener,
-            tls,
-        });
+        fronts.push(Front { service, listener, tls });
     }
     let address = |index: usize| addresses[&index].clone();
     let endpoints = Endpoints {
@@ -152,9 +145,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
         principals,
     };
     let server = Arc::new(Server::start(&options, plan).await?);
-    state
-        .servers
-        .insert(server.id.to_ascii_lowercase(), server.clone());
+    state.servers.insert(server.id.to_ascii_lowercase(), server.clone());
 
     let world = Arc::new(World {
         options,
@@ -167,8 +158,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
         faults: Faults::default(),
     });
     world.faults.attach(&world);
-    let tls =
-        TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
+    let tls = TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
     for front in fronts {
         tokio::spawn(http::serve(
             world.clone(),
@@ -193,12 +183,7 @@ fn runner(state: &mut State, folder: &Path) -> Result<AppCredential> {
 }
 
 /// Makes an application with a secret and a certificate.
-pub(crate) fn application(
-    state: &mut State,
-    folder: &Path,
-    name: &str,
-    access: Access,
-) -> Result<AppCredential> {
+pub(crate) fn application(state: &mut State, folder: &Path, name: &str, access: Access) -> Result<AppCredential> {
     let mut principal = Principal::new(PrincipalKind::Application, name);
     let secret = format!(
         "{}~{}",
@@ -206,8 +191,7 @@ pub(crate) fn application(
         Uuid::new_v4().simple()
     );
     let certificate = ClientCertificate::generate(name)?;
-    let digest =
-        |algorithm| base64url(aws_lc_rs::digest::digest(algorithm, &certificate.der).as_ref());
+    let digest = |algorithm| base64url(aws_lc_rs::digest::digest(algorithm, &certificate.der).as_ref());
     principal.secrets.push(secret.clone());
     principal.certificates.push(RegisteredCertificate {
         sha1: digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY),
@@ -219,8 +203,7 @@ pub(crate) fn application(
     let pem = folder.join(format!("{client_id}.pem"));
     let pfx = folder.join(format!("{client_id}.pfx"));
     fs::write(&pem, &certificate.pem).context("the application's certificate cannot be written")?;
-    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600))
-        .context("permissions cannot be set")?;
+    fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).context("permissions cannot be set")?;
     let credential = AppCredential {
         client_id,
         client_secret: secret,
@@ -275,10 +258,5 @@ fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Str
 
 /// An issuer of the form `https://host/{tenant}/{guid}/`.
 pub(crate) fn new_issuer(options: &Options, endpoints: &Endpoints) -> String {
-    format!(
-        "{}/{}/{}/",
-        endpoints.issuer,
-        options.tenant_id,
-        Uuid::new_v4()
-    )
+    format!("{}/{}/{}/", endpoints.issuer, options.tenant_id, Uuid::new_v4())
 }

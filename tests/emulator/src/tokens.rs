@@ -13,15 +13,9 @@ use crate::world::World;
 pub(crate) const DATABASE_RESOURCE: &str = "https://ossrdbms-aad.database.windows.net";
 
 /// Audiences that Azure Resource Manager takes, beside its own address.
-const MANAGEMENT: [&str; 2] = [
-    "https://management.azure.com",
-    "https://management.core.windows.net",
-];
+const MANAGEMENT: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
 
-const GRAPH: [&str; 2] = [
-    "https://graph.microsoft.com",
-    "00000003-0000-0000-c000-000000000000",
-];
+const GRAPH: [&str; 2] = ["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"];
 
 /// Resources that any tenant knows.
 const OTHERS: [&str; 3] = [
@@ -74,9 +68,7 @@ pub(crate) fn issue(world: &World, principal: &Principal, audience: &str, lifeti
         "rh": format!("1.{}.", noise(48)), "uti": noise(22), "ver": "1.0",
         "xms_ftd": noise(60), "xms_idrel": "7 28", "xms_tcdt": 1_600_000_000, "xms_rd": noise(80),
     });
-    let fields = claims
-        .as_object_mut()
-        .expect("the literal above is an object");
+    let fields = claims.as_object_mut().expect("the literal above is an object");
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     match principal.kind {
         PrincipalKind::User => {
@@ -131,11 +123,7 @@ pub(crate) enum Doubt {
 }
 
 /// Takes a token apart and believes it when Entra signed it for this tenant and this audience, and it is in its time.
-pub(crate) fn check(
-    world: &World,
-    text: &str,
-    is_audience: impl Fn(&str) -> bool,
-) -> Result<Token, Doubt> {
+pub(crate) fn check(world: &World, text: &str, is_audience: impl Fn(&str) -> bool) -> Result<Token, Doubt> {
     let token = Token::parse(text).ok_or(Doubt::Malformed)?;
     if !world.entra_key.signed(&token) {
         return Err(Doubt::Signature);

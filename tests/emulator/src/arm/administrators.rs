@@ -55,16 +55,9 @@ pub(crate) fn one(call: &Call<'_>) -> Outcome {
     match call.ask.method.as_str() {
         "GET" => {
             let record = hold(&server.record);
-            let found = record
-                .administrators
-                .iter()
-                .find(|one| one.object_id == object_id);
-            let missing =
-                || resource_not_found(KIND, &format!("{}/{object_id}", server.name), call.part(3));
-            Ok(Answer::json(
-                200,
-                json_of(&server, found.ok_or_else(missing)?),
-            ))
+            let found = record.administrators.iter().find(|one| one.object_id == object_id);
+            let missing = || resource_not_found(KIND, &format!("{}/{object_id}", server.name), call.part(3));
+            Ok(Answer::json(200, json_of(&server, found.ok_or_else(missing)?)))
         }
         "PUT" => put(call, &server, &object_id),
         "DELETE" => delete(call, &server, &object_id),
@@ -81,25 +74,14 @@ fn put(call: &Call<'_>, server: &Arc<Server>, object_id: &str) -> Outcome {
     }
     let value = body::parse(call.ask)?;
     let fields = Fields::of(&value, "", &["properties"])?;
-    let properties = fields.object(
-        "properties",
-        &["principalType", "principalName", "tenantId"],
-    )?;
-    let Some(kind) = properties.choice(
-        "principalType",
-        &["User", "Group", "ServicePrincipal", "Unknown"],
-    )?
-    else {
-        return bad(
-            "The required property 'properties.principalType' is missing or empty.".to_owned(),
-        );
+    let properties = fields.object("properties", &["principalType", "principalName", "tenantId"])?;
+    let Some(kind) = properties.choice("principalType", &["User", "Group", "ServicePrincipal", "Unknown"])? else {
+        return bad("The required property 'properties.principalType' is missing or empty.".to_owned());
     };
     let name = properties.text("principalName")?.to_owned();
     let tenant = properties.text("tenantId")?.to_owned();
     if !tenant.eq_ignore_ascii_case(call.world.tenant()) {
-        return bad(format!(
-            "The tenant '{tenant}' is not the tenant of the server."
-        ));
+        return bad(format!("The tenant '{tenant}' is not the tenant of the server."));
     }
     if !hold(&server.record).entra {
         let message = "Azure AD authentication is not enabled on the server; enable it before administrators are set.";
@@ -117,7 +99,8 @@ fn put(call: &Call<'_>, server: &Arc<Server>, object_id: &str) -> Outcome {
             .any(|one| one.object_id == object_id && one.name != name)
     };
     if renamed {
-        let message = "The emulator does not know what Azure does when an administrator is put again under another name.";
+        let message =
+            "The emulator does not know what Azure does when an administrator is put again under another name.";
         return Err(Answer::arm_error(400, "InvalidParameterValue", message));
     }
     let administrator = Administrator {
@@ -166,11 +149,7 @@ async fn create(world: &World, server: &Server, mut administrator: Administrator
         return Err(("AadAuthPrincipalCreationFailed".to_owned(), text));
     }
     let outcome = server
-        .put_administrator(
-            &administrator.name,
-            &administrator.object_id,
-            principal.kind.label(),
-        )
+        .put_administrator(&administrator.name, &administrator.object_id, principal.kind.label())
         .await;
     outcome.map_err(|error| {
         let cause = std::error::Error::source(&error)

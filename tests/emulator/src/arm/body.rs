@@ -79,18 +79,11 @@ impl<'a> Fields<'a> {
     }
 
     /// A text out of a closed list.
-    pub(crate) fn choice(
-        &self,
-        name: &str,
-        values: &[&'static str],
-    ) -> Result<Option<&'static str>, Answer> {
+    pub(crate) fn choice(&self, name: &str, values: &[&'static str]) -> Result<Option<&'static str>, Answer> {
         let Some(given) = self.optional_text(name)? else {
             return Ok(None);
         };
-        match values
-            .iter()
-            .find(|value| value.eq_ignore_ascii_case(given))
-        {
+        match values.iter().find(|value| value.eq_ignore_ascii_case(given)) {
             Some(value) => Ok(Some(value)),
             None => Err(Answer::arm_error(
                 400,
@@ -107,9 +100,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn tags(&self) -> Result<Option<Value>, Answer> {
         match self.map.get("tags") {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(tags)) if tags.values().all(Value::is_string) => {
-                Ok(Some(Value::Object(tags.clone())))
-            }
+            Some(Value::Object(tags)) if tags.values().all(Value::is_string) => Ok(Some(Value::Object(tags.clone()))),
             Some(_) => Err(invalid(
                 "The request content was invalid: 'tags' must map names to strings.",
             )),

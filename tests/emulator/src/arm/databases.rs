@@ -47,10 +47,7 @@ pub(crate) async fn list(call: &Call<'_>) -> Outcome {
     }
     let server = servers::find(call)?;
     let all = read(&server).await.map_err(|error| internal(&error))?;
-    let value: Vec<Value> = all
-        .iter()
-        .map(|database| json_of(&server, database))
-        .collect();
+    let value: Vec<Value> = all.iter().map(|database| json_of(&server, database)).collect();
     Ok(Answer::json(200, json!({"value": value})))
 }
 
@@ -64,9 +61,7 @@ pub(crate) async fn one(call: &Call<'_>) -> Outcome {
         "GET" => match found {
             Some(database) => Ok(Answer::json(200, json_of(&server, database))),
             None => {
-                let message = format!(
-                    "The requested resource of type '{KIND}' with name '{name}' was not found."
-                );
+                let message = format!("The requested resource of type '{KIND}' with name '{name}' was not found.");
                 Err(Answer::arm_error(404, "ResourceNotFound", message))
             }
         },

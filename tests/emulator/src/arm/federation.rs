@@ -42,10 +42,7 @@ fn credentials<'a>(state: &'a mut State, object_id: &str) -> Option<&'a mut Vec<
 }
 
 pub(crate) fn list(call: &Call<'_>) -> Outcome {
-    call.versions(
-        "userAssignedIdentities/federatedIdentityCredentials",
-        &VERSIONS,
-    )?;
+    call.versions("userAssignedIdentities/federatedIdentityCredentials", &VERSIONS)?;
     if !call.is("GET") {
         return call.no_such_verb(KIND);
     }
@@ -56,18 +53,12 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
         .get(&object_id)
         .map(|principal| principal.federations.as_slice())
         .unwrap_or_default();
-    let value: Vec<Value> = all
-        .iter()
-        .map(|federation| credential_json(&id, federation))
-        .collect();
+    let value: Vec<Value> = all.iter().map(|federation| credential_json(&id, federation)).collect();
     Ok(Answer::json(200, json!({"value": value})))
 }
 
 pub(crate) async fn one(call: &Call<'_>) -> Outcome {
-    call.versions(
-        "userAssignedIdentities/federatedIdentityCredentials",
-        &VERSIONS,
-    )?;
+    call.versions("userAssignedIdentities/federatedIdentityCredentials", &VERSIONS)?;
     match call.ask.method.as_str() {
         "GET" => get(call),
         "PUT" => {
@@ -98,9 +89,7 @@ fn get(call: &Call<'_>) -> Outcome {
         None => Err(Answer::arm_error(
             404,
             "NotFound",
-            format!(
-                "The federated identity credential '{name}' of the managed identity '{id}' could not be found."
-            ),
+            format!("The federated identity credential '{name}' of the managed identity '{id}' could not be found."),
         )),
     }
 }
@@ -139,9 +128,7 @@ impl<'a> Writing<'a> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        hold(&self.call.world.state)
-            .federation_writes
-            .remove(&self.key);
+        hold(&self.call.world.state).federation_writes.remove(&self.key);
     }
 }
 
@@ -158,16 +145,12 @@ fn read(call: &Call<'_>) -> Result<Federation, Answer> {
             .chars()
             .all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_');
     if !valid {
-        return Err(bad(format!(
-            "Federated Identity Credential name '{name}' is invalid."
-        )));
+        return Err(bad(format!("Federated Identity Credential name '{name}' is invalid.")));
     }
     let value = body::parse(call.ask)?;
     let fields = Fields::of(&value, "", &["properties", "name", "id", "type"])?;
     if !fields.value("properties").is_some_and(Value::is_object) {
-        return Err(bad(
-            "Federated Identity Credential from HTTP body has empty properties",
-        ));
+        return Err(bad("Federated Identity Credential from HTTP body has empty properties"));
     }
     let properties = fields.object("properties", &["issuer", "subject", "audiences"])?;
     let audiences = properties
@@ -176,16 +159,12 @@ fn read(call: &Call<'_>) -> Result<Federation, Answer> {
         .cloned()
         .unwrap_or_default();
     let [Value::String(audience)] = audiences.as_slice() else {
-        return Err(bad(
-            "Federated identity credentials must have exactly one audience.",
-        ));
+        return Err(bad("Federated identity credentials must have exactly one audience."));
     };
     let issuer = properties.text("issuer")?;
     let subject = properties.text("subject")?;
     if !issuer.starts_with("https://") || url::Url::parse(issuer).is_err() {
-        return Err(bad(format!(
-            "The issuer '{issuer}' is not an absolute https address."
-        )));
+        return Err(bad(format!("The issuer '{issuer}' is not an absolute https address.")));
     }
     for (what, text) in [
         ("issuer", issuer),
@@ -193,9 +172,7 @@ fn read(call: &Call<'_>) -> Result<Federation, Answer> {
         ("audience", audience.as_str()),
     ] {
         if text.len() > LONGEST {
-            return Err(bad(format!(
-                "The {what} is longer than {LONGEST} characters."
-            )));
+            return Err(bad(format!("The {what} is longer than {LONGEST} characters.")));
         }
     }
     Ok(Federation {
@@ -214,11 +191,10 @@ fn put(call: &Call<'_>, federation: Federation) -> Outcome {
         return Err(parent_not_found(&id, KIND));
     };
     let same_name = |other: &Federation| other.name.eq_ignore_ascii_case(&federation.name);
-    if all.iter().any(|other| {
-        !same_name(other)
-            && other.issuer == federation.issuer
-            && other.subject == federation.subject
-    }) {
+    if all
+        .iter()
+        .any(|other| !same_name(other) && other.issuer == federation.issuer && other.subject == federation.subject)
+    {
         return Err(bad(
             "Issuer and subject combination already exists for this Managed Identity.",
         ));

@@ -70,9 +70,7 @@ pub(crate) fn one(call: &Call<'_>) -> Outcome {
             Ok(Answer::json(200, group.unwrap_or_default()))
         }
         "HEAD" => {
-            let exists = hold(&call.world.state)
-                .groups
-                .contains_key(&name.to_ascii_lowercase());
+            let exists = hold(&call.world.state).groups.contains_key(&name.to_ascii_lowercase());
             Ok(Answer::empty(if exists { 204 } else { 404 }))
         }
         "PUT" => put(call, name),
@@ -89,11 +87,6 @@ fn put(call: &Call<'_>, name: &str) -> Outcome {
         tags: fields.tags()?.unwrap_or_else(|| json!({})),
     };
     let answer = group.json(call.world.subscription());
-    let before = hold(&call.world.state)
-        .groups
-        .insert(name.to_ascii_lowercase(), group);
-    Ok(Answer::json(
-        if before.is_some() { 200 } else { 201 },
-        answer,
-    ))
+    let before = hold(&call.world.state).groups.insert(name.to_ascii_lowercase(), group);
+    Ok(Answer::json(if before.is_some() { 200 } else { 201 }, answer))
 }

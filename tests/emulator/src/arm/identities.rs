@@ -63,10 +63,7 @@ pub(crate) async fn one(call: &Call<'_>) -> Outcome {
     match call.ask.method.as_str() {
         "GET" => {
             let state = hold(&call.world.state);
-            let identity = state
-                .identities
-                .get(&key(call))
-                .ok_or_else(|| not_found(call))?;
+            let identity = state.identities.get(&key(call)).ok_or_else(|| not_found(call))?;
             Ok(Answer::json(200, identity.json(call)))
         }
         "PUT" => put(call).await,
@@ -134,9 +131,7 @@ async fn put(call: &Call<'_>) -> Outcome {
         identity.tags = tags;
         identity.isolation = isolation.or(identity.isolation);
         let answer = identity.json(call);
-        hold(&call.world.state)
-            .identities
-            .insert(key(call), identity);
+        hold(&call.world.state).identities.insert(key(call), identity);
         return Ok(Answer::json(200, answer));
     }
     let mut principal = Principal::new(PrincipalKind::ManagedIdentity, name);
@@ -151,15 +146,12 @@ async fn put(call: &Call<'_>) -> Outcome {
         client_id: principal.app_id.clone().unwrap_or_default(),
     };
     let answer = identity.json(call);
-    hold(&call.world.state)
-        .identities
-        .insert(key(call), identity);
+    hold(&call.world.state).identities.insert(key(call), identity);
     call.world
         .add_principal(principal)
         .await
         .map_err(|error| internal(&error))?;
-    Ok(Answer::json(201, answer)
-        .header("location", format!("{id}?api-version={}", call.api_version)))
+    Ok(Answer::json(201, answer).header("location", format!("{id}?api-version={}", call.api_version)))
 }
 
 /// The emulator itself failed: said as such, with the chain of causes.
@@ -179,10 +171,7 @@ fn patch(call: &Call<'_>) -> Outcome {
     let tags = fields.tags()?;
     let isolation = isolation(call, &fields)?;
     let mut state = hold(&call.world.state);
-    let identity = state
-        .identities
-        .get_mut(&key(call))
-        .ok_or_else(|| not_found(call))?;
+    let identity = state.identities.get_mut(&key(call)).ok_or_else(|| not_found(call))?;
     if let Some(location) = fields.optional_text("location")?
         && !location.eq_ignore_ascii_case(&identity.location)
     {

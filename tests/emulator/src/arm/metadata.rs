@@ -20,11 +20,7 @@ pub(crate) fn answer(world: &World, ask: &Ask) -> Outcome {
             "The api-version '{}' is invalid.",
             ask.parameter("api-version").unwrap_or_default()
         );
-        return Err(Answer::arm_error(
-            400,
-            "InvalidApiVersionParameter",
-            message,
-        ));
+        return Err(Answer::arm_error(400, "InvalidApiVersionParameter", message));
     }
     let places = &world.endpoints;
     Ok(Answer::json(

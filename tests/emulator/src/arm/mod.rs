@@ -78,10 +78,7 @@ impl Call<'_> {
 
     /// 404 unless the group exists.
     pub(crate) fn group(&self, name: &str) -> Result<(), Answer> {
-        if hold(&self.world.state)
-            .groups
-            .contains_key(&name.to_ascii_lowercase())
-        {
+        if hold(&self.world.state).groups.contains_key(&name.to_ascii_lowercase()) {
             return Ok(());
         }
         Err(Answer::arm_error(
@@ -111,35 +108,22 @@ pub(crate) fn parent_not_found(parent: &str, child: &str) -> Answer {
 
 pub(crate) async fn answer(world: &Arc<World>, ask: &Ask) -> Answer {
     match respond(world, ask).await {
-        Ok(answer) | Err(answer) => answer.header(
-            "x-ms-ratelimit-remaining-subscription-global-reads",
-            "3749".to_owned(),
-        ),
+        Ok(answer) | Err(answer) => {
+            answer.header("x-ms-ratelimit-remaining-subscription-global-reads", "3749".to_owned())
+        }
     }
 }
 
 async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
-    let lower: Vec<String> = ask
-        .segments
-        .iter()
-        .map(|part| part.to_ascii_lowercase())
-        .collect();
+    let lower: Vec<String> = ask.segments.iter().map(|part| part.to_ascii_lowercase()).collect();
     let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
     if parts == ["metadata", "endpoints"] {
         return metadata::answer(world, ask);
     }
     let caller = authenticate(world, ask)?;
-    let Some(api_version) = ask
-        .parameter("api-version")
-        .filter(|version| !version.is_empty())
-    else {
-        let message =
-            "The api-version query parameter (?api-version=) is required for all requests.";
-        return Err(Answer::arm_error(
-            400,
-            "MissingApiVersionParameter",
-            message,
-        ));
+    let Some(api_version) = ask.parameter("api-version").filter(|version| !version.is_empty()) else {
+        let message = "The api-version query parameter (?api-version=) is required for all requests.";
+        return Err(Answer::arm_error(400, "MissingApiVersionParameter", message));
     };
     let call = Call {
         world,
@@ -162,10 +146,7 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
         .iter()
         .find(|(name, _)| !polling && !name.eq_ignore_ascii_case("api-version"))
     {
-        let message = format!(
-            "The query parameter '{unknown}' is not supported by '{}'.",
-            ask.path
-        );
+        let message = format!("The query parameter '{unknown}' is not supported by '{}'.", ask.path);
         return Err(Answer::arm_error(400, "InvalidQueryParameter", message));
     }
     route(&call, &parts).await
@@ -177,9 +158,7 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
         ["subscriptions", _, "resourcegroups"] => groups::list(call),
         ["subscriptions", _, "resourcegroups", _] => groups::one(call),
         ["subscriptions", _, "providers", namespace, rest @ ..] => match (*namespace, rest) {
-            ("microsoft.managedidentity", ["userassignedidentities"]) => {
-                identities::list(call, None)
-            }
+            ("microsoft.managedidentity", ["userassignedidentities"]) => identities::list(call, None),
             ("microsoft.dbforpostgresql", ["flexibleservers"]) => servers::list(call, None),
             ("microsoft.dbforpostgresql", ["locations", _, "azureasyncoperation", id]) => {
                 operations::poll(call, id).await
@@ -200,50 +179,25 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
         ] => {
             call.group(call.part(3))?;
             match (*namespace, rest) {
-                ("microsoft.managedidentity", ["userassignedidentities"]) => {
-                    identities::list(call, Some(group))
+                ("microsoft.managedidentity", ["userassignedidentities"]) => identities::list(call, Some(group)),
+                ("microsoft.managedidentity", ["userassignedidentities", _]) => identities::one(call).await,
+                ("microsoft.managedidentity", ["userassignedidentities", _, "federatedidentitycredentials"]) => {
+                    federation::list(call)
                 }
-                ("microsoft.managedidentity", ["userassignedidentities", _]) => {
-                    identities::one(call).await
+                ("microsoft.managedidentity", ["userassignedidentities", _, "federatedidentitycredentials", _]) => {
+                    federation::one(call).await
                 }
-                (
-                    "microsoft.managedidentity",
-                    ["userassignedidentities", _, "federatedidentitycredentials"],
-                ) => federation::list(call),
-                (
-                    "microsoft.managedidentity",
-                    [
-                        "userassignedidentities",
-                        _,
-                        "federatedidentitycredentials",
-                        _,
-                    ],
-                ) => federation::one(call).await,
-                ("microsoft.dbforpostgresql", ["flexibleservers"]) => {
-                    servers::list(call, Some(group))
-                }
+                ("microsoft.dbforpostgresql", ["flexibleservers"]) => servers::list(call, Some(group)),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _]) => servers::one(call),
-                ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators"]) => {
-                    administrators::list(call)
-                }
-                ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => {
-                    administrators::one(call)
-                }
-                ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => {
-                    databases::list(call).await
-                }
-                ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => {
-                    databases::one(call).await
-                }
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators"]) => administrators::list(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => administrators::one(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => databases::list(call).await,
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => databases::one(call).await,
                 ("microsoft.containerservice", ["managedclusters", _]) => clusters::one(call),
                 _ => call.no_such_type(call.part(5), call.part(6)),
             }
         }
-        [
-            "providers",
-            "microsoft.dbforpostgresql",
-            "getprivatednszonesuffix",
-        ] => servers::zone_suffix(call),
+        ["providers", "microsoft.dbforpostgresql", "getprivatednszonesuffix"] => servers::zone_suffix(call),
         _ => {
             let message = format!("The path '{}' is not known.", call.ask.path);
             Err(Answer::arm_error(400, "InvalidResourceNamespace", message))
@@ -313,12 +267,7 @@ fn authorize(call: &Call<'_>, parts: &[&str]) -> Result<(), Answer> {
         }
         None => "Microsoft.Resources/subscriptions/resourceGroups".to_owned(),
     };
-    let client = caller.and_then(|caller| {
-        caller
-            .app_id
-            .clone()
-            .or_else(|| caller.user_principal_name.clone())
-    });
+    let client = caller.and_then(|caller| caller.app_id.clone().or_else(|| caller.user_principal_name.clone()));
     let message = format!(
         "The client '{}' with object id '{}' does not have authorization to perform action '{kind}/{word}' over scope '{}' or \
          the scope is invalid. If access was recently granted, please refresh your credentials.",

@@ -102,10 +102,9 @@ async fn look(call: &Call<'_>, id: &str) -> Look {
             let Some(operation) = state.operations.get_mut(id) else {
                 return Look::Unknown;
             };
-            let asked: Vec<(String, String)> =
-                url::form_urlencoded::parse(operation.query.as_bytes())
-                    .into_owned()
-                    .collect();
+            let asked: Vec<(String, String)> = url::form_urlencoded::parse(operation.query.as_bytes())
+                .into_owned()
+                .collect();
             if call.ask.query != asked {
                 return Look::Unknown;
             }
@@ -129,9 +128,7 @@ async fn look(call: &Call<'_>, id: &str) -> Look {
 }
 
 fn unknown(id: &str) -> Answer {
-    let message = format!(
-        "The requested operation with id '{id}' was not found, or its address was changed."
-    );
+    let message = format!("The requested operation with id '{id}' was not found, or its address was changed.");
     Answer::arm_error(404, "OperationIdNotFound", message)
 }
 
@@ -168,10 +165,7 @@ pub(crate) async fn result(call: &Call<'_>, id: &str) -> Outcome {
             let query: String = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(&call.ask.query)
                 .finish();
-            let here = format!(
-                "{}{}?{query}",
-                call.world.endpoints.resource_manager, call.ask.path
-            );
+            let here = format!("{}{}?{query}", call.world.endpoints.resource_manager, call.ask.path);
             Ok(Answer::empty(202)
                 .header("location", here)
                 .retry_after(Some(call.world.options.retry_after)))

@@ -13,12 +13,7 @@ use crate::journal::hold;
 use crate::postgres::server::Server;
 use crate::world::{State, World};
 
-pub(crate) const VERSIONS: [&str; 4] = [
-    "2024-08-01",
-    "2025-08-01",
-    "2026-01-01-preview",
-    "2026-10-01",
-];
+pub(crate) const VERSIONS: [&str; 4] = ["2024-08-01", "2025-08-01", "2026-01-01-preview", "2026-10-01"];
 pub(crate) const KIND: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
 pub(crate) const SUFFIX: &str = "postgres.database.azure.com";
 
@@ -41,9 +36,7 @@ pub(crate) fn begin_change(server: &Arc<Server>) -> Result<Change, Answer> {
     }
     record.state = "Updating";
     drop(record);
-    Ok(Change {
-        server: server.clone(),
-    })
+    Ok(Change { server: server.clone() })
 }
 
 /// A change that is under way; the server is `Updating` until it is dropped.
@@ -115,7 +108,8 @@ fn json_of(world: &World, state: &State, server: &Server) -> Value {
                 )
             })
             .collect();
-        answer["identity"] = json!({"type": "UserAssigned", "tenantId": world.tenant(), "userAssignedIdentities": entries});
+        answer["identity"] =
+            json!({"type": "UserAssigned", "tenantId": world.tenant(), "userAssignedIdentities": entries});
     }
     answer
 }
@@ -150,8 +144,7 @@ pub(crate) fn one(call: &Call<'_>) -> Outcome {
         }
         "PATCH" => patch(call),
         "PUT" | "DELETE" => {
-            let message =
-                "The emulator does not make or remove servers; it starts with the ones it has.";
+            let message = "The emulator does not make or remove servers; it starts with the ones it has.";
             Err(Answer::arm_error(405, "UnsupportedHttpVerb", message))
         }
         _ => call.no_such_verb(KIND),
@@ -197,10 +190,7 @@ fn read(call: &Call<'_>, server: &Server, value: &Value) -> Result<Wish, Answer>
         let properties = fields.object("properties", &["authConfig", "createMode"])?;
         properties.choice("createMode", &["Default", "Update"])?;
         if properties.has("authConfig") {
-            let config = properties.object(
-                "authConfig",
-                &["activeDirectoryAuth", "passwordAuth", "tenantId"],
-            )?;
+            let config = properties.object("authConfig", &["activeDirectoryAuth", "passwordAuth", "tenantId"])?;
             let enabled = |name: &str| {
                 Ok::<_, Answer>(
                     config
@@ -222,18 +212,11 @@ fn read(call: &Call<'_>, server: &Server, value: &Value) -> Result<Wish, Answer>
         let kinds: &[&'static str] = if call.api_version == "2024-08-01" {
             &["None", "UserAssigned"]
         } else {
-            &[
-                "None",
-                "UserAssigned",
-                "SystemAssigned",
-                "SystemAssigned,UserAssigned",
-            ]
+            &["None", "UserAssigned", "SystemAssigned", "SystemAssigned,UserAssigned"]
         };
         match identity.choice("type", kinds)? {
             Some("None") => wish.remove_all_identities = true,
-            Some("UserAssigned") => {
-                wish.identities = assignments(call, identity.value("userAssignedIdentities"))?
-            }
+            Some("UserAssigned") => wish.identities = assignments(call, identity.value("userAssignedIdentities"))?,
             Some(_) => {
                 return Err(body::invalid(
                     "The emulator does not know system-assigned identities of servers.",
@@ -282,9 +265,7 @@ fn assignments(call: &Call<'_>, value: Option<&Value>) -> Result<Vec<(String, bo
                     "FailedIdentityOperation",
                     format!("Identity operation failed: the identity '{id}' was not found."),
                 )),
-                _ => Err(body::invalid(format!(
-                    "The value of '{id}' must be an object or null."
-                ))),
+                _ => Err(body::invalid(format!("The value of '{id}' must be an object or null."))),
             }
         })
         .collect()
@@ -308,9 +289,7 @@ async fn apply(world: &World, change: &Change, wish: Wish) -> Result<(), operati
             record.identities.clear();
         }
         for (id, wanted) in wish.identities {
-            record
-                .identities
-                .retain(|other| !other.eq_ignore_ascii_case(&id));
+            record.identities.retain(|other| !other.eq_ignore_ascii_case(&id));
             if wanted {
                 record.identities.push(id);
             }

@@ -46,9 +46,7 @@ pub(crate) async fn databases(client: &Client, names: &[String]) -> Result<()> {
             .await
             .context("a system database cannot be made")?;
         client
-            .batch_execute(&format!(
-                "revoke connect, temporary on database {name} from public"
-            ))
+            .batch_execute(&format!("revoke connect, temporary on database {name} from public"))
             .await
             .context("a system database cannot be closed")?;
     }

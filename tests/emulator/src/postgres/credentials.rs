@@ -102,28 +102,14 @@ fn entra(world: &World, role: &Role, label: &str, secret: &str) -> Result<(), Re
     Ok(())
 }
 
-fn matches(
-    world: &World,
-    role: &Role,
-    token: &Token,
-    bound: &str,
-    kind: &str,
-) -> Result<(), Refusal> {
+fn matches(world: &World, role: &Role, token: &Token, bound: &str, kind: &str) -> Result<(), Refusal> {
     let owner = token.claim("oid");
     let state = hold(&world.state);
     let principal = state.directory.get(owner);
-    let is_user = principal.is_some_and(|principal| principal.kind == PrincipalKind::User)
-        || !token.claim("upn").is_empty();
+    let is_user =
+        principal.is_some_and(|principal| principal.kind == PrincipalKind::User) || !token.claim("upn").is_empty();
     match kind {
-        "group"
-            if state
-                .directory
-                .groups_of(owner)
-                .iter()
-                .any(|group| group == bound) =>
-        {
-            Ok(())
-        }
+        "group" if state.directory.groups_of(owner).iter().any(|group| group == bound) => Ok(()),
         "group" => Err(Refusal::password(&role.name)),
         "user" if !is_user => Err(Refusal::token(format!(
             "Service Principals cannot generate AAD_AUTH_TOKENTYPE_APP_USER tokens for role[{}]",
@@ -144,10 +130,7 @@ fn scram(verifier: &str, password: &str) -> bool {
     let Some(stored) = stored_key(verifier, password) else {
         return false;
     };
-    let expected = verifier
-        .rsplit('$')
-        .next()
-        .and_then(|keys| keys.split(':').next());
+    let expected = verifier.rsplit('$').next().and_then(|keys| keys.split(':').next());
     expected == Some(STANDARD.encode(stored).as_str())
 }
 
@@ -164,11 +147,7 @@ fn stored_key(verifier: &str, password: &str) -> Option<Vec<u8>> {
         &mut salted,
     );
     let client = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salted), b"Client Key");
-    Some(
-        digest::digest(&digest::SHA256, client.as_ref())
-            .as_ref()
-            .to_vec(),
-    )
+    Some(digest::digest(&digest::SHA256, client.as_ref()).as_ref().to_vec())
 }
 
 #[cfg(test)]

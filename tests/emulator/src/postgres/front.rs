@@ -19,12 +19,7 @@ use crate::world::World;
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Serves one server's port until the runtime stops.
-pub(crate) async fn serve(
-    world: Arc<World>,
-    server: Arc<Server>,
-    listener: TcpListener,
-    tls: TlsAcceptor,
-) {
+pub(crate) async fn serve(world: Arc<World>, server: Arc<Server>, listener: TcpListener, tls: TlsAcceptor) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -38,12 +33,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept(
-    world: &World,
-    server: &Server,
-    mut stream: TcpStream,
-    tls: TlsAcceptor,
-) -> io::Result<()> {
+async fn accept(world: &World, server: &Server, mut stream: TcpStream, tls: TlsAcceptor) -> io::Result<()> {
     let mut peeked = [0];
     stream.peek(&mut peeked).await?;
     if peeked[0] == TLS_HANDSHAKE {
@@ -88,11 +78,7 @@ async fn cancel(server: &Server, packet: &[u8]) -> io::Result<()> {
     backend.read_u8().await.map(drop).or(Ok(()))
 }
 
-async fn start<S: AsyncRead + AsyncWrite + Unpin>(
-    world: &World,
-    server: &Server,
-    mut stream: S,
-) -> io::Result<()> {
+async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Server, mut stream: S) -> io::Result<()> {
     let start = match within(wire::first(&mut stream)).await? {
         First::Start(start) => start,
         First::Cancel(packet) => return cancel(server, &packet).await,
@@ -122,21 +108,11 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(
         .await;
     };
     let decision = match role {
-        Some(role) if start.user != "azuresu" => {
-            credentials::check(world, &role, server.doors(), &secret)
-        }
+        Some(role) if start.user != "azuresu" => credentials::check(world, &role, server.doors(), &secret),
         _ => Err(Refusal::password(&start.user)),
     };
     if let Err(refusal) = decision {
-        return refuse(
-            world,
-            server,
-            &start,
-            &mut stream,
-            refusal.code,
-            &refusal.text,
-        )
-        .await;
+        return refuse(world, server, &start, &mut stream, refusal.code, &refusal.text).await;
     }
     let Ok(mut backend) = UnixStream::connect(server.socket()).await else {
         return refuse(
@@ -151,9 +127,7 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(
     };
     note(world, server, &start, None);
     backend.write_all(&start.packet).await?;
-    copy_bidirectional(&mut stream, &mut backend)
-        .await
-        .map(drop)
+    copy_bidirectional(&mut stream, &mut backend).await.map(drop)
 }
 
 async fn refuse<S: AsyncWrite + Unpin>(

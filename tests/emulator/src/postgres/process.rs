@@ -51,12 +51,9 @@ impl Account {
         if own != 0 {
             return Ok(Account::Own);
         }
-        let users =
-            fs::read_to_string("/etc/passwd").context("the list of users cannot be read")?;
+        let users = fs::read_to_string("/etc/passwd").context("the list of users cannot be read")?;
         for wanted in ["postgres", "nobody"] {
-            let line = users
-                .lines()
-                .find(|line| line.split(':').next() == Some(wanted));
+            let line = users.lines().find(|line| line.split(':').next() == Some(wanted));
             let mut numbers = line
                 .into_iter()
                 .flat_map(|line| line.split(':').skip(2))
@@ -86,8 +83,7 @@ impl Account {
     /// Gives a file or folder to this user.
     pub(crate) fn give(self, path: &Path) -> Result<()> {
         if let Account::Other { user, group } = self {
-            chown(path, Some(user), Some(group))
-                .context(format!("`{}` cannot change its owner", path.display()))?;
+            chown(path, Some(user), Some(group)).context(format!("`{}` cannot change its owner", path.display()))?;
         }
         Ok(())
     }
@@ -115,13 +111,11 @@ impl Layout {
         };
         for path in [folder, &layout.sockets] {
             fs::create_dir_all(path).context(format!("`{}` cannot be made", path.display()))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-                .context("permissions cannot be set")?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).context("permissions cannot be set")?;
             account.give(path)?;
         }
         account.give(removed)?;
-        fs::set_permissions(removed, fs::Permissions::from_mode(0o755))
-            .context("permissions cannot be set")?;
+        fs::set_permissions(removed, fs::Permissions::from_mode(0o755)).context("permissions cannot be set")?;
         Ok(layout)
     }
 }
@@ -135,11 +129,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Makes a new cluster whose superuser is `azuresu`. It does not run yet.
-    pub(crate) fn create(
-        binaries: &Binaries,
-        layout: &Layout,
-        account: Account,
-    ) -> Result<Process> {
+    pub(crate) fn create(binaries: &Binaries, layout: &Layout, account: Account) -> Result<Process> {
         let mut keeper = account
             .command("/bin/sh")
             .args(["-c", KEEPER, "entradb-emulator"])
@@ -171,9 +161,7 @@ impl Process {
     /// Starts the server; when it runs already, stops it fast before. Returns before it is ready.
     pub(crate) fn start(&self) -> Result<()> {
         match hold(&self.input).as_mut() {
-            Some(input) => input
-                .write_all(b"started\n")
-                .context("the server's keeper is gone")?,
+            Some(input) => input.write_all(b"started\n").context("the server's keeper is gone")?,
             None => return Err(Error::new("the server was stopped")),
         }
         match self.hear()?.as_str() {

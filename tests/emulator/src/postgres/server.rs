@@ -22,30 +22,12 @@ use crate::postgres::statements;
 
 /// The label provider, compiled by the build script for each major version.
 const LIBRARIES: [(u32, &[u8]); 6] = [
-    (
-        13,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-13.so")),
-    ),
-    (
-        14,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-14.so")),
-    ),
-    (
-        15,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-15.so")),
-    ),
-    (
-        16,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-16.so")),
-    ),
-    (
-        17,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-17.so")),
-    ),
-    (
-        18,
-        include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-18.so")),
-    ),
+    (13, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-13.so"))),
+    (14, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-14.so"))),
+    (15, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-15.so"))),
+    (16, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-16.so"))),
+    (17, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-17.so"))),
+    (18, include_bytes!(concat!(env!("OUT_DIR"), "/pgaadauth-18.so"))),
 ];
 
 /// An Entra administrator, as ARM knows it.
@@ -105,8 +87,7 @@ impl Server {
         let layout = Layout::create(&plan.folder, plan.removed, account)?;
         let process = Arc::new(Process::create(&binaries, &layout, account)?);
         let library = LIBRARIES.iter().find(|(major, _)| *major == binaries.major);
-        let (_, library) =
-            library.ok_or_else(|| Error::new("no label provider for this version"))?;
+        let (_, library) = library.ok_or_else(|| Error::new("no label provider for this version"))?;
         fs::write(&layout.library, library).context("the label provider cannot be written")?;
         account.give(&layout.library)?;
         configure(&layout, options)?;
@@ -142,11 +123,7 @@ impl Server {
 
     async fn bootstrap(&self, options: &Options, principals: &[Principal]) -> Result<()> {
         self.ready("template1").await?;
-        bootstrap::template(
-            &self.superuser("template1").await?,
-            &self.administrator_password,
-        )
-        .await?;
+        bootstrap::template(&self.superuser("template1").await?, &self.administrator_password).await?;
         let client = self.superuser("postgres").await?;
         bootstrap::databases(&client, &options.databases).await?;
         bootstrap::directory(&client).await?;
@@ -169,10 +146,7 @@ impl Server {
     /// Connects as the platform's superuser. The session lives in the emulator's runtime.
     pub(crate) async fn superuser(&self, database: &str) -> Result<Client> {
         let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(&self.layout.sockets)
-            .user("azuresu")
-            .dbname(database);
+        config.host_path(&self.layout.sockets).user("azuresu").dbname(database);
         let connecting = self.runtime.spawn(async move {
             let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
             // The end of the session is seen by whoever uses the client.
@@ -220,10 +194,7 @@ impl Server {
         let client = self.superuser("postgres").await?;
         let query = "select pg_terminate_backend(pid) from pg_stat_activity
                      where backend_type = 'client backend' and usename <> 'azuresu'";
-        client
-            .query(query, &[])
-            .await
-            .context("the sessions cannot be ended")?;
+        client.query(query, &[]).await.context("the sessions cannot be ended")?;
         Ok(())
     }
 
@@ -313,12 +284,7 @@ impl Server {
     }
 
     /// Makes or changes the role of an Entra administrator. The error is the server's own.
-    pub(crate) async fn put_administrator(
-        &self,
-        name: &str,
-        object_id: &str,
-        kind: &str,
-    ) -> Result<()> {
+    pub(crate) async fn put_administrator(&self, name: &str, object_id: &str, kind: &str) -> Result<()> {
         let _alone = self.acts.lock().await;
         let client = self.superuser("postgres").await?;
         let create = match self.role(name).await? {

@@ -52,10 +52,7 @@ pub(crate) fn read(log: &str) -> Vec<Statement> {
 fn statement(message: &str) -> Option<&str> {
     match message.strip_prefix("statement: ") {
         Some(text) => Some(text),
-        None => message
-            .strip_prefix("execute ")?
-            .split_once(": ")
-            .map(|(_, text)| text),
+        None => message.strip_prefix("execute ")?.split_once(": ").map(|(_, text)| text),
     }
 }
 
@@ -67,10 +64,7 @@ mod tests {
     fn statements_of_several_lines_stay_whole() {
         let log = "|#|one|#|app|#|LOG:  statement: select 1,\n\t2\n|#|one|#|app|#|LOG:  execute s0: select $1\n\
                    |#|one|#|app|#|DETAIL:  parameters: $1 = 'x'\n|#|azuresu|#|app|#|LOG:  statement: hidden\n";
-        let texts: Vec<String> = read(log)
-            .into_iter()
-            .map(|statement| statement.text)
-            .collect();
+        let texts: Vec<String> = read(log).into_iter().map(|statement| statement.text).collect();
         assert_eq!(texts, ["select 1,\n2", "select $1"]);
     }
 }

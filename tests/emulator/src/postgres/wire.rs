@@ -60,23 +60,14 @@ pub(crate) async fn first<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Fi
                 .remove("database")
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| user.clone());
-            Ok(First::Start(Start {
-                packet,
-                user,
-                database,
-            }))
+            Ok(First::Start(Start { packet, user, database }))
         }
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "unsupported protocol",
-        )),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "unsupported protocol")),
     }
 }
 
 /// Asks for the password in clear and reads it.
-pub(crate) async fn password<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut S,
-) -> io::Result<String> {
+pub(crate) async fn password<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> io::Result<String> {
     stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await?;
     stream.flush().await?;
     let kind = stream.read_u8().await?;
@@ -92,23 +83,13 @@ pub(crate) async fn password<S: AsyncRead + AsyncWrite + Unpin>(
     if text.last() == Some(&0) {
         text.pop();
     }
-    String::from_utf8(text)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is no text"))
+    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the password is no text"))
 }
 
 /// A refusal: severity FATAL, after which the connection ends.
-pub(crate) async fn refuse<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    code: &str,
-    message: &str,
-) -> io::Result<()> {
+pub(crate) async fn refuse<S: AsyncWrite + Unpin>(stream: &mut S, code: &str, message: &str) -> io::Result<()> {
     let mut fields = Vec::new();
-    for (kind, text) in [
-        (b'S', "FATAL"),
-        (b'V', "FATAL"),
-        (b'C', code),
-        (b'M', message),
-    ] {
+    for (kind, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)] {
         fields.push(kind);
         fields.extend_from_slice(text.as_bytes());
         fields.push(0);

@@ -188,21 +188,14 @@ pub(crate) async fn connect(
     let tls = Tls::new(emulator, false);
     let mut config = Config::new();
     config.user(user).password(password).dbname(database);
-    let stream = TcpStream::connect(&emulator.postgresql().address)
-        .await
-        .unwrap();
+    let stream = TcpStream::connect(&emulator.postgresql().address).await.unwrap();
     let (client, connection) = config.connect_raw(stream, tls).await?;
     tokio::spawn(connection);
     Ok(client)
 }
 
 /// The text of a refused login with its SQLSTATE.
-pub(crate) async fn refusal(
-    emulator: &Emulator,
-    user: &str,
-    password: &str,
-    database: &str,
-) -> (String, String) {
+pub(crate) async fn refusal(emulator: &Emulator, user: &str, password: &str, database: &str) -> (String, String) {
     let Err(error) = connect(emulator, user, password, database).await else {
         panic!("{user} was let in")
     };
@@ -220,9 +213,7 @@ pub(crate) async fn administrator(emulator: &Emulator, database: &str) -> Client
         .await
         .unwrap();
     let token = emulator.database_token(&runner.object_id);
-    connect(emulator, "terraform", &token, database)
-        .await
-        .unwrap()
+    connect(emulator, "terraform", &token, database).await.unwrap()
 }
 
 pub(crate) struct Tls {
@@ -296,10 +287,7 @@ impl AsyncWrite for Secure {
         Pin::new(&mut self.0).poll_write(context, bytes)
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(context)
     }
 

@@ -16,10 +16,7 @@ async fn an_administrator_logs_in_with_its_own_token() {
         )
         .await;
     let row = row.unwrap();
-    assert_eq!(
-        (row.get::<_, &str>(0), row.get::<_, bool>(1)),
-        ("terraform", false)
-    );
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, bool>(1)), ("terraform", false));
     let login = emulator
         .logins()
         .into_iter()
@@ -36,9 +33,7 @@ async fn a_token_that_does_not_fit_is_refused_in_azures_words() {
 
     let wrong_audience = emulator.access_token(runner, "https://management.azure.com/");
     assert_eq!(
-        refusal(emulator, "terraform", &wrong_audience, "app")
-            .await
-            .1,
+        refusal(emulator, "terraform", &wrong_audience, "app").await.1,
         "The access token does not have a valid audience claim. Please acquire a new token for the resource \
          \"https://ossrdbms-aad.database.windows.net\"."
     );
@@ -66,17 +61,8 @@ async fn a_token_that_does_not_fit_is_refused_in_azures_words() {
          oid [{}] in the token.\"",
         other.client_id, other.object_id
     );
-    assert_eq!(
-        refusal(emulator, "terraform", &foreign, "app").await.1,
-        expected
-    );
-    let unknown = refusal(
-        emulator,
-        "nobody-here",
-        &emulator.database_token(runner),
-        "app",
-    )
-    .await;
+    assert_eq!(refusal(emulator, "terraform", &foreign, "app").await.1, expected);
+    let unknown = refusal(emulator, "nobody-here", &emulator.database_token(runner), "app").await;
     assert_eq!(
         unknown,
         (
@@ -95,10 +81,7 @@ async fn a_member_of_a_group_logs_in_as_the_group() {
     let user = emulator.add_user("ada@example.com", "Ada").await.unwrap();
     let group = emulator.add_group("readers", &[&user]).await.unwrap();
     let create = "select pgaadauth_create_principal_with_oid($1, $2, $3, false, false)";
-    admin
-        .query_one(create, &[&"readers", &group, &"group"])
-        .await
-        .unwrap();
+    admin.query_one(create, &[&"readers", &group, &"group"]).await.unwrap();
     admin
         .query_one(create, &[&"ada@example.com", &user, &"user"])
         .await
@@ -114,9 +97,7 @@ async fn a_member_of_a_group_logs_in_as_the_group() {
             .get::<_, &str>(0),
         "readers"
     );
-    connect(emulator, "ada@example.com", &token, "app")
-        .await
-        .unwrap();
+    connect(emulator, "ada@example.com", &token, "app").await.unwrap();
     emulator.set_member(&group, &user, false);
     assert_eq!(refusal(emulator, "readers", &token, "app").await.0, "28P01");
     let app = emulator.database_token(&emulator.runner().object_id);
@@ -130,36 +111,19 @@ async fn a_member_of_a_group_logs_in_as_the_group() {
 async fn a_password_role_logs_in_with_its_password() {
     let emulator = shared().await;
     let server = emulator.postgresql();
-    let admin = connect(
-        emulator,
-        &server.administrator,
-        &server.administrator_password,
-        "app",
-    )
-    .await
-    .unwrap();
+    let admin = connect(emulator, &server.administrator, &server.administrator_password, "app")
+        .await
+        .unwrap();
     admin
         .batch_execute("create role old_user login password 'old secret'")
         .await
         .unwrap();
-    connect(emulator, "old_user", "old secret", "app")
-        .await
-        .unwrap();
-    assert_eq!(
-        refusal(emulator, "old_user", "wrong", "app").await.0,
-        "28P01"
-    );
+    connect(emulator, "old_user", "old secret", "app").await.unwrap();
+    assert_eq!(refusal(emulator, "old_user", "wrong", "app").await.0, "28P01");
     // Stock PostgreSQL answers what comes after the password.
+    assert_eq!(refusal(emulator, "old_user", "old secret", "nowhere").await.0, "3D000");
     assert_eq!(
-        refusal(emulator, "old_user", "old secret", "nowhere")
-            .await
-            .0,
-        "3D000"
-    );
-    assert_eq!(
-        refusal(emulator, "old_user", "old secret", "azure_sys")
-            .await
-            .0,
+        refusal(emulator, "old_user", "old secret", "azure_sys").await.0,
         "42501"
     );
 }
@@ -173,9 +137,7 @@ async fn without_tls_nobody_comes_in() {
         .password("x")
         .dbname("app")
         .ssl_mode(tokio_postgres::config::SslMode::Disable);
-    let stream = TcpStream::connect(&emulator.postgresql().address)
-        .await
-        .unwrap();
+    let stream = TcpStream::connect(&emulator.postgresql().address).await.unwrap();
     let Err(error) = config.connect_raw(stream, tokio_postgres::NoTls).await else {
         panic!("let in")
     };
@@ -191,10 +153,7 @@ async fn tls_may_come_first() {
     let server = emulator.postgresql();
     let stream = TcpStream::connect(&server.address).await.unwrap();
     let name = rustls::pki_types::ServerName::try_from(server.fqdn.clone()).unwrap();
-    let mut stream = connector(emulator, true)
-        .connect(name, stream)
-        .await
-        .unwrap();
+    let mut stream = connector(emulator, true).connect(name, stream).await.unwrap();
     let mut packet = vec![0, 0, 0, 0, 0, 3, 0, 0];
     packet.extend_from_slice(b"user\0pgadmin\0database\0app\0\0");
     packet[3] = u8::try_from(packet.len()).unwrap();
@@ -212,14 +171,9 @@ async fn tls_may_come_first() {
 async fn a_query_can_be_cancelled() {
     let emulator = shared().await;
     let server = emulator.postgresql();
-    let client = connect(
-        emulator,
-        &server.administrator,
-        &server.administrator_password,
-        "app",
-    )
-    .await
-    .unwrap();
+    let client = connect(emulator, &server.administrator, &server.administrator_password, "app")
+        .await
+        .unwrap();
     let cancel = client.cancel_token();
     let sleeping = tokio::spawn(async move { client.query("select pg_sleep(30)", &[]).await });
     // The cancel must not overtake the query: wait until the server runs it.
@@ -255,13 +209,8 @@ async fn a_recreated_identity_no_longer_fits_its_role() {
     let second = arm.make_identity("stale").await;
     let new = second["properties"]["principalId"].as_str().unwrap();
     assert_ne!(old, new);
-    let text = refusal(emulator, "stale", &emulator.database_token(new), "app")
-        .await
-        .1;
-    assert!(
-        text.starts_with("Service principal oid mismatch for role"),
-        "{text}"
-    );
+    let text = refusal(emulator, "stale", &emulator.database_token(new), "app").await.1;
+    assert!(text.starts_with("Service principal oid mismatch for role"), "{text}");
 
     let update = "select pgaadauth_update_principal_with_oid('stale', $1, 'service', false, false)";
     admin.query_one(update, &[&new]).await.unwrap();
