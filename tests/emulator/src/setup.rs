@@ -154,6 +154,7 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
         issuer_key: Key::generate()?,
         token_request_secret: Uuid::new_v4().simple().to_string(),
         state: Mutex::new(state),
+        issued: Mutex::default(),
         journal: Journal::default(),
         faults: Faults::default(),
     });
