@@ -1,3 +1,4 @@
 //! The one test binary: the provider as Terraform sees it, and the rules of the codebase.
 
 mod harness;
+mod terraform;
