@@ -66,6 +66,8 @@ pub struct Attribute {
     pub deprecated: Option<&'static str>,
     /// The only texts allowed, where there are only some.
     pub allowed: &'static [&'static str],
+    /// What its texts mean, where not every text will do.
+    pub meaning: Option<&'static str>,
     /// The least and the greatest number allowed.
     pub between: Option<(i64, i64)>,
     /// What the elements consist of, where they are objects.
@@ -165,6 +167,7 @@ impl Attribute {
             write_only: false,
             deprecated: None,
             allowed: &[],
+            meaning: None,
             between: None,
             fields: None,
         }

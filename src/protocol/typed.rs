@@ -1,6 +1,7 @@
 //! Which Rust type stands for which Terraform type, and how one becomes the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod standard;
+
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
     const PRESENCE: Presence = Presence::Required;
     /// The only texts allowed, where there are only some.
     const ALLOWED: &'static [&'static str] = &[];
+    /// What its texts mean, where not every text will do.
+    const MEANING: Option<&'static str> = None;
 
     /// The Terraform type.
     fn r#type() -> Type;
@@ -59,6 +62,7 @@ pub trait Typed: Clone + PartialEq + Send + Sync + 'static {
     fn kind(name: &str) -> Kind {
         let mut attribute = Attribute::new(name, Self::r#type(), Self::PRESENCE);
         attribute.allowed = Self::ALLOWED;
+        attribute.meaning = Self::MEANING;
         attribute.fields = Self::fields();
         Kind::Attribute(Box::new(attribute))
     }
@@ -81,6 +85,7 @@ fn mismatch(expected: &str, value: &Value) -> Vec<Diagnostic> {
 
 impl<P: Parsed> Typed for P {
     const ALLOWED: &'static [&'static str] = P::ALLOWED;
+    const MEANING: Option<&'static str> = Some(P::WHAT);
 
     fn r#type() -> Type {
         Type::String
@@ -100,88 +105,6 @@ impl<P: Parsed> Typed for P {
 
     fn into_value(self) -> Value {
         Value::String(self.to_string())
-    }
-}
-
-impl Typed for String {
-    fn r#type() -> Type {
-        Type::String
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        match value {
-            Value::String(text) => Ok(text),
-            other => Err(mismatch("A string", &other)),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::String(self)
-    }
-}
-
-impl Typed for bool {
-    fn r#type() -> Type {
-        Type::Bool
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        value.as_bool().ok_or_else(|| mismatch("A bool", &value))
-    }
-
-    fn into_value(self) -> Value {
-        Value::Bool(self)
-    }
-}
-
-impl Typed for i64 {
-    fn r#type() -> Type {
-        Type::Number
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        match &value {
-            Value::Number(number) => number.as_i64().ok_or_else(|| {
-                vec![Diagnostic::error(
-                    "Not a whole number",
-                    "A whole number is required, not a fraction nor one beyond 18 digits.",
-                )]
-            }),
-            other => Err(mismatch("A number", other)),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::from(self)
-    }
-}
-
-impl<T: Typed> Typed for Option<T> {
-    const PRESENCE: Presence = Presence::Optional;
-    const ALLOWED: &'static [&'static str] = T::ALLOWED;
-
-    fn r#type() -> Type {
-        T::r#type()
-    }
-
-    fn missing() -> Option<Self> {
-        Some(None)
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        if value.is_null() {
-            Ok(None)
-        } else {
-            T::from_value(value).map(Some)
-        }
-    }
-
-    fn into_value(self) -> Value {
-        self.map_or(Value::Null, T::into_value)
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
     }
 }
 
@@ -218,6 +141,7 @@ impl<T> From<T> for Computed<T> {
 impl<T: Typed> Typed for Computed<T> {
     const PRESENCE: Presence = Presence::Computed;
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const MEANING: Option<&'static str> = T::MEANING;
 
     fn r#type() -> Type {
         T::r#type()
@@ -260,91 +184,6 @@ fn decode_each<T: Typed>(value: Value) -> Decoded<Vec<T>> {
         Ok(decoded)
     } else {
         Err(mistakes)
-    }
-}
-
-impl<T: Typed> Typed for Vec<T> {
-    fn r#type() -> Type {
-        Type::list(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        decode_each(value)
-    }
-
-    fn into_value(self) -> Value {
-        Value::List(self.into_iter().map(T::into_value).collect())
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
-    }
-}
-
-impl<T: Typed + Ord> Typed for BTreeSet<T> {
-    const ALLOWED: &'static [&'static str] = T::ALLOWED;
-
-    fn r#type() -> Type {
-        Type::set(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        // A set's elements have no address of their own.
-        let anonymous = |mistakes: Vec<Diagnostic>| {
-            mistakes
-                .into_iter()
-                .map(|mistake| Diagnostic {
-                    path: Default::default(),
-                    ..mistake
-                })
-                .collect::<Vec<_>>()
-        };
-        decode_each(value)
-            .map(|elements: Vec<T>| elements.into_iter().collect())
-            .map_err(anonymous)
-    }
-
-    fn into_value(self) -> Value {
-        let mut elements: Vec<Value> = self.into_iter().map(T::into_value).collect();
-        elements.sort();
-        Value::List(elements)
-    }
-
-    fn fields() -> Option<Block> {
-        T::fields()
-    }
-}
-
-impl<T: Typed> Typed for BTreeMap<String, T> {
-    fn r#type() -> Type {
-        Type::map(T::r#type())
-    }
-
-    fn from_value(value: Value) -> Decoded<Self> {
-        let Value::Map(elements) = value else {
-            return Err(mismatch("A map", &value));
-        };
-        let mut mistakes = Vec::new();
-        let mut decoded = BTreeMap::new();
-        for (key, element) in elements {
-            match T::from_value(element) {
-                Ok(element) => drop(decoded.insert(key, element)),
-                Err(found) => mistakes.extend(
-                    found
-                        .into_iter()
-                        .map(|diagnostic| diagnostic.under(Step::Key(key.clone()))),
-                ),
-            }
-        }
-        if mistakes.is_empty() {
-            Ok(decoded)
-        } else {
-            Err(mistakes)
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::Map(self.into_iter().map(|(key, value)| (key, value.into_value())).collect())
     }
 }
 

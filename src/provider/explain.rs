@@ -12,6 +12,7 @@ impl From<AzureError> for Diagnostic {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: a line for each kind")]
 fn azure(kind: Azure) -> (&'static str, &'static str) {
     match kind {
         Azure::NotFound => (

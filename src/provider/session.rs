@@ -285,12 +285,14 @@ impl Session {
     pub fn upgrade(&self, type_name: &str, version: i64, state: &[u8]) -> Result<Object> {
         let resource = self.resource(type_name)?;
         let unreadable = |error: &dyn std::fmt::Display| {
-            let detail = format!("The stored state of this {type_name} cannot be brought to the current version: {error}.");
+            let detail =
+                format!("The stored state of this {type_name} cannot be brought to the current version: {error}.");
             Diagnostic::error("Stored state cannot be read", detail)
         };
         let stored = serde_json::from_slice(state).map_err(|error| unreadable(&error))?;
         let upgraded = resource.upgrade(version, stored)?.to_string();
-        let value = json::decode(upgraded.as_bytes(), &resource.schema().r#type()).map_err(|error| unreadable(&error))?;
+        let value =
+            json::decode(upgraded.as_bytes(), &resource.schema().r#type()).map_err(|error| unreadable(&error))?;
         into_object(value).ok_or_else(|| unreadable(&"it is no object"))
     }
 

@@ -168,6 +168,7 @@ impl Settings {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: a line for each setting")]
 fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Result<AzureSettings> {
     let flag = |given: Option<bool>, name, default| {
         Ok::<_, Diagnostic>(

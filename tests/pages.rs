@@ -1,0 +1,143 @@
+//! Writes `docs/` from the schemas and the examples, and fails when it changed. `docs/guides/` is written by hand.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use entradb::protocol::page::{FunctionPage, Import, Kind, Page};
+use entradb::protocol::schema::Block;
+use entradb::protocol::value::Type;
+use entradb::provider::Provider;
+
+use crate::tidy::{files, root};
+
+const PROVIDER: &str = "entradb";
+
+/// The headings in the registry's list.
+fn subcategory(type_name: &str) -> &'static str {
+    let families = [
+        ("entradb_postgresql_", "PostgreSQL"),
+        ("entradb_mysql_", "MySQL"),
+        ("entradb_mssql_", "Azure SQL"),
+        ("entradb_", "Azure"),
+    ];
+    let family = families.iter().find(|(prefix, _)| type_name.starts_with(prefix));
+    family.map_or("", |(_, heading)| heading)
+}
+
+fn read(path: &str) -> Option<String> {
+    std::fs::read_to_string(root().join(path)).ok()
+}
+
+fn page(kind: Kind, name: &str, block: &Block, example: Option<&str>, import: Option<Import<'_>>) -> String {
+    let page = Page {
+        kind,
+        provider: PROVIDER,
+        name,
+        subcategory: if kind == Kind::Provider { "" } else { subcategory(name) },
+        block,
+        example,
+        import,
+    };
+    page.markdown()
+}
+
+/// Every page by its path below `docs/`.
+fn pages() -> BTreeMap<String, String> {
+    let registry = entradb::registry();
+    let identities: BTreeMap<&str, &[&str]> = registry
+        .resources
+        .iter()
+        .map(|resource| (resource.name(), resource.identity()))
+        .collect();
+    let provider = Provider::new(entradb::registry());
+    let schemas = provider.schemas();
+    let mut pages = BTreeMap::new();
+    // What follows the provider's prefix.
+    let file = |folder: &str, name: &str| format!("{folder}/{}.md", name.trim_start_matches("entradb_"));
+    if let Some(schema) = &schemas.provider {
+        let example = read("examples/provider/provider.tf");
+        let text = page(Kind::Provider, PROVIDER, &schema.block, example.as_deref(), None);
+        pages.insert("index.md".to_owned(), text);
+    }
+    for (name, found) in &schemas.resources {
+        let example = read(&format!("examples/resources/{name}/resource.tf"));
+        let command = read(&format!("examples/resources/{name}/import.sh"));
+        let import = command.as_deref().map(|command| Import {
+            command,
+            identity: identities[name.as_str()],
+        });
+        let text = page(Kind::Resource, name, &found.schema.block, example.as_deref(), import);
+        pages.insert(file("resources", name), text);
+    }
+    for (name, schema) in &schemas.data_sources {
+        let example = read(&format!("examples/data-sources/{name}/data-source.tf"));
+        let text = page(Kind::DataSource, name, &schema.block, example.as_deref(), None);
+        pages.insert(file("data-sources", name), text);
+    }
+    for (name, signature) in &schemas.functions {
+        let example = read(&format!("examples/functions/{name}/function.tf"));
+        let parameters = signature.parameters.iter();
+        let parameters: Vec<(&str, &Type, &str)> = parameters
+            .map(|parameter| (parameter.name, &parameter.r#type, parameter.description))
+            .collect();
+        let page = FunctionPage {
+            provider: PROVIDER,
+            name,
+            summary: signature.summary,
+            description: signature.description,
+            parameters: &parameters,
+            r#return: &signature.r#return,
+            example: example.as_deref(),
+        };
+        pages.insert(format!("functions/{name}.md"), page.markdown());
+    }
+    pages
+}
+
+/// What is there now, without what is written by hand.
+fn written() -> BTreeMap<String, PathBuf> {
+    let docs = root().join("docs");
+    let found = files(&docs).into_iter().filter_map(|path| {
+        let name = path.strip_prefix(&docs).ok()?.to_string_lossy().replace('\\', "/");
+        (!name.starts_with("guides/")).then_some((name, path))
+    });
+    found.collect()
+}
+
+#[test]
+fn the_pages_say_what_the_schemas_say() {
+    let (pages, written) = (pages(), written());
+    let mut changed = Vec::new();
+    for (name, text) in &pages {
+        let path = root().join("docs").join(name);
+        if std::fs::read_to_string(&path).is_ok_and(|found| found == *text) {
+            continue;
+        }
+        std::fs::create_dir_all(path.parent().expect("below docs/")).expect("a folder");
+        std::fs::write(&path, text).expect("a page");
+        changed.push(format!("docs/{name} was written"));
+    }
+    for (name, path) in written.iter().filter(|(name, _)| !pages.contains_key(*name)) {
+        std::fs::remove_file(path).expect("a page");
+        changed.push(format!("docs/{name} was removed"));
+    }
+    assert!(
+        changed.is_empty(),
+        "docs/ was not what the schemas say. It is now: look at the changes, and commit them.\n{}",
+        changed.join("\n")
+    );
+}
+
+#[test]
+fn every_link_inside_a_page_leads_somewhere() {
+    let mut broken = Vec::new();
+    for (name, text) in pages() {
+        for (at, _) in text.match_indices("](#") {
+            let anchor = text[at + 3..].split(')').next().unwrap_or_default();
+            if !text.contains(&format!("<a id=\"{anchor}\">")) {
+                broken.push(format!("docs/{name}: #{anchor}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
