@@ -10,7 +10,13 @@ static SHARED: OnceCell<Emulator> = OnceCell::const_new();
 
 /// The shared Azure. Tests use names of their own in it; its log and its faults are everybody's.
 pub async fn shared() -> &'static Emulator {
-    let start = async || Emulator::start(Options::default()).await.expect("the emulator starts");
+    let start = async || {
+        let azure = Emulator::start(Options::default()).await.expect("the emulator starts");
+        let runner = azure.runner().clone();
+        let made = azure.add_administrator(&runner.object_id, &runner.display_name).await;
+        made.expect("the runner administers the database");
+        azure
+    };
     SHARED.get_or_init(start).await
 }
 

@@ -9,7 +9,7 @@ use entradb_emulator::Emulator;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// Nothing here takes nearly as long, on a machine that does other things too.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -273,6 +273,11 @@ impl Running {
         let processes = std::fs::read_dir("/proc").expect("Linux").filter_map(Result::ok);
         let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
         ids.filter(|id| parent(*id) == Some(self.id)).collect()
+    }
+
+    /// Its standard output, to be read while it runs; `end` does not have it then.
+    pub fn output(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("piped")
     }
 
     /// Sends a signal to the whole group, as a terminal does.
