@@ -1,3 +1,4 @@
 //! The life of each resource, on the emulated Azure: a file each.
 
+mod federated_credential;
 mod managed_identity;
