@@ -1,4 +1,5 @@
 //! The life of each resource, on the emulated Azure: a file each.
 
+mod entra_admin;
 mod federated_credential;
 mod managed_identity;
