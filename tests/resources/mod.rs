@@ -1,3 +1,4 @@
 //! The life of each resource, on the emulated Azure: a file each.
 
 mod managed_identity;
+mod postgresql_access;
