@@ -4,7 +4,7 @@ mod edges;
 mod stage;
 
 use entradb::protocol::value::Value;
-use stage::{Stage, TYPE, lines};
+use stage::{ADMINISTRATOR, Stage, TYPE, lines};
 
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
@@ -194,6 +194,17 @@ async fn everybody_loses_what_postgresql_gives_and_gets_it_never_back_by_itself(
         "database_privileges" => nothing(),
         "schema" => vec![block! { "name" => "sales", "functions" => nothing() }],
     });
+    // The way in of Terraform itself is not among what everybody loses.
+    let refused = stage.plugin.resource(TYPE).try_create(declared.clone()).await;
+    let Err(refused) = refused else {
+        panic!("nobody could connect")
+    };
+    assert_eq!(refused.told[0].summary, "Terraform would be locked out");
+    let execute = "has_function_privilege('everybody_app', 'sales.total(int, text)', 'EXECUTE')";
+    assert!(stage.is_true(execute).await);
+    let mut own = stage.declared(config! { "database_privileges" => ["CONNECT"] });
+    own.extend(config! { "grantee" => ADMINISTRATOR });
+    let own = stage.create(own).await;
     let mut access = stage.create(declared.clone()).await;
     access.settled().await;
     assert!(
@@ -201,7 +212,6 @@ async fn everybody_loses_what_postgresql_gives_and_gets_it_never_back_by_itself(
             .is_true("has_database_privilege('everybody_app', current_database(), 'CONNECT')")
             .await
     );
-    let execute = "has_function_privilege('everybody_app', 'sales.total(int, text)', 'EXECUTE')";
     assert!(!stage.is_true(execute).await);
     stage
         .by_hand("set role {owner}; create function sales.fresh() returns int language sql as 'select 1'; reset role;")
@@ -212,6 +222,12 @@ async fn everybody_loses_what_postgresql_gives_and_gets_it_never_back_by_itself(
     access.settled().await;
     access.destroy().await;
     assert!(!stage.is_true(execute).await);
+    own.destroy().await;
+    assert!(
+        stage
+            .is_true("has_database_privilege('terraform', current_database(), 'CONNECT')")
+            .await
+    );
 }
 
 #[tokio::test]

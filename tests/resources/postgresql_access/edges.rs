@@ -109,7 +109,7 @@ async fn what_is_gone_is_told_from_what_is_not() {
         .emulator
         .superuser("postgres")
         .await
-        .batch_execute("drop database gone with (force)")
+        .simple_query("drop database gone with (force)")
         .await
         .expect("dropped");
     kept.try_destroy().await.expect("nothing is left to do");
@@ -133,7 +133,7 @@ async fn a_session_that_is_lost_is_opened_again_and_a_refusal_changes_nothing() 
     assert_eq!(stage.privileges_of("app").await, before);
     assert!(!stage.can("TRUNCATE", "sales.a").await);
     stage.nothing_is_borrowed().await;
-    eyes.batch_execute("drop event trigger no").await.expect("dropped");
+    eyes.simple_query("drop event trigger no").await.expect("dropped");
     assert_eq!(access.update(stage.level("all")).await, Action::Update);
     access.settled().await;
 }

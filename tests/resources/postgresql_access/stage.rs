@@ -48,11 +48,11 @@ impl Stage {
         let emulator = emulator().await;
         let server = emulator.superuser("postgres").await;
         let make = format!("create database {} owner pgadmin", quoted(database));
-        server.batch_execute(&make).await.expect("a database");
+        server.simple_query(&make).await.expect("a database");
         for role in ["owner", "etl", "app", "app2"] {
             let role = quoted(&format!("{database}_{role}"));
             let make = format!("create role {role} login");
-            server.batch_execute(&make).await.expect("a role");
+            server.simple_query(&make).await.expect("a role");
         }
         let stage = Self {
             emulator,
@@ -82,7 +82,7 @@ impl Stage {
     /// Does something as the platform's superuser: what a person does by hand, between two runs of Terraform.
     pub async fn by_hand(&self, statements: &str) {
         let filled = self.fill(statements);
-        if let Err(error) = self.eyes.batch_execute(&filled).await {
+        if let Err(error) = self.eyes.simple_query(&filled).await {
             panic!("{error:?} in {filled}");
         }
         // Within one run, what was read is good for some seconds.
