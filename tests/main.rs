@@ -3,5 +3,6 @@
 mod harness;
 mod pages;
 mod registry;
+mod resources;
 mod tidy;
 mod wire;
