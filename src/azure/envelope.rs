@@ -102,8 +102,20 @@ pub(crate) fn classify(status: u16, envelope: &Envelope) -> Kind {
 /// The kind of a long-running operation that failed: its poll has no status of its own.
 pub(crate) fn classify_operation(envelope: &Envelope) -> Kind {
     let code = envelope.code.as_deref().unwrap_or_default();
+    let message = envelope.message.as_deref().unwrap_or_default();
     let busy = || sounds_busy(code, "").then_some(Kind::Busy);
-    kind_of_code(code).or_else(busy).unwrap_or(Kind::OperationFailed)
+    let unknown_principal = || misses_principal(message).then_some(Kind::PrincipalNotFound);
+    kind_of_code(code)
+        .or_else(busy)
+        .or_else(unknown_principal)
+        .unwrap_or(Kind::OperationFailed)
+}
+
+/// Whether a server says that the directory does not show it a principal (yet). It has no code for that, only words.
+fn misses_principal(message: &str) -> bool {
+    ["trying to validate user", "not found in the tenant"]
+        .iter()
+        .any(|part| message.contains(part))
 }
 
 /// Codes that say more than their status.
@@ -177,6 +189,20 @@ mod tests {
         assert_eq!(envelope("<!doctype html><html>"), (None, some("a page of HTML")));
         assert_eq!(envelope("upstream  down\n"), (None, some("upstream down")));
         assert_eq!(envelope(""), (None, None));
+    }
+
+    #[test]
+    fn a_failed_operation_tells_whether_it_is_worth_another() {
+        let kind = |code: &str, message: &str| {
+            classify_operation(&Envelope {
+                code: Some(code.to_owned()),
+                message: Some(message.to_owned()),
+            })
+        };
+        let unknown = "Reason - 0LP01: An unexpected error occurred while trying to validate user.";
+        assert_eq!(kind("AnyCode", unknown), Kind::PrincipalNotFound);
+        assert_eq!(kind("ServerIsNotAccessible", ""), Kind::Busy);
+        assert_eq!(kind("InternalServerError", "it broke"), Kind::OperationFailed);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod cloud;
 mod credential;
 mod envelope;
 pub mod error;
+pub mod federation;
 pub mod graph;
 mod http;
 pub mod managed_identity;

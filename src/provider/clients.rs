@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::azure::Azure;
+use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
 use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
@@ -38,6 +39,7 @@ pub struct Clients {
     pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
     identities: Snapshots<String, Option<Identity>>,
     servers: Snapshots<String, Option<FlexibleServer>>,
+    clusters: Snapshots<String, Option<Cluster>>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -79,6 +81,7 @@ impl Clients {
             database_catalogs: Snapshots::default(),
             identities: Snapshots::default(),
             servers: Snapshots::default(),
+            clusters: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -137,6 +140,15 @@ impl Clients {
     pub fn forget_server(&self, id: &ResourceId) {
         let key = id.to_string().to_ascii_lowercase();
         self.servers.forget(|known| *known == key);
+    }
+
+    /// A Kubernetes cluster, read once for all who ask within a few seconds. `None`: there is none.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn cluster(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Cluster>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        Ok(self.clusters.get(&key, || self.azure.cluster(id, patience)).await?)
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

@@ -15,6 +15,47 @@ impl Parsed for Name {
     const WHAT: &'static str = "PostgreSQL name";
 }
 
+/// The name of something in Azure, which ignores case.
+#[derive(Clone, Debug, Eq)]
+pub struct AzureName(String);
+
+impl AzureName {
+    /// As it was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for AzureName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl FromStr for AzureName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let special = |character: char| character.is_control() || "/?#%\\<>&|".contains(character);
+        match text {
+            "" => Err("a name is required"),
+            "." | ".." => Err("a name is more than dots"),
+            _ if text.contains(special) => Err("a name contains no slash, and none of ? # % \\ < > & |"),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for AzureName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Parsed for AzureName {
+    const WHAT: &'static str = "name";
+}
+
 /// What kind of principal it is, as ARM says it. Managed identities are service principals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PrincipalType {

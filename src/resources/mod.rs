@@ -1,15 +1,29 @@
 //! What the provider manages: a file each, a line each.
 
 pub mod attributes;
+pub mod entra_admin;
 pub mod identity;
 pub mod postgresql;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
+use crate::resources::entra_admin::EntraAdmin;
+use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
+use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::role::PostgresqlRole;
+use crate::resources::postgresql::user::PostgresqlUser;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
-    vec![resource::<ManagedIdentity>(), resource::<PostgresqlOwnership>()]
+    vec![
+        resource::<EntraAdmin>(),
+        resource::<FederatedCredential>(),
+        resource::<ManagedIdentity>(),
+        resource::<PostgresqlAccess>(),
+        resource::<PostgresqlOwnership>(),
+        resource::<PostgresqlRole>(),
+        resource::<PostgresqlUser>(),
+    ]
 }

@@ -1,3 +1,4 @@
-//! The life of each resource: create, drift, change, import, failure half-way, delete.
+//! The life of each resource, on the emulated Azure: a file each.
 
+mod managed_identity;
 mod postgresql_ownership;

@@ -11,17 +11,20 @@ use crate::protocol::value::{Object, Value};
 use crate::provider::context::Context;
 use crate::provider::import::Parts;
 use crate::provider::resource::Resource;
-use crate::resources::attributes::Location;
+use crate::resources::attributes::{AzureName, Location};
 
 model! {
     /// A user-assigned managed identity: what an application signs in as, without a password.
+    ///
+    /// Its subscription is that of the provider block. An identity that is made anew under the same name has other IDs; the resources of this provider
+    /// that name it by its `id` notice that and follow.
     pub struct ManagedIdentity {
-        /// The name of the identity.
+        /// The name of the identity: 3 to 128 letters, digits, `-` and `_`.
         #[replace]
-        pub name: String,
+        pub name: AzureName,
         /// The name of the resource group.
         #[replace]
-        pub resource_group_name: String,
+        pub resource_group_name: AzureName,
         /// The Azure region.
         #[replace]
         pub location: Location,
@@ -59,12 +62,13 @@ impl Resource for ManagedIdentity {
     async fn create(self, cx: &Context) -> Result<Self> {
         let azure = cx.clients()?.azure();
         let subscription = cx.clients()?.subscription()?;
-        let id = user_assigned(subscription, &self.resource_group_name, &self.name).map_err(|error| {
-            Diagnostic::error(
-                "Invalid name",
-                format!("No ARM ID can be made of these names: {error}."),
-            )
-        })?;
+        let id =
+            user_assigned(subscription, self.resource_group_name.as_str(), self.name.as_str()).map_err(|error| {
+                Diagnostic::error(
+                    "Invalid name",
+                    format!("No ARM ID can be made of these names: {error}."),
+                )
+            })?;
         if let Some(found) = azure.identity(&id, cx.patience()).await? {
             self.adopt(&found, &id, cx)?;
         }
@@ -73,7 +77,9 @@ impl Resource for ManagedIdentity {
             location: Some(&self.location.to_string()),
             tags: &tags,
         };
+        tracing::info!(%id, "creating the identity");
         let made: Identity = azure.put(&id, API_VERSION, &body, cx.patience()).await?;
+        cx.clients()?.forget_identity(&id);
         Ok(self.with(made, id))
     }
 
@@ -96,20 +102,13 @@ impl Resource for ManagedIdentity {
             return Err(Diagnostic::bug("The identity in the state has no ID."));
         };
         let tags = self.tags.clone().unwrap_or_default();
-        let made: Identity = cx
-            .clients()?
-            .azure()
-            .patch(
-                &id,
-                API_VERSION,
-                &NewIdentity {
-                    location: None,
-                    tags: &tags,
-                },
-                cx.patience(),
-            )
-            .await?;
-        cx.clients()?.forget_identity(&id);
+        let change = NewIdentity {
+            location: None,
+            tags: &tags,
+        };
+        let clients = cx.clients()?;
+        let made: Identity = clients.azure().patch(&id, API_VERSION, &change, cx.patience()).await?;
+        clients.forget_identity(&id);
         Ok(self.with(made, id))
     }
 
@@ -128,9 +127,13 @@ impl Resource for ManagedIdentity {
                 format!("The ARM ID of a {USER_ASSIGNED} is required."),
             ));
         }
+        let name = |text: &str| {
+            text.parse()
+                .map_err(|error| Diagnostic::error("Invalid import ID", format!("`{text}` is no name: {error}.")))
+        };
         Ok(Self {
-            name: id.name().to_owned(),
-            resource_group_name: id.resource_group().unwrap_or_default().to_owned(),
+            name: name(id.name())?,
+            resource_group_name: name(id.resource_group().unwrap_or_default())?,
             location: Location::default(),
             tags: None,
             id: Computed::known(id),

@@ -1,3 +1,4 @@
-//! Managed identities, and who may act as them.
+//! Managed identities and who may sign in as them.
 
+pub mod federated_credential;
 pub mod managed_identity;

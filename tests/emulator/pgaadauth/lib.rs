@@ -1,10 +1,13 @@
 //! PostgreSQL's side of an Entra role: the security label provider `pgaadauth`, as Azure loads it.
 //!
 //! It checks that a label has the exact form and that the caller is an Entra administrator. It knows no token and no
-//! directory. Written against the server's exported functions by hand, so that no server headers are needed; the
+//! directory. From PostgreSQL 16 on it also keeps Azure's exception that every administrator manages every ordinary
+//! role, however that role was made. Written against the server's exported functions by hand, so that no server headers are needed; the
 //! layout of the magic block differs between major versions and is chosen by `--cfg major="15"`.
 
 use std::ffi::{CStr, c_char, c_int};
+#[cfg(any(major = "16", major = "17", major = "18"))]
+use std::ffi::{c_long, c_void};
 
 /// What PostgreSQL compares before it loads a library.
 #[repr(C)]
@@ -91,6 +94,28 @@ unsafe extern "C-unwind" {
     fn is_member_of_role(member: u32, role: u32) -> bool;
 }
 
+#[cfg(any(major = "16", major = "17", major = "18"))]
+type AccessHook = extern "C-unwind" fn(c_int, u32, u32, c_int, *mut c_void);
+
+#[cfg(any(major = "16", major = "17", major = "18"))]
+unsafe extern "C-unwind" {
+    static mut object_access_hook: Option<AccessHook>;
+    fn GetSessionUserId() -> u32;
+    fn GetUserIdAndSecContext(user: *mut u32, context: *mut c_int);
+    fn SetUserIdAndSecContext(user: u32, context: c_int);
+    fn GetUserNameFromId(role: u32, missing_ok: bool) -> *mut c_char;
+    fn quote_identifier(name: *const c_char) -> *const c_char;
+    fn psprintf(format: *const c_char, ...) -> *mut c_char;
+    fn CommandCounterIncrement();
+    fn SPI_connect() -> c_int;
+    fn SPI_execute(statement: *const c_char, read_only: bool, count: c_long) -> c_int;
+    fn SPI_finish() -> c_int;
+}
+
+/// The bootstrap superuser, `azuresu`.
+#[cfg(any(major = "16", major = "17", major = "18"))]
+const PLATFORM: u32 = 10;
+
 #[unsafe(no_mangle)]
 pub extern "C" fn Pg_magic_func() -> *const Magic {
     &raw const MAGIC
@@ -99,7 +124,42 @@ pub extern "C" fn Pg_magic_func() -> *const Magic {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn _PG_init() {
     // SAFETY: called by the server while it loads the library; both pointers live as long as the process.
-    unsafe { register_label_provider(c"pgaadauth".as_ptr(), check) }
+    unsafe {
+        register_label_provider(c"pgaadauth".as_ptr(), check);
+        #[cfg(any(major = "16", major = "17", major = "18"))]
+        {
+            object_access_hook = Some(created);
+        }
+    }
+}
+
+/// Puts every role that a session of a user makes within reach of all administrators, without giving them its
+/// privileges. Before 16 CREATEROLE is enough for that.
+#[cfg(any(major = "16", major = "17", major = "18"))]
+extern "C-unwind" fn created(access: c_int, class: u32, object: u32, _part: c_int, _more: *mut c_void) {
+    // The first kind of access is "after creation".
+    if access != 0 || class != ROLES {
+        return;
+    }
+    // SAFETY: plain calls inside the running statement. An error in the grant jumps out of here and aborts the
+    // transaction, which puts user and context back; the text lives in the server's memory.
+    unsafe {
+        let administrators = get_role_oid(c"azure_pg_admin".as_ptr(), true);
+        if administrators == 0 || GetSessionUserId() == PLATFORM {
+            return;
+        }
+        CommandCounterIncrement();
+        let name = quote_identifier(GetUserNameFromId(object, false));
+        let format = c"grant %s to azure_pg_admin with admin true, inherit false, set false";
+        let statement = psprintf(format.as_ptr(), name);
+        let (mut user, mut context) = (0, 0);
+        GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        SetUserIdAndSecContext(PLATFORM, context);
+        SPI_connect();
+        SPI_execute(statement, false, 0);
+        SPI_finish();
+        SetUserIdAndSecContext(user, context);
+    }
 }
 
 extern "C-unwind" fn check(object: *const ObjectAddress, label: *const c_char) {

@@ -17,8 +17,15 @@ pub(crate) const EXCHANGE: &str = "api://AzureADTokenExchange";
 pub(crate) const GITHUB: &str = "https://token.actions.githubusercontent.com";
 pub(crate) const GITHUB_SUBJECT: &str = "repo:example/infrastructure:ref:refs/heads/main";
 
+/// The issuer of Azure Pipelines' service connections, and the subject of the pretended one.
+pub(crate) const PIPELINES: &str = "https://vstoken.dev.azure.com/7c2d1a5e-0000-4000-8000-3f5b9c1d2e4f";
+pub(crate) const PIPELINES_SUBJECT: &str = "sc://example/infrastructure/emulator";
+
 pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
     let parts: Vec<&str> = ask.segments.iter().map(String::as_str).collect();
+    if let ["pipelines", "oidctoken"] = parts.as_slice() {
+        return pipelines(world, ask);
+    }
     if ask.method != "GET" {
         return Answer::plain_error(405, "invalid_request", "only GET is known here");
     }
@@ -54,6 +61,24 @@ fn github(world: &World, ask: &Ask) -> Answer {
     let audience = ask.parameter("audience").unwrap_or("https://github.com/example");
     let value = external_token(world, GITHUB, GITHUB_SUBJECT, json!(audience));
     Answer::json(200, json!({"count": value.len(), "value": value}))
+}
+
+fn pipelines(world: &World, ask: &Ask) -> Answer {
+    if ask.method != "POST" {
+        return Answer::plain_error(405, "invalid_request", "only POST is known here");
+    }
+    if ask.header("authorization") != format!("Bearer {}", world.token_request_secret) {
+        return Answer::plain_error(401, "unauthorized", "the request token is not the one of this pipeline");
+    }
+    if ask.parameter("api-version") != Some("7.1") || ask.parameter("serviceConnectionId").is_none_or(str::is_empty) {
+        return Answer::plain_error(
+            400,
+            "invalid_request",
+            "api-version 7.1 and serviceConnectionId are needed",
+        );
+    }
+    let value = external_token(world, PIPELINES, PIPELINES_SUBJECT, json!(EXCHANGE));
+    Answer::json(200, json!({"oidcToken": value}))
 }
 
 /// A token of any issuer, which Entra will be able to verify from now on.

@@ -92,9 +92,10 @@ pub struct Emulator {
     world: Arc<World>,
     runner: AppCredential,
     cluster_id: String,
+    authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
     ca_file: PathBuf,
-    _threads: setup::Threads,
+    threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
     _folder: TempDir,
 }
@@ -245,7 +246,12 @@ impl Emulator {
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let places = &self.world.endpoints;
-        let hosts = format!("{}={}", self.server.fqdn, self.server.address);
+        let hosts: Vec<String> = self
+            .database_hosts()
+            .iter()
+            .map(|(name, address)| format!("{name}={address}"))
+            .collect();
+        let hosts = hosts.join(",");
         let pairs = [
             ("ARM_TENANT_ID", self.tenant_id()),
             ("ARM_SUBSCRIPTION_ID", self.subscription_id()),
@@ -263,6 +269,15 @@ impl Emulator {
         pairs
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// Each server's FQDN and the address to dial instead.
+    fn database_hosts(&self) -> Vec<(String, String)> {
+        let servers = self.world.servers();
+        servers
+            .iter()
+            .map(|server| (server.fqdn.clone(), server.address()))
             .collect()
     }
 
@@ -296,16 +311,26 @@ impl Emulator {
             .iter()
             .map(|(name, value)| format!("  {name:width$} = \"{value}\"\n"))
             .collect();
-        format!(
-            "provider \"entradb\" {{\n{lines}\n  database_hosts = {{\n    \"{}\" = \"{}\"\n  }}\n}}\n",
-            self.server.fqdn, self.server.address
-        )
+        let hosts: String = self
+            .database_hosts()
+            .iter()
+            .map(|(name, address)| format!("    \"{name}\" = \"{address}\"\n"))
+            .collect();
+        format!("provider \"entradb\" {{\n{lines}\n  database_hosts = {{\n{hosts}  }}\n}}\n")
     }
 }
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        for server in self.world.servers() {
+        // The first server takes the whole folder with it, so it is the last to go.
+        let first = self.first_server();
+        for server in self
+            .world
+            .servers()
+            .iter()
+            .filter(|server| server.id != first.id)
+            .chain([&first])
+        {
             server.stop();
         }
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
 use crate::tokens::{self, DATABASE_RESOURCE};
-use crate::{AppCredential, Emulator, Error, issuer, setup};
+use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
 
 impl Emulator {
     /// Adds a person; answers the object ID.
@@ -172,6 +172,20 @@ impl Emulator {
         )
     }
 
+    /// What an Azure Pipelines job has in its environment: the address to ask for a token and the secret for it. Any
+    /// service connection ID will do.
+    #[must_use]
+    pub fn pipelines_token_request(&self) -> (String, String) {
+        let address = format!("{}/pipelines/oidctoken", self.world.endpoints.issuer);
+        (address, self.world.token_request_secret.clone())
+    }
+
+    /// Lets the runner log in with tokens of the pretended service connection.
+    pub fn federate_runner_with_pipelines(&self) {
+        let (issuer, subject) = (issuer::PIPELINES, issuer::PIPELINES_SUBJECT);
+        self.federate(&self.runner().client_id, issuer, subject, issuer::EXCHANGE);
+    }
+
     /// Attaches a managed identity (object ID) to the machine behind the instance metadata service.
     pub fn attach_to_machine(&self, object_id: &str) {
         hold(&self.world.state).machine_identities.push(object_id.to_owned());
@@ -230,5 +244,18 @@ impl Emulator {
             tenant: self.tenant_id().to_owned(),
         });
         Ok(())
+    }
+
+    /// Starts one more PostgreSQL server in the resource group, with the same databases. Its certificate comes from the
+    /// same root; nobody is its Entra administrator yet.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn add_postgresql(&self, name: &str) -> Result<PostgresqlServer> {
+        let folder = self.ca_file().parent().unwrap_or(Path::new("/tmp")).to_owned();
+        let (world, authority) = (self.world.clone(), self.authority.clone());
+        let starting = setup::add_server(world, authority, folder, name.to_owned());
+        let server = self.threads.run(starting).await?;
+        Ok(setup::described(&server, &self.world.options.databases))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -16,9 +16,9 @@ use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::certificates::{Authority, ClientCertificate, write_pfx};
 use crate::directory::{Access, Principal, PrincipalKind, RegisteredCertificate};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::faults::Faults;
-use crate::journal::{Journal, Service};
+use crate::journal::{Journal, Service, hold};
 use crate::keys::{Key, base64url};
 use crate::options::Options;
 use crate::postgres::bootstrap::ADMINISTRATOR;
@@ -34,6 +34,17 @@ const PFX_PASSWORD: &str = "emulator";
 
 /// The emulator's own threads. They may be dropped inside somebody else's runtime, which a plain runtime may not.
 pub(crate) struct Threads(Option<Runtime>);
+
+impl Threads {
+    /// Runs something on the emulator's own threads, so that it outlives the caller's.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let runtime = self.0.as_ref().ok_or_else(|| Error::new("the emulator has stopped"))?;
+        runtime.spawn(work).await.context("the emulator has stopped")?
+    }
+}
 
 impl Drop for Threads {
     fn drop(&mut self) {
@@ -64,30 +75,37 @@ struct Parts {
     world: Arc<World>,
     runner: AppCredential,
     cluster_id: String,
+    authority: Arc<Authority>,
     server: Arc<Server>,
 }
 
-fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
-    let server = PostgresqlServer {
-        id: parts.server.id.clone(),
-        name: parts.server.name.clone(),
-        fqdn: parts.server.fqdn.clone(),
-        address: parts.server.address(),
-        port: parts.server.port,
-        version: parts.server.binaries.version.clone(),
-        major: parts.server.binaries.major,
-        databases: parts.world.options.databases.clone(),
-        unix_socket_dir: parts.server.layout.sockets.clone(),
+/// What a test sees of a server.
+pub(crate) fn described(server: &Server, databases: &[String]) -> PostgresqlServer {
+    PostgresqlServer {
+        id: server.id.clone(),
+        name: server.name.clone(),
+        fqdn: server.fqdn.clone(),
+        address: server.address(),
+        port: server.port,
+        version: server.binaries.version.clone(),
+        major: server.binaries.major,
+        databases: databases.to_vec(),
+        unix_socket_dir: server.layout.sockets.clone(),
         administrator: ADMINISTRATOR.to_owned(),
-        administrator_password: parts.server.administrator_password.clone(),
-    };
+        administrator_password: server.administrator_password.clone(),
+    }
+}
+
+fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
+    let server = described(&parts.server, &parts.world.options.databases);
     Emulator {
         world: parts.world,
         runner: parts.runner,
         cluster_id: parts.cluster_id,
+        authority: parts.authority,
         server,
         ca_file: folder.path().join("ca.pem"),
-        _threads: threads,
+        threads,
         _folder: folder,
     }
 }
@@ -99,7 +117,7 @@ struct Front {
     tls: bool,
 }
 
-async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts> {
+async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     let authority = Authority::generate()?;
     fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
 
@@ -167,14 +185,46 @@ async fn assemble(options: Options, folder: std::path::PathBuf) -> Result<Parts>
             front.tls.then(|| tls.clone()),
         ));
     }
-    let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
-    tokio::spawn(front::serve(world.clone(), server.clone(), database, tls));
+    serve(&world, &authority, server.clone(), database)?;
     Ok(Parts {
         world,
         runner,
         cluster_id,
+        authority: Arc::new(authority),
         server,
     })
+}
+
+/// Opens the front of a server, with a certificate for its name.
+fn serve(world: &Arc<World>, authority: &Authority, server: Arc<Server>, listener: TcpListener) -> Result<()> {
+    let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
+    tokio::spawn(front::serve(world.clone(), server, listener, tls));
+    Ok(())
+}
+
+/// Starts one more server beside those that run, with the options' databases and a name of its own.
+pub(crate) async fn add_server(
+    world: Arc<World>,
+    authority: Arc<Authority>,
+    folder: PathBuf,
+    name: String,
+) -> Result<Arc<Server>> {
+    let (listener, port) = http::bind(0).await?;
+    let principals = hold(&world.state).directory.all().cloned().collect();
+    let own = folder.join(format!("postgresql-{name}"));
+    let plan = Plan {
+        name: &name,
+        port,
+        folder: own.clone(),
+        removed: &own,
+        principals,
+    };
+    let server = Arc::new(Server::start(&world.options, plan).await?);
+    hold(&world.state)
+        .servers
+        .insert(server.id.to_ascii_lowercase(), server.clone());
+    serve(&world, &authority, server.clone(), listener)?;
+    Ok(server)
 }
 
 /// The application that Terraform runs as.

@@ -73,6 +73,36 @@ pub(crate) async fn one(call: &Call<'_>) -> Outcome {
     }
 }
 
+/// The system-assigned identity of the resource whose ID stands before `/providers/Microsoft.ManagedIdentity`.
+pub(crate) fn of_scope(call: &Call<'_>) -> Outcome {
+    call.versions("identities", &VERSIONS)?;
+    if !call.is("GET") {
+        return call.no_such_verb("Microsoft.ManagedIdentity/identities");
+    }
+    let parts = &call.ask.segments;
+    let scope = format!("/{}", parts[..parts.len() - 4].join("/"));
+    let state = hold(&call.world.state);
+    let found = state.directory.all().find(|one| {
+        let resource = one.resource_id.as_deref().unwrap_or_default();
+        resource.eq_ignore_ascii_case(&scope) && !state.identities.contains_key(&scope.to_ascii_lowercase())
+    });
+    let Some(principal) = found else {
+        let message = format!("The resource '{scope}' has no system-assigned identity, or does not exist.");
+        return Err(Answer::arm_error(404, "ResourceNotFound", message));
+    };
+    Ok(Answer::json(
+        200,
+        json!({
+            "id": format!("{scope}/providers/Microsoft.ManagedIdentity/identities/default"), "name": "default",
+            "type": "Microsoft.ManagedIdentity/identities", "location": call.world.options.location, "tags": {},
+            "properties": {
+                "tenantId": call.world.tenant(), "principalId": principal.object_id, "clientId": principal.app_id,
+                "clientSecretUrl": "https://control-westeurope.identity.azure.net/",
+            },
+        }),
+    ))
+}
+
 fn not_found(call: &Call<'_>) -> Answer {
     resource_not_found(KIND, call.part(7), call.part(3))
 }

@@ -153,6 +153,9 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
 }
 
 async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
+    if let [_, .., "providers", "microsoft.managedidentity", "identities", "default"] = parts {
+        return identities::of_scope(call);
+    }
     match parts {
         ["subscriptions", _] => groups::subscription(call),
         ["subscriptions", _, "resourcegroups"] => groups::list(call),

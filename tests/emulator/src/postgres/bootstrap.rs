@@ -15,9 +15,6 @@ drop function if exists pg_catalog.pgaadauth_create_principal_with_oid(text, tex
 drop function if exists pg_catalog.pgaadauth_create_principal(text, boolean, boolean);
 drop function if exists pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean);
 drop function if exists pg_catalog.pgaadauth_list_principals(boolean);
-drop function if exists pg_catalog.pgaadauth_bind(text, text, text, boolean, boolean);
-drop function if exists pg_catalog.pgaadauth_validate(text, text);
-drop function if exists pg_catalog.pgaadauth_require_administrator();
 ";
 
 /// The server's roles, and `template1` as every later database is to be.
@@ -78,15 +75,12 @@ pub(crate) async fn directory(client: &Client) -> Result<()> {
         .context("the copy of the directory cannot be made")
 }
 
-/// The functions exist only while Entra authentication is switched on.
+/// The functions exist only while Entra authentication is switched on; what the platform itself needs stays.
 pub(crate) async fn functions(client: &Client, enabled: bool, tenant: &str) -> Result<()> {
-    let statements = if enabled {
-        FUNCTIONS.replace("{tenant}", tenant)
-    } else {
-        DROP_FUNCTIONS.to_owned()
-    };
+    let functions = FUNCTIONS.replace("{tenant}", tenant);
+    let removal = if enabled { "" } else { DROP_FUNCTIONS };
     client
-        .batch_execute(&format!("set allow_system_table_mods = on; {statements}"))
+        .batch_execute(&format!("set allow_system_table_mods = on; {functions} {removal}"))
         .await
         .context("the Entra functions cannot be made or removed")
 }

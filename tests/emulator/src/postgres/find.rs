@@ -137,6 +137,8 @@ fn fetch() -> Result<Binaries> {
     if !unpacked.context("`tar` does not run")?.success() {
         return Err(Error::new(format!("`tar -xzf {archive}` failed in {CACHE}")));
     }
+    // The archive is of no more use; when it cannot be removed, it only takes space.
+    let _ = fs::remove_file(cache.join(&archive));
     link(&cache.join("package"))?;
     inspect(&cache.join("package/native/bin"))
 }

@@ -18,23 +18,38 @@ end $$;
 
 create or replace function pg_catalog.pgaadauth_bind(rolename text, objectid text, objecttype text, isadmin boolean, ismfa boolean)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    may_grant_admin_option_only constant boolean := current_setting('server_version_num')::int >= 160000;
 begin
     execute format('security label for "pgaadauth" on role %I is %L', rolename,
         'aadauth,oid=' || objectid || ',type=' || objecttype
         || case when isadmin then ',admin' else '' end || case when ismfa then ',mfa' else '' end);
     if isadmin then
+        -- An administrator is not managed by the others, and would otherwise be its own member.
+        perform pgaadauth_manage(rolename, false);
         execute format('alter role %I createrole createdb', rolename);
         execute format('grant azure_pg_admin to %I', rolename);
     elsif pg_has_role(rolename, 'azure_pg_admin', 'member') then
         execute format('alter role %I nocreaterole nocreatedb', rolename);
         execute format('revoke azure_pg_admin from %I', rolename);
     end if;
-    -- From 16 on CREATEROLE reaches only roles on which the caller has ADMIN OPTION; on Azure every administrator
-    -- manages every ordinary role. No inheritance: managing a role must not give its privileges.
-    if may_grant_admin_option_only and not isadmin then
+    if not isadmin then
+        perform pgaadauth_manage(rolename, true);
+    end if;
+end $$;
+
+-- From 16 on CREATEROLE reaches only roles on which the caller has ADMIN OPTION; on Azure every administrator manages
+-- every ordinary role. No inheritance: managing a role must not give its privileges.
+create or replace function pg_catalog.pgaadauth_manage(rolename text, managed boolean) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    is_managed constant boolean := exists (
+        select from pg_auth_members where roleid = (select oid from pg_roles where pg_roles.rolname = pgaadauth_manage.rolename) and member = 'azure_pg_admin'::regrole);
+begin
+    if current_setting('server_version_num')::int < 160000 or managed = is_managed then
+        return;
+    elsif managed then
         execute format('grant %I to azure_pg_admin with admin true, inherit false, set false', rolename);
+    else
+        execute format('revoke %I from azure_pg_admin', rolename);
     end if;
 end $$;
 
@@ -128,3 +143,4 @@ end $$;
 revoke all on function pg_catalog.pgaadauth_require_administrator() from public;
 revoke all on function pg_catalog.pgaadauth_bind(text, text, text, boolean, boolean) from public;
 revoke all on function pg_catalog.pgaadauth_validate(text, text) from public;
+revoke all on function pg_catalog.pgaadauth_manage(text, boolean) from public;

@@ -30,7 +30,7 @@ while read -r word; do
 done
 stop
 cd /
-rm -rf -- "$4"
+rm -rf -- "$4" || { sleep 1; rm -rf -- "$4"; }
 "#;
 
 /// The user that the server runs as.

@@ -315,7 +315,9 @@ impl Server {
         let role = identifier(name);
         let statements = format!(
             "begin; security label for \"pgaadauth\" on role {role} is null;
-             revoke azure_pg_admin from {role}; alter role {role} nocreaterole nocreatedb; commit;"
+             revoke azure_pg_admin from {role}; alter role {role} nocreaterole nocreatedb;
+             select pg_catalog.pgaadauth_manage({}, true); commit;",
+            literal(name)
         );
         client
             .batch_execute(&statements)

@@ -1,5 +1,15 @@
 //! The emulator held against what Azure's documentation and recorded traffic show.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it stands")]
 
+mod administrators;
+mod authentication;
 mod client;
+mod faults;
+mod federation;
+mod graph;
+mod identities;
+mod lifecycle;
 mod login;
+mod principals;
+mod strictness;
+mod tokens;
