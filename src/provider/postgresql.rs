@@ -153,7 +153,7 @@ impl Postgresql<'_> {
     /// [`Kind::DatabaseGone`] when the database does not exist; otherwise why no session came about.
     pub async fn session(&self, database: &str) -> Result<Pooled, Failure> {
         let refused = self.patience.at_most(LONGEST_REFUSED);
-        until(&self.patience, format_args!("a session with {}", self.host), || async {
+        until(&self.patience, format!("a session with {}", self.host), || async {
             match self.log_in(database).await {
                 Err(Failure::Sql(error)) if error.is_transient() => match error.kind {
                     Kind::Unreachable(Unreachable::Refused) if refused.left().is_zero() => Err(error.into()),

@@ -3,12 +3,15 @@
 pub mod attributes;
 pub mod entra_admin;
 pub mod identity;
+pub mod postgresql;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
 use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
+use crate::resources::postgresql::role::PostgresqlRole;
+use crate::resources::postgresql::user::PostgresqlUser;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
@@ -16,5 +19,7 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<EntraAdmin>(),
         resource::<FederatedCredential>(),
         resource::<ManagedIdentity>(),
+        resource::<PostgresqlRole>(),
+        resource::<PostgresqlUser>(),
     ]
 }
