@@ -10,6 +10,7 @@ use crate::provider::resource::{AnyResource, resource};
 use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
+use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::role::PostgresqlRole;
 use crate::resources::postgresql::user::PostgresqlUser;
 
@@ -21,5 +22,6 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<ManagedIdentity>(),
         resource::<PostgresqlRole>(),
         resource::<PostgresqlUser>(),
+        resource::<PostgresqlAccess>(),
     ]
 }

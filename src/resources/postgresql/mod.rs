@@ -7,3 +7,5 @@ pub mod role;
 pub mod role_name;
 pub mod role_settings;
 pub mod user;
+
+pub mod access;
