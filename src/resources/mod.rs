@@ -11,6 +11,7 @@ use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::role::PostgresqlRole;
 use crate::resources::postgresql::user::PostgresqlUser;
 
@@ -23,5 +24,6 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<PostgresqlRole>(),
         resource::<PostgresqlUser>(),
         resource::<PostgresqlAccess>(),
+        resource::<PostgresqlOwnership>(),
     ]
 }
