@@ -252,11 +252,7 @@ impl Emulator {
     /// # Errors
     /// When it does not start.
     pub async fn add_postgresql(&self, name: &str) -> Result<PostgresqlServer> {
-        let folder = self
-            .ca_file()
-            .parent()
-            .unwrap_or(Path::new("/tmp"))
-            .to_owned();
+        let folder = self.ca_file().parent().unwrap_or(Path::new("/tmp")).to_owned();
         let (world, authority) = (self.world.clone(), self.authority.clone());
         let starting = setup::add_server(world, authority, folder, name.to_owned());
         let server = self.threads.run(starting).await?;

@@ -41,14 +41,8 @@ impl Threads {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self
-            .0
-            .as_ref()
-            .ok_or_else(|| Error::new("the emulator has stopped"))?;
-        runtime
-            .spawn(work)
-            .await
-            .context("the emulator has stopped")?
+        let runtime = self.0.as_ref().ok_or_else(|| Error::new("the emulator has stopped"))?;
+        runtime.spawn(work).await.context("the emulator has stopped")?
     }
 }
 
@@ -202,12 +196,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 }
 
 /// Opens the front of a server, with a certificate for its name.
-fn serve(
-    world: &Arc<World>,
-    authority: &Authority,
-    server: Arc<Server>,
-    listener: TcpListener,
-) -> Result<()> {
+fn serve(world: &Arc<World>, authority: &Authority, server: Arc<Server>, listener: TcpListener) -> Result<()> {
     let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
     tokio::spawn(front::serve(world.clone(), server, listener, tls));
     Ok(())
