@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 //! What lives inside a PostgreSQL server: roles, and what they may do.
+=======
+//! What lives inside a PostgreSQL server: roles, what they may do, and what they own.
+>>>>>>> main
 
 pub mod access;
 pub mod borrowed;

@@ -1,8 +1,6 @@
 //! Federated credentials: limits, conflicts of writes that overlap, and the exchange that they allow.
 
-use std::time::Duration;
-
-use entradb_emulator::{Emulator, Method, Options};
+use entradb_emulator::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Arm, post_token, shared};
@@ -20,7 +18,7 @@ fn at(arm: &Arm<'_>, identity: &str, name: &str) -> String {
     )
 }
 
-async fn exchange(emulator: &Emulator, client: &str, assertion: &str) -> (u16, Value) {
+async fn exchange(emulator: &entradb_emulator::Emulator, client: &str, assertion: &str) -> (u16, Value) {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", client),
@@ -112,12 +110,7 @@ async fn limits_are_kept_in_azures_words() {
 
 #[tokio::test]
 async fn writes_that_overlap_conflict_under_one_identity_only() {
-    let options = Options {
-        federation_write_time: Duration::from_millis(500),
-        ..Options::default()
-    };
-    let emulator = Emulator::start(options).await.unwrap();
-    let arm = Arm::new(&emulator);
+    let arm = Arm::new(shared().await);
     arm.make_identity("crowded").await;
     arm.make_identity("quiet").await;
     let (one, two, other) = (
