@@ -21,16 +21,9 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<EntraAdmin>(),
         resource::<FederatedCredential>(),
         resource::<ManagedIdentity>(),
-<<<<<<< HEAD
-        resource::<PostgresqlRole>(),
-        resource::<PostgresqlUser>(),
-        resource::<PostgresqlAccess>(),
-        resource::<PostgresqlOwnership>(),
-=======
         resource::<PostgresqlAccess>(),
         resource::<PostgresqlOwnership>(),
         resource::<PostgresqlRole>(),
         resource::<PostgresqlUser>(),
->>>>>>> main
     ]
 }

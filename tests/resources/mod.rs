@@ -1,3 +1,5 @@
 //! The life of each resource, on the emulated Azure: a file each.
 
 mod managed_identity;
+
+mod postgresql_ownership;

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-//! What lives inside a PostgreSQL server: roles, and what they may do.
-=======
 //! What lives inside a PostgreSQL server: roles, what they may do, and what they own.
->>>>>>> main
 
 pub mod access;
 pub mod borrowed;
