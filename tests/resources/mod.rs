@@ -3,3 +3,4 @@
 mod managed_identity;
 
 mod postgresql_ownership;
+mod postgresql_access;
