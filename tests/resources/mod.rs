@@ -1,6 +1,10 @@
 //! The life of each resource, on the emulated Azure: a file each.
 
+mod client_config;
+mod entra_admin;
+mod federated_credential;
 mod managed_identity;
 
 mod postgresql_ownership;
 mod postgresql_access;
+mod server;
