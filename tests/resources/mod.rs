@@ -8,3 +8,9 @@ mod managed_identity;
 mod postgresql_ownership;
 mod postgresql_access;
 mod server;
+
+mod postgresql_departure;
+mod postgresql_role;
+mod postgresql_user;
+mod postgresql_user_principals;
+mod world;
