@@ -14,3 +14,4 @@ mod postgresql_role;
 mod postgresql_user;
 mod postgresql_user_principals;
 mod world;
+mod postgresql_ownership;
