@@ -141,6 +141,9 @@ impl Resource for ManagedIdentity {
             resource_group_name: name(id.resource_group().unwrap_or_default())?,
             location: Location::default(),
             tags: None,
+        let location = found.location.parse();
+            location: location.map_err(|error| invalid(format!("The identity has no usable region: {error}.")))?,
+            tags: (!found.tags.is_empty()).then(|| found.tags.clone()),
             id: Computed::UNKNOWN,
             client_id: Computed::UNKNOWN,
             principal_id: Computed::UNKNOWN,
