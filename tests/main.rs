@@ -3,6 +3,7 @@
 mod harness;
 mod pages;
 mod registry;
+mod resources;
 mod terraform;
 mod tidy;
 mod wire;

@@ -1,0 +1,3 @@
+//! The life of each resource, on the emulated Azure: a file each.
+
+mod managed_identity;
