@@ -277,6 +277,16 @@ const OPERATIONS: [(&str, &str); 4] = [
 ];
 
 impl Timeouts {
+    /// What is given for an operation, by its name in the block.
+    pub fn of(&self, operation: &str) -> Option<Duration> {
+        match operation {
+            "create" => self.create,
+            "read" => self.read,
+            "update" => self.update,
+            _ => self.delete,
+        }
+    }
+
     fn read_each(given: Object) -> Decoded<Self> {
         let mut mistakes = Vec::new();
         let mut read = |name: &str| match given.get(name).and_then(Value::as_str).map(duration::parse) {

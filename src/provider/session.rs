@@ -318,20 +318,12 @@ fn settle(outcome: Result<Option<Object>, Vec<Diagnostic>>, known: Option<Object
 }
 
 fn limit(state: Option<&Object>, operation: &str, default: Duration) -> Duration {
-    let timeouts = state
-        .and_then(|state| state.get("timeouts"))
-        .cloned()
-        .unwrap_or(Value::Null);
-    let Ok(timeouts) = Timeouts::from_value(timeouts) else {
-        return default;
-    };
-    let given = match operation {
-        "create" => timeouts.create,
-        "read" => timeouts.read,
-        "update" => timeouts.update,
-        _ => timeouts.delete,
-    };
-    given.unwrap_or(default)
+    let timeouts = state.and_then(|state| state.get("timeouts")).cloned();
+    let timeouts = Timeouts::from_value(timeouts.unwrap_or(Value::Null));
+    timeouts
+        .ok()
+        .and_then(|timeouts| timeouts.of(operation))
+        .unwrap_or(default)
 }
 
 fn into_object(value: Value) -> Option<Object> {
