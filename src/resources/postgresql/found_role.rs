@@ -29,12 +29,14 @@ pub fn find<'a>(catalog: &'a ServerCatalog, oid: Option<&i64>, name: &Name) -> O
     numbered.or_else(|| catalog.role(name.as_str()))
 }
 
-/// Settings as the state tells them: in the spelling of the configuration, and only where they are managed, or imported.
-pub fn settings(written: Option<&Settings>, found: &Settings, imported: bool) -> Option<Settings> {
-    match written {
-        Some(written) => Some(role_settings::settle(written, found)),
-        None => Some(found.clone()).filter(|found| imported && !found.is_empty()),
-    }
+/// Settings as the state tells them: in the spelling of the configuration, and only where they are managed.
+pub fn settings(written: Option<&Settings>, found: &Settings) -> Option<Settings> {
+    written.map(|written| role_settings::settle(written, found))
+}
+
+/// Settings as an import tells them: all that there are.
+pub fn all_settings(found: &Settings) -> Option<Settings> {
+    Some(found.clone()).filter(|found| !found.is_empty())
 }
 
 /// What changes in the settings: nothing where they are not managed any more but for what was.

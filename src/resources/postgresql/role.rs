@@ -12,7 +12,7 @@ use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{find, gone, limit, locks, number, setting_changes, settings};
+use crate::resources::postgresql::found_role::{all_settings, find, gone, limit, locks, number, setting_changes, settings};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
@@ -114,7 +114,11 @@ impl Resource for PostgresqlRole {
             return Ok(None);
         };
         let catalog = server.catalog().await?;
-        Ok(find(&catalog, self.oid.get(), &self.name).map(|role| self.as_found(role, &server)))
+        Ok(find(&catalog, self.oid.get(), &self.name).map(|role| {
+            let found = self.as_found(role, &server);
+            let settings = if self.oid.get().is_some() { found.settings } else { all_settings(&role.settings) };
+            Self { settings, ..found }
+        }))
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
@@ -160,14 +164,13 @@ impl Resource for PostgresqlRole {
 
 impl PostgresqlRole {
     fn as_found(&self, role: &Role, server: &Postgresql<'_>) -> Self {
-        let imported = self.oid.get().is_none();
         Self {
             name: role.name.clone(),
             create_database: role.create_database,
             create_role: role.create_role,
             inherit: role.inherit,
             connection_limit: limit(role),
-            settings: settings(self.settings.as_ref(), &role.settings, imported),
+            settings: settings(self.settings.as_ref(), &role.settings),
             oid: i64::from(role.oid).into(),
             server_id: server.id.clone().into(),
             host: server.host.to_string().into(),

@@ -108,7 +108,7 @@ pub(super) async fn rebind(
     }
     let mut statements = Vec::new();
     if !is_bound(role, label) {
-        statements.push(label_statement(&role.name, Some(label))?);
+        statements.push(label_statement(&role.name, label)?);
     }
     if rights_change {
         statements.extend(rights_statements(&role.name, label.admin)?);
@@ -131,16 +131,10 @@ fn rights_statements(name: &Name, admin: bool) -> Result<[Statement; 2], Failure
     })
 }
 
-fn label_statement(name: &Name, label: Option<Label>) -> Result<Statement, Failure> {
-    let bug = |error: String| Failure::from(Diagnostic::bug(error));
-    let provider = Name::new(PROVIDER).map_err(|error| bug(error.to_string()))?;
-    Ok(match label {
-        None => sql!("SECURITY LABEL FOR {} ON ROLE {} IS NULL", &provider, name),
-        Some(label) => {
-            let text = Text::new(label.to_string()).map_err(|error| bug(error.to_string()))?;
-            sql!("SECURITY LABEL FOR {} ON ROLE {} IS {}", &provider, name, text)
-        }
-    })
+fn label_statement(name: &Name, label: Label) -> Result<Statement, Failure> {
+    let provider = Name::new(PROVIDER).map_err(|error| Diagnostic::bug(error.to_string()))?;
+    let text = Text::new(label.to_string()).map_err(|error| Diagnostic::bug(error.to_string()))?;
+    Ok(sql!("SECURITY LABEL FOR {} ON ROLE {} IS {}", &provider, name, text))
 }
 
 /// Attempts until the server knows the principal, for as long as that is worth waiting for.

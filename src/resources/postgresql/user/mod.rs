@@ -20,7 +20,7 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{find, limit, number, settings};
+use crate::resources::postgresql::found_role::{all_settings, find, limit, number, settings};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::resources::postgresql::user::work::{Found, Work};
@@ -163,7 +163,11 @@ impl Resource for PostgresqlUser {
         };
         let catalog = server.catalog().await?;
         let Some(name) = self.name.get() else { return Ok(None) };
-        Ok(find(&catalog, self.oid.get(), name).map(|role| self.as_found(role, &catalog, &server)))
+        Ok(find(&catalog, self.oid.get(), name).map(|role| {
+            let found = self.as_found(role, &catalog, &server);
+            let settings = if self.oid.get().is_some() { found.settings } else { all_settings(&role.settings) };
+            Self { settings, ..found }
+        }))
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
@@ -262,7 +266,6 @@ impl PostgresqlUser {
     }
 
     fn as_found(&self, role: &Role, catalog: &ServerCatalog, server: &Postgresql<'_>) -> Self {
-        let imported = self.oid.get().is_none();
         let (object_id, principal_type) = binding::bound(role);
         Self {
             name: role.name.clone().into(),
@@ -272,7 +275,7 @@ impl PostgresqlUser {
             mfa_required: role.binding().is_some_and(|label| label.mfa),
             login: role.login,
             connection_limit: limit(role),
-            settings: settings(self.settings.as_ref(), &role.settings, imported),
+            settings: settings(self.settings.as_ref(), &role.settings),
             oid: i64::from(role.oid).into(),
             server_id: server.id.clone().into(),
             host: server.host.to_string().into(),

@@ -1,0 +1,150 @@
+//! What a test of a resource needs: the emulator, the provider that it configures, and eyes of its own.
+
+use std::sync::Arc;
+
+use entradb::protocol::value::{Object, Value};
+use entradb_emulator::{Emulator, Options};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls};
+
+use crate::config;
+use crate::harness::instance::Instance;
+use crate::harness::plugin::Plugin;
+
+/// The role as which the provider logs in.
+pub const ADMINISTRATOR: &str = "terraform";
+
+/// One emulator for all tests: each uses names of its own. It ends with the process.
+pub async fn emulator() -> &'static Emulator {
+    static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
+    let start = || async {
+        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
+        let runner = &emulator.runner().object_id;
+        emulator
+            .add_administrator(runner, ADMINISTRATOR)
+            .await
+            .expect("an administrator");
+        emulator
+    };
+    EMULATOR.get_or_init(start).await
+}
+
+/// The provider as a process of its own, signed in to the emulator.
+pub async fn provider(emulator: &Emulator) -> Plugin {
+    let environment = emulator.environment();
+    let pairs: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let plugin = Plugin::start(&pairs).await;
+    plugin.configure(config! {}).await;
+    plugin
+}
+
+/// What the next command of Terraform's begins with: nothing of what was read before is known any more.
+pub async fn next_command(plugin: &Plugin) {
+    plugin.configure(config! {}).await;
+}
+
+/// An identity of this name.
+pub async fn identity<'a>(plugin: &'a Plugin, emulator: &Emulator, name: &str) -> Instance<'a> {
+    let given = config! {
+        "name" => name,
+        "resource_group_name" => emulator.resource_group(),
+        "location" => "westeurope",
+    };
+    plugin.resource("entradb_managed_identity").create(given).await
+}
+
+/// A text of a state.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value:?} is no text"))
+}
+
+/// A configuration with more in it.
+pub fn with(mut given: Object, more: Object) -> Object {
+    given.extend(more);
+    given
+}
+
+/// The only row and column of a query, as text; `None` when there is no row, or NULL in it.
+pub async fn fact(emulator: &Emulator, database: &str, query: &str) -> Option<String> {
+    let rows = emulator.superuser(database).await.simple_query(query).await;
+    rows.unwrap_or_else(|error| panic!("{query}: {error}"))
+        .iter()
+        .find_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+}
+
+/// Does something as the platform's superuser: what a person does by hand.
+pub async fn by_hand(emulator: &Emulator, database: &str, statements: &str) {
+    let done = emulator.superuser(database).await.batch_execute(statements).await;
+    done.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+}
+
+/// The label of a role.
+pub async fn label(emulator: &Emulator, role: &str) -> Option<String> {
+    let query = format!(
+        "select label from pg_shseclabel join pg_roles on oid = objoid where provider = 'pgaadauth' and rolname = {}",
+        literal(role)
+    );
+    fact(emulator, "postgres", &query).await
+}
+
+/// A text as SQL writes it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A name as SQL writes it.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Logs in as an application does: over TLS, with a token in place of the password.
+///
+/// # Errors
+/// The server's words.
+pub async fn log_in(emulator: &Emulator, user: &str, password: &str, database: &str) -> Result<Client, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    let root = CertificateDer::from_pem_file(emulator.ca_file()).expect("a root");
+    roots.add(root).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let server = emulator.postgresql();
+    let mut stream = TcpStream::connect(&server.address).await.expect("a front");
+    stream
+        .write_all(&[0, 0, 0, 8, 4, 210, 22, 47])
+        .await
+        .expect("a front that listens");
+    assert_eq!(stream.read_u8().await.ok(), Some(b'S'), "TLS is offered");
+    let name = ServerName::try_from(server.fqdn.clone()).expect("a host name");
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+    let mut config = Config::new();
+    config
+        .user(user)
+        .password(password)
+        .dbname(database)
+        .ssl_mode(SslMode::Disable);
+    let words = |error: tokio_postgres::Error| match error.as_db_error() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    };
+    let (client, connection) = config
+        .connect_raw(stream.expect("verified TLS"), NoTls)
+        .await
+        .map_err(words)?;
+    tokio::spawn(connection);
+    Ok(client)
+}
