@@ -4,6 +4,7 @@ mod client_config;
 mod entra_admin;
 mod federated_credential;
 mod managed_identity;
+mod postgresql_access;
 mod postgresql_departure;
 mod postgresql_role;
 mod postgresql_user;
