@@ -6,6 +6,7 @@ mod federated_credential;
 mod managed_identity;
 mod postgresql_access;
 mod postgresql_departure;
+mod postgresql_ownership;
 mod postgresql_role;
 mod postgresql_user;
 mod postgresql_user_principals;

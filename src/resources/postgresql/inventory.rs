@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::sql;
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent, Qualifier};
 use crate::sql::postgres::server_catalog::{Database, DependencyKind, Role, ServerCatalog};
 use crate::sql::privilege::Privilege;
-use crate::sql::statement::Name;
+use crate::sql::statement::{Name, Statement};
 
 /// The role that stands for "whoever owns the database".
 const DATABASE_OWNER: u32 = 6171;
@@ -23,6 +24,10 @@ const PUBLICATIONS: &str = "SELECT p.oid FROM pg_catalog.pg_publication p WHERE 
      OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass \
         AND d.refobjid = p.oid AND d.classid = pg_catalog.to_regclass('pg_catalog.pg_publication_namespace'))";
 
+/// Multirange types, which versions 14 to 16 leave to the former owner when their range type moves.
+const MULTIRANGES: &str = "SELECT r.rngtypid, n.nspname, t.typname FROM pg_catalog.pg_range r \
+     JOIN pg_catalog.pg_type t ON t.oid = r.rngmultitypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace";
+
 /// One database, as it was a moment ago.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -34,6 +39,8 @@ pub struct Inventory {
     pub others: Vec<Object>,
     /// Publications that only a superuser may own.
     pub superusers_publications: BTreeSet<u32>,
+    /// How ALTER names the multirange type of a range type, where it does not follow by itself.
+    pub multiranges: HashMap<u32, Statement>,
 }
 
 impl Inventory {
@@ -78,7 +85,28 @@ impl Inventory {
             catalog,
             others,
             superusers_publications,
+            multiranges: HashMap::new(),
         }))
+    }
+
+    /// Reads what only those need who move types.
+    ///
+    /// # Errors
+    /// Of the session.
+    pub async fn read_multiranges(&mut self, server: &Postgresql<'_>, database: &Name) -> Result<(), Failure> {
+        let types = self
+            .catalog
+            .objects
+            .iter()
+            .any(|object| object.kind == ObjectKind::Type);
+        if types && (14..17).contains(&self.catalog.version) {
+            let session = server.session(database.as_str()).await?;
+            for row in session.query(MULTIRANGES, &[]).await? {
+                let (schema, name) = (Name::from_catalog(row.text(1)?), Name::from_catalog(row.text(2)?));
+                self.multiranges.insert(row.oid(0)?, sql!("TYPE {}.{}", schema, name));
+            }
+        }
+        Ok(())
     }
 
     /// Everything that has an owner.

@@ -40,8 +40,13 @@ impl<'a> Needs<'a> {
                 continue;
             };
             let owner = inventory.acting_owner(now(container));
-            let creates = inventory.powers(next.to).contains(&owner)
+            // What others were granted outlives a change of the owner; what the owner held goes to the next one.
+            let mut powers = inventory.powers(next.to);
+            let owns = powers.contains(&owner)
                 || now(container) == container.owner && inventory.may(next.to, Privilege::Create, container);
+            powers.remove(&container.owner);
+            let acl = container.effective_acl(inventory.catalog.version);
+            let creates = owns || acl.is_some_and(|acl| acl.effective(&powers).has(Privilege::Create));
             if !creates {
                 needs.roles.insert(owner);
                 needs
