@@ -131,16 +131,6 @@ impl Resource for ManagedIdentity {
             text.parse()
                 .map_err(|error| Diagnostic::error("Invalid import ID", format!("`{text}` is no name: {error}.")))
         };
-        // Only Azure knows the region, and a state without one could not be read.
-        let Some(found) = cx.clients()?.azure().identity(&id, cx.patience()).await? else {
-            let detail = format!("There is no identity {id} in Azure, so nothing can be imported.");
-            return Err(Diagnostic::error("Not found in Azure", detail));
-        };
-        let imported = Self {
-            name: name(id.name())?,
-            resource_group_name: name(id.resource_group().unwrap_or_default())?,
-            location: Location::default(),
-            tags: None,
         let location = found.location.parse();
             location: location.map_err(|error| invalid(format!("The identity has no usable region: {error}.")))?,
             tags: (!found.tags.is_empty()).then(|| found.tags.clone()),
