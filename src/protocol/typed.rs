@@ -245,18 +245,8 @@ impl<T: Model> Typed for Blocks<T> {
     }
 
     fn check(value: &Value) -> Vec<Diagnostic> {
-        // A set's elements have no address of their own, so the place within stands in the text.
-        let nameless = |mistake: Diagnostic| match mistake.path.to_string() {
-            place if place.is_empty() => mistake,
-            place => Diagnostic {
-                detail: format!("`{place}`: {}", mistake.detail),
-                path: Default::default(),
-                ..mistake
-            },
-        };
         let blocks = value.as_list().unwrap_or_default().iter().filter_map(Value::as_object);
         blocks.flat_map(|block| T::check(block)).map(in_a_set).collect()
-        blocks.flat_map(|block| T::check(block)).map(nameless).collect()
     }
 
     fn kind(name: &str) -> Kind {
