@@ -10,6 +10,8 @@ use crate::provider::resource::{AnyResource, resource};
 use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
+use crate::resources::postgresql::access::PostgresqlAccess;
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::role::PostgresqlRole;
 use crate::resources::postgresql::user::PostgresqlUser;
 
@@ -19,6 +21,8 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<EntraAdmin>(),
         resource::<FederatedCredential>(),
         resource::<ManagedIdentity>(),
+        resource::<PostgresqlAccess>(),
+        resource::<PostgresqlOwnership>(),
         resource::<PostgresqlRole>(),
         resource::<PostgresqlUser>(),
     ]

@@ -9,7 +9,8 @@ use entradb::protocol::typed::{Blocks, Computed, Timeouts};
 use entradb::protocol::value::{Object, Value};
 use entradb::provider::context::Context;
 use entradb::provider::import::Parts;
-use entradb::provider::resource::{Resource, resource};
+use entradb::provider::plan::Plan;
+use entradb::provider::resource::{DataSource, Resource, data_source, resource};
 use entradb::provider::{Provider, Registry};
 
 use crate::harness::instance::Found;
@@ -52,6 +53,29 @@ model! {
     }
 }
 
+model! {
+    /// What stands in a kitchen.
+    pub struct Kitchen {
+        /// Which one.
+        pub kitchen: String,
+        /// The name of the kettle.
+        pub kettle: Computed<String>,
+    }
+}
+
+impl DataSource for Kitchen {
+    const NAME: &'static str = "kitchen_kitchen";
+
+    async fn read(self, _: &Context) -> Result<Self> {
+        let kettle = kettles().get(&self.kitchen).map(|kettle| kettle.name.clone());
+        let nothing = || Diagnostic::error("Empty kitchen", "There is no kettle in it.").at("kitchen");
+        Ok(Self {
+            kettle: kettle.ok_or_else(nothing)?.into(),
+            ..self
+        })
+    }
+}
+
 /// All kettles there are, by where they stand.
 static KETTLES: Mutex<BTreeMap<String, Kettle>> = Mutex::new(BTreeMap::new());
 
@@ -71,6 +95,13 @@ impl Kettle {
 impl Resource for Kettle {
     const NAME: &'static str = "kitchen_kettle";
     const IDENTITY: &'static [&'static str] = &["kitchen"];
+
+    async fn plan(plan: &mut Plan, _: &Context) -> Result<()> {
+        if plan.config("cups") == &Value::from(12) {
+            plan.warn(Diagnostic::warning("Large kettle", "It takes long to boil.").at("cups"));
+        }
+        Ok(())
+    }
 
     async fn create(self, cx: &Context) -> Result<Self> {
         cx.keep_record(&"made");
@@ -122,6 +153,7 @@ async fn kitchen() -> Plugin {
     let plugin = Plugin::serve(|| {
         Provider::new(Registry {
             resources: vec![resource::<Kettle>()],
+            data_sources: vec![data_source::<Kitchen>()],
             ..Registry::default()
         })
     });
@@ -237,6 +269,31 @@ async fn a_mistake_is_told_where_it_is() {
         .try_plan_create(written("wrong", config! { "cups" => 13 }))
         .await;
     assert_eq!(told.expect_err("too many")[0].path.to_string(), "cups");
+}
+
+#[tokio::test]
+async fn a_plan_may_warn() {
+    let plugin = kitchen().await;
+    let kettles = plugin.resource("kitchen_kettle");
+    let planned = kettles.plan_create(written("large", config! { "cups" => 12 })).await;
+    assert_eq!(planned.warnings[0].summary, "Large kettle");
+}
+
+#[tokio::test]
+async fn a_data_source_is_read() {
+    let plugin = kitchen().await;
+    plugin
+        .resource("kitchen_kettle")
+        .create(written("seen", config! {}))
+        .await;
+    let read = plugin
+        .read_data_source("kitchen_kitchen", config! { "kitchen" => "seen" })
+        .await;
+    assert_eq!(read["kettle"], Value::from("k"));
+    let told = plugin
+        .try_read_data_source("kitchen_kitchen", config! { "kitchen" => "empty" })
+        .await;
+    assert_eq!(told.expect_err("nothing is there")[0].path.to_string(), "kitchen");
 }
 
 #[tokio::test]

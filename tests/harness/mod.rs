@@ -11,6 +11,7 @@
 //! ```
 
 pub mod apply;
+pub mod azure;
 pub mod calls;
 pub mod core_rules;
 pub mod instance;

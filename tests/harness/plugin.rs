@@ -74,7 +74,6 @@ impl Plugin {
     async fn greet(channel: Channel, log: Log, process: Option<Process>, ending: Option<Ending>) -> Self {
         let calls = Calls::new(channel.clone());
         let schema = calls.get_schema(pb::get_provider_schema::Request {}).await;
-        let schema = schema;
         expect_nothing("GetSchema", &schema.diagnostics);
         let capabilities = schema.server_capabilities.unwrap_or_default();
         assert!(capabilities.plan_destroy, "destroying is planned");
@@ -85,7 +84,6 @@ impl Plugin {
         let identities = calls
             .get_resource_identity_schemas(pb::get_resource_identity_schemas::Request {})
             .await;
-        let identities = identities;
         expect_nothing("GetResourceIdentitySchemas", &identities.diagnostics);
         let schemas = Schemas::from_wire(&schema, &identities.identity_schemas);
         Self {

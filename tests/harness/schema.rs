@@ -35,8 +35,6 @@ pub struct ResourceSchema {
 /// What stands between the braces.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
-    /// Markdown.
-    pub description: String,
     /// By name.
     pub attributes: BTreeMap<String, Attribute>,
     /// By name.
@@ -48,8 +46,6 @@ pub struct Block {
 pub struct Attribute {
     /// Its type.
     pub r#type: Type,
-    /// Markdown.
-    pub description: String,
     /// The configuration must give it.
     pub required: bool,
     /// The configuration may give it.
@@ -124,7 +120,6 @@ impl Block {
             let r#type = json::decode_type(&attribute.r#type).expect("Core panics on a type that is no type");
             let read = Attribute {
                 r#type,
-                description: attribute.description.clone(),
                 required: attribute.required,
                 optional: attribute.optional,
                 computed: attribute.computed,
@@ -143,7 +138,6 @@ impl Block {
             (nested.type_name.clone(), read)
         });
         let read = Self {
-            description: block.description.clone(),
             attributes: attributes.collect(),
             blocks: blocks.collect(),
         };

@@ -69,7 +69,7 @@ fn texts() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    texts.push("x".repeat(100_000));
+    texts.push("x".repeat(20_000));
     texts
 }
 
@@ -107,7 +107,7 @@ fn hostile(r#type: &Type) -> Vec<Value> {
         }
         Type::Map(inner) => {
             values.push(Value::Map(Object::new()));
-            let keys = ["k".to_owned(), String::new(), "\0".to_owned(), "x".repeat(10_000)];
+            let keys = ["k".to_owned(), String::new(), "\0".to_owned(), "x".repeat(1_000)];
             let inner = hostile(inner);
             values.extend(
                 inner

@@ -1,5 +1,6 @@
-//! Resources, tried against the emulator: a real server, and a small Azure around it.
+//! The life of each resource, on the emulated Azure with its real server: a file each.
 
+mod managed_identity;
 mod postgresql_departure;
 mod postgresql_role;
 mod postgresql_user;

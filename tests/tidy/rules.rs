@@ -10,7 +10,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["*"]),
     ("lib", &["*"]),
     ("wire", &["provider", "protocol"]),
-    ("resources", &["provider", "protocol", "azure", "sql", "retry"]),
+    ("resources", &["provider", "protocol", "azure", "sql", "retry", "lock"]),
     (
         "data_sources",
         &["resources", "provider", "protocol", "azure", "sql", "retry"],

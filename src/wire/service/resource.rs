@@ -6,7 +6,7 @@ use crate::protocol::schema::Schema;
 use crate::protocol::value::Value;
 use crate::provider::ResourceSchema;
 use crate::provider::resource::forget_unknown;
-use crate::provider::session::{Applied, ApplyRequest, PlanRequest};
+use crate::provider::exchange::{Applied, ApplyRequest, PlanRequest};
 use crate::wire::call::{Served, caught};
 use crate::wire::convert;
 use crate::wire::generate;

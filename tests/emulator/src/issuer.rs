@@ -18,8 +18,7 @@ pub(crate) const GITHUB: &str = "https://token.actions.githubusercontent.com";
 pub(crate) const GITHUB_SUBJECT: &str = "repo:example/infrastructure:ref:refs/heads/main";
 
 /// The issuer of Azure Pipelines' service connections, and the subject of the pretended one.
-pub(crate) const PIPELINES: &str =
-    "https://vstoken.dev.azure.com/7c2d1a5e-0000-4000-8000-3f5b9c1d2e4f";
+pub(crate) const PIPELINES: &str = "https://vstoken.dev.azure.com/7c2d1a5e-0000-4000-8000-3f5b9c1d2e4f";
 pub(crate) const PIPELINES_SUBJECT: &str = "sc://example/infrastructure/emulator";
 
 pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
@@ -69,17 +68,9 @@ fn pipelines(world: &World, ask: &Ask) -> Answer {
         return Answer::plain_error(405, "invalid_request", "only POST is known here");
     }
     if ask.header("authorization") != format!("Bearer {}", world.token_request_secret) {
-        return Answer::plain_error(
-            401,
-            "unauthorized",
-            "the request token is not the one of this pipeline",
-        );
+        return Answer::plain_error(401, "unauthorized", "the request token is not the one of this pipeline");
     }
-    if ask.parameter("api-version") != Some("7.1")
-        || ask
-            .parameter("serviceConnectionId")
-            .is_none_or(str::is_empty)
-    {
+    if ask.parameter("api-version") != Some("7.1") || ask.parameter("serviceConnectionId").is_none_or(str::is_empty) {
         return Answer::plain_error(
             400,
             "invalid_request",
@@ -94,16 +85,17 @@ fn pipelines(world: &World, ask: &Ask) -> Answer {
 pub(crate) fn external_token(world: &World, issuer: &str, subject: &str, audience: Value) -> String {
     hold(&world.state).issuers.insert(issuer.to_owned());
     let from = now() - 5;
-    world.issuer_key.sign(&json!({
+    let claims = json!({
         "aud": audience, "iss": issuer, "sub": subject, "iat": from, "nbf": from, "exp": from + 3600,
         "jti": Uuid::new_v4().to_string(),
-    }))
+    });
+    world.sign(&world.issuer_key, &claims)
 }
 
 /// A service account's token as the kubelet projects it into a pod.
 pub(crate) fn service_account_token(world: &World, issuer: &str, namespace: &str, service_account: &str) -> String {
     let from = now() - 5;
-    world.issuer_key.sign(&json!({
+    let claims = json!({
         "aud": [EXCHANGE], "iss": issuer, "iat": from, "nbf": from, "exp": from + 3600,
         "sub": format!("system:serviceaccount:{namespace}:{service_account}"),
         "kubernetes.io": {
@@ -111,5 +103,6 @@ pub(crate) fn service_account_token(world: &World, issuer: &str, namespace: &str
             "pod": {"name": "openmetadata-0", "uid": Uuid::new_v4().to_string()},
             "serviceaccount": {"name": service_account, "uid": Uuid::new_v4().to_string()},
         },
-    }))
+    });
+    world.sign(&world.issuer_key, &claims)
 }

@@ -162,6 +162,12 @@ impl Emulator {
         self.token(object_id, resource, 0)
     }
 
+    /// Every token that the tenant, the cluster and the other issuers have signed so far.
+    #[must_use]
+    pub fn issued_tokens(&self) -> Vec<String> {
+        hold(&self.world.issued).clone()
+    }
+
     fn token(&self, object_id: &str, resource: &str, life: i64) -> String {
         let principal = hold(&self.world.state).directory.get(object_id).cloned();
         tokens::issue(
@@ -252,11 +258,7 @@ impl Emulator {
     /// # Errors
     /// When it does not start.
     pub async fn add_postgresql(&self, name: &str) -> Result<PostgresqlServer> {
-        let folder = self
-            .ca_file()
-            .parent()
-            .unwrap_or(Path::new("/tmp"))
-            .to_owned();
+        let folder = self.ca_file().parent().unwrap_or(Path::new("/tmp")).to_owned();
         let (world, authority) = (self.world.clone(), self.authority.clone());
         let starting = setup::add_server(world, authority, folder, name.to_owned());
         let server = self.threads.run(starting).await?;

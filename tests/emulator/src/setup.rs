@@ -30,7 +30,8 @@ use crate::{AppCredential, Emulator, PostgresqlServer, http};
 /// The audience that clients ask a management token for.
 pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
 
-const PFX_PASSWORD: &str = "emulator";
+// Nothing else is spelt like it, so that tests can look where it may not be.
+const PFX_PASSWORD: &str = "Pa55-of-the-bundle~9d27";
 
 /// The emulator's own threads. They may be dropped inside somebody else's runtime, which a plain runtime may not.
 pub(crate) struct Threads(Option<Runtime>);
@@ -41,14 +42,8 @@ impl Threads {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self
-            .0
-            .as_ref()
-            .ok_or_else(|| Error::new("the emulator has stopped"))?;
-        runtime
-            .spawn(work)
-            .await
-            .context("the emulator has stopped")?
+        let runtime = self.0.as_ref().ok_or_else(|| Error::new("the emulator has stopped"))?;
+        runtime.spawn(work).await.context("the emulator has stopped")?
     }
 }
 
@@ -178,6 +173,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         issuer_key: Key::generate()?,
         token_request_secret: Uuid::new_v4().simple().to_string(),
         state: Mutex::new(state),
+        issued: Mutex::default(),
         journal: Journal::default(),
         faults: Faults::default(),
     });
@@ -202,12 +198,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 }
 
 /// Opens the front of a server, with a certificate for its name.
-fn serve(
-    world: &Arc<World>,
-    authority: &Authority,
-    server: Arc<Server>,
-    listener: TcpListener,
-) -> Result<()> {
+fn serve(world: &Arc<World>, authority: &Authority, server: Arc<Server>, listener: TcpListener) -> Result<()> {
     let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
     tokio::spawn(front::serve(world.clone(), server, listener, tls));
     Ok(())

@@ -14,7 +14,6 @@ use crate::harness::schema::{Attribute, Block, NestedBlock, Nesting};
 pub fn attribute(r#type: Type, presence: &str) -> Attribute {
     Attribute {
         r#type,
-        description: String::new(),
         required: presence == "required",
         optional: presence.starts_with("optional"),
         computed: presence.ends_with("computed"),
@@ -41,7 +40,6 @@ fn nested(nesting: Nesting) -> NestedBlock {
 /// A kettle: one attribute of each presence, one block of each nesting.
 pub fn kettle() -> Block {
     Block {
-        description: "A kettle.".to_owned(),
         attributes: BTreeMap::from([
             ("name".to_owned(), attribute(Type::String, "required")),
             ("labels".to_owned(), attribute(Type::map(Type::String), "optional")),

@@ -84,12 +84,10 @@ pub(crate) fn of_scope(call: &Call<'_>) -> Outcome {
     let state = hold(&call.world.state);
     let found = state.directory.all().find(|one| {
         let resource = one.resource_id.as_deref().unwrap_or_default();
-        resource.eq_ignore_ascii_case(&scope)
-            && !state.identities.contains_key(&scope.to_ascii_lowercase())
+        resource.eq_ignore_ascii_case(&scope) && !state.identities.contains_key(&scope.to_ascii_lowercase())
     });
     let Some(principal) = found else {
-        let message =
-            format!("The resource '{scope}' has no system-assigned identity, or does not exist.");
+        let message = format!("The resource '{scope}' has no system-assigned identity, or does not exist.");
         return Err(Answer::arm_error(404, "ResourceNotFound", message));
     };
     Ok(Answer::json(

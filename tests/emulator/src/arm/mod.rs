@@ -153,15 +153,7 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
 }
 
 async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
-    if let [
-        _,
-        ..,
-        "providers",
-        "microsoft.managedidentity",
-        "identities",
-        "default",
-    ] = parts
-    {
+    if let [_, .., "providers", "microsoft.managedidentity", "identities", "default"] = parts {
         return identities::of_scope(call);
     }
     match parts {

@@ -80,9 +80,7 @@ pub(crate) async fn functions(client: &Client, enabled: bool, tenant: &str) -> R
     let functions = FUNCTIONS.replace("{tenant}", tenant);
     let removal = if enabled { "" } else { DROP_FUNCTIONS };
     client
-        .batch_execute(&format!(
-            "set allow_system_table_mods = on; {functions} {removal}"
-        ))
+        .batch_execute(&format!("set allow_system_table_mods = on; {functions} {removal}"))
         .await
         .context("the Entra functions cannot be made or removed")
 }

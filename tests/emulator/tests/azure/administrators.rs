@@ -27,24 +27,14 @@ async fn an_administrator_lives_as_recorded() {
     let _alone = alone().await;
     let emulator = shared().await;
     let arm = Arm::new(emulator);
-    let user = emulator
-        .add_user("grace@example.com", "Grace")
-        .await
-        .unwrap();
+    let user = emulator.add_user("grace@example.com", "Grace").await.unwrap();
     let path = at(emulator, &user);
-    let started = arm
-        .put(&path, body(emulator, "User", "grace@example.com"))
-        .await;
+    let started = arm.put(&path, body(emulator, "User", "grace@example.com")).await;
     assert_eq!(started.status, 202, "{started:?}");
-    assert_eq!(
-        started.body["operation"],
-        "UpsertAadAuthPrincipalManagementOperation"
-    );
+    assert_eq!(started.body["operation"], "UpsertAadAuthPrincipalManagementOperation");
     let poll = started.header("azure-asyncoperation");
     assert!(
-        poll.contains(
-            "/providers/Microsoft.DBforPostgreSQL/locations/westeurope/azureAsyncOperation/"
-        ),
+        poll.contains("/providers/Microsoft.DBforPostgreSQL/locations/westeurope/azureAsyncOperation/"),
         "{poll}"
     );
     assert!(
@@ -93,16 +83,10 @@ async fn an_administrator_lives_as_recorded() {
     let row = client.query_one(query, &[]).await.unwrap();
     let flags: Vec<bool> = (0..4).map(|index| row.get(index)).collect();
     assert_eq!(flags, [true, true, false, true]);
-    assert_eq!(
-        row.get::<_, String>(4),
-        format!("aadauth,oid={user},type=user,admin")
-    );
+    assert_eq!(row.get::<_, String>(4), format!("aadauth,oid={user},type=user,admin"));
 
     let removed = arm.delete(&path).await;
-    assert_eq!(
-        removed.body["operation"],
-        "DropAadAuthPrincipalManagementOperation"
-    );
+    assert_eq!(removed.body["operation"], "DropAadAuthPrincipalManagementOperation");
     assert_eq!(arm.finish(&removed).await.0["status"], "Succeeded");
     let result = arm.at(Method::GET, removed.header("location"), None).await;
     assert_eq!((result.status, result.body), (200, Value::Null));
@@ -110,10 +94,7 @@ async fn an_administrator_lives_as_recorded() {
     assert_eq!(arm.delete(&path).await.status, 204);
     let eyes = emulator.superuser("postgres").await;
     let rows = eyes
-        .query(
-            "select from pg_roles where rolname = 'grace@example.com'",
-            &[],
-        )
+        .query("select from pg_roles where rolname = 'grace@example.com'", &[])
         .await
         .unwrap();
     assert!(rows.is_empty(), "nothing hangs on the role, so it goes");
@@ -125,9 +106,7 @@ async fn what_the_directory_does_not_confirm_fails_in_the_operation() {
     let emulator = shared().await;
     let arm = Arm::new(emulator);
     let unknown = at(emulator, "11111111-2222-3333-4444-555555555555");
-    let started = arm
-        .put(&unknown, body(emulator, "User", "nobody@example.com"))
-        .await;
+    let started = arm.put(&unknown, body(emulator, "User", "nobody@example.com")).await;
     let (end, _) = arm.finish(&started).await;
     assert_eq!(end["status"], "Failed");
     assert_eq!(
@@ -145,10 +124,7 @@ async fn what_the_directory_does_not_confirm_fails_in_the_operation() {
         "{end}"
     );
     let kindless = arm
-        .put(
-            &runner,
-            json!({"properties": {"principalName": "x", "tenantId": "y"}}),
-        )
+        .put(&runner, json!({"properties": {"principalName": "x", "tenantId": "y"}}))
         .await;
     assert_eq!(kindless.status, 400);
 }
@@ -157,19 +133,14 @@ async fn what_the_directory_does_not_confirm_fails_in_the_operation() {
 async fn a_busy_server_refuses_a_second_change() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
     let arm = Arm::new(&emulator);
-    emulator
-        .faults()
-        .slow_operations(std::time::Duration::from_millis(300));
+    emulator.faults().slow_operations(std::time::Duration::from_millis(300));
     let path = at(&emulator, &emulator.runner().object_id);
     let body = body(&emulator, "ServicePrincipal", "terraform");
     let first = arm.put(&path, body.clone()).await;
     let second = arm.put(&path, body).await;
     assert_eq!((second.status, second.code()), (409, "ServerIsBusy"));
     let server = arm
-        .get(&format!(
-            "{}?api-version=2025-08-01",
-            emulator.postgresql().id
-        ))
+        .get(&format!("{}?api-version=2025-08-01", emulator.postgresql().id))
         .await;
     assert_eq!(server.body["properties"]["state"], "Updating");
     assert_eq!(arm.finish(&first).await.0["status"], "Succeeded");

@@ -10,10 +10,7 @@ async fn a_server_is_shown_as_recorded() {
     let emulator = shared().await;
     let arm = Arm::new(emulator);
     let answer = arm
-        .get(&format!(
-            "{}?api-version=2024-08-01",
-            emulator.postgresql().id
-        ))
+        .get(&format!("{}?api-version=2024-08-01", emulator.postgresql().id))
         .await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.body["location"], "West Europe");
@@ -22,7 +19,8 @@ async fn a_server_is_shown_as_recorded() {
         properties["fullyQualifiedDomainName"],
         "pg-data.postgres.database.azure.com"
     );
-    let authentication = json!({"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled", "tenantId": emulator.tenant_id()});
+    let authentication =
+        json!({"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled", "tenantId": emulator.tenant_id()});
     assert_eq!(properties["authConfig"], authentication);
     assert_eq!(properties["administratorLogin"], "pgadmin");
     let all = format!(
@@ -43,9 +41,7 @@ async fn entra_is_switched_on_by_a_patch_that_restarts() {
     let arm = Arm::new(&emulator);
     let server = emulator.postgresql();
     let (user, password) = (&server.administrator, &server.administrator_password);
-    let before = connect(&emulator, user, password, "postgres")
-        .await
-        .unwrap();
+    let before = connect(&emulator, user, password, "postgres").await.unwrap();
     let missing = before
         .query("select * from pgaadauth_list_principals(false)", &[])
         .await
@@ -58,11 +54,7 @@ async fn entra_is_switched_on_by_a_patch_that_restarts() {
     );
     let body = json!({"properties": {"principalType": "ServicePrincipal", "principalName": "terraform",
         "tenantId": emulator.tenant_id()}});
-    assert_eq!(
-        arm.put(&administrators, body).await.status,
-        400,
-        "Entra is off"
-    );
+    assert_eq!(arm.put(&administrators, body).await.status, 400, "Entra is off");
 
     let path = format!("{}?api-version=2024-08-01", server.id);
     let patch = async |config: Value| {
@@ -74,21 +66,13 @@ async fn entra_is_switched_on_by_a_patch_that_restarts() {
         .await
     };
     assert_eq!(
-        patch(json!({"activeDirectoryAuth": "Enabled"}))
-            .await
-            .status,
+        patch(json!({"activeDirectoryAuth": "Enabled"})).await.status,
         400,
         "the tenant is needed"
     );
     let tenant = emulator.tenant_id();
-    let started = patch(
-        json!({"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled", "tenantId": tenant}),
-    )
-    .await;
-    assert_eq!(
-        started.body["operation"],
-        "UpsertServerManagementOperationV2"
-    );
+    let started = patch(json!({"activeDirectoryAuth": "Enabled", "passwordAuth": "Enabled", "tenantId": tenant})).await;
+    assert_eq!(started.body["operation"], "UpsertServerManagementOperationV2");
     assert_eq!(arm.finish(&started).await.0["status"], "Succeeded");
     assert!(
         before.query("select 1", &[]).await.is_err(),
@@ -102,14 +86,9 @@ async fn entra_is_switched_on_by_a_patch_that_restarts() {
 
     let started = patch(json!({"passwordAuth": "Disabled"})).await;
     assert_eq!(arm.finish(&started).await.0["status"], "Succeeded");
+    assert_eq!(refusal(&emulator, user, password, "postgres").await.0, "28P01");
     assert_eq!(
-        refusal(&emulator, user, password, "postgres").await.0,
-        "28P01"
-    );
-    assert_eq!(
-        patch(json!({"activeDirectoryAuth": "Disabled"}))
-            .await
-            .status,
+        patch(json!({"activeDirectoryAuth": "Disabled"})).await.status,
         400,
         "one way in must stay"
     );
@@ -119,10 +98,7 @@ async fn entra_is_switched_on_by_a_patch_that_restarts() {
 async fn identities_of_a_server_are_merged() {
     let emulator = shared().await;
     let arm = Arm::new(emulator);
-    let one = arm.make_identity("server-one").await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let one = arm.make_identity("server-one").await["id"].as_str().unwrap().to_owned();
     let path = format!("{}?api-version=2024-08-01", emulator.postgresql().id);
     let body = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {&one: {}}}});
     // Other tests write administrators to this server: a busy server is met as any client meets it.
@@ -138,12 +114,8 @@ async fn identities_of_a_server_are_merged() {
         seen.body["identity"]["userAssignedIdentities"][&one]["principalId"].is_string(),
         "{seen:?}"
     );
-    let unknown =
-        json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/nothing": {}}}});
-    assert_eq!(
-        arm.send(Method::PATCH, &path, Some(unknown)).await.status,
-        400
-    );
+    let unknown = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/nothing": {}}}});
+    assert_eq!(arm.send(Method::PATCH, &path, Some(unknown)).await.status, 400);
 }
 
 #[tokio::test]
@@ -160,13 +132,7 @@ async fn databases_are_listed_made_and_dropped() {
     };
     assert_eq!(
         names().await,
-        [
-            "app",
-            "azure_maintenance",
-            "azure_sys",
-            "openmetadata_db",
-            "postgres"
-        ]
+        ["app", "azure_maintenance", "azure_sys", "openmetadata_db", "postgres"]
     );
     let path = format!("{base}/extra?api-version=2024-08-01");
     let started = arm
@@ -178,26 +144,15 @@ async fn databases_are_listed_made_and_dropped() {
     assert_eq!(arm.finish(&started).await.0["status"], "Succeeded");
     let owner = "select pg_get_userbyid(datdba) from pg_database where datname = 'extra'";
     let eyes = emulator.superuser("extra").await;
-    assert_eq!(
-        eyes.query_one(owner, &[])
-            .await
-            .unwrap()
-            .get::<_, String>(0),
-        "pgadmin"
-    );
+    assert_eq!(eyes.query_one(owner, &[]).await.unwrap().get::<_, String>(0), "pgadmin");
     let schema = "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'public'";
     assert_eq!(
-        eyes.query_one(schema, &[])
-            .await
-            .unwrap()
-            .get::<_, String>(0),
+        eyes.query_one(schema, &[]).await.unwrap().get::<_, String>(0),
         "azure_pg_admin"
     );
     let started = arm.delete(&path).await;
     assert_eq!(arm.finish(&started).await.0["status"], "Succeeded");
     assert_eq!(arm.get(&path).await.status, 404);
-    let system = arm
-        .delete(&format!("{base}/azure_sys?api-version=2024-08-01"))
-        .await;
+    let system = arm.delete(&format!("{base}/azure_sys?api-version=2024-08-01")).await;
     assert_eq!(system.status, 400);
 }

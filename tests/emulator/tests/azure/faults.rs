@@ -38,13 +38,7 @@ async fn requests_fail_as_planned_and_then_work() {
         .faults()
         .fail_next(Method::PUT, "faulty", 1, Failure::DropConnection);
     let address = format!("{}{path}", emulator.resource_manager_endpoint());
-    let send = || {
-        http(&emulator)
-            .put(&address)
-            .bearer_auth(&arm.token)
-            .json(&body)
-            .send()
-    };
+    let send = || http(&emulator).put(&address).bearer_auth(&arm.token).json(&body).send();
     assert!(send().await.is_err());
     assert_eq!(arm.get(&path).await.status, 404);
     emulator
@@ -52,14 +46,7 @@ async fn requests_fail_as_planned_and_then_work() {
         .fail_next(Method::PUT, "faulty", 1, Failure::DropAfterWrite);
     assert!(send().await.is_err());
     assert_eq!(arm.get(&path).await.status, 200, "it was done all the same");
-    assert_eq!(
-        emulator
-            .log()
-            .iter()
-            .filter(|entry| entry.status == 0)
-            .count(),
-        2
-    );
+    assert_eq!(emulator.log().iter().filter(|entry| entry.status == 0).count(), 2);
 
     emulator.faults().fail_any(
         "/oauth2/v2.0/token",
@@ -76,10 +63,7 @@ async fn requests_fail_as_planned_and_then_work() {
     );
     token(&emulator, emulator.runner(), MANAGEMENT).await;
     emulator.faults().fail_any("faulty", 1, Failure::Html(502));
-    assert_eq!(
-        arm.get(&path).await.header("content-type"),
-        "text/html; charset=utf-8"
-    );
+    assert_eq!(arm.get(&path).await.header("content-type"), "text/html; charset=utf-8");
 }
 
 #[tokio::test]
@@ -118,9 +102,7 @@ async fn operations_are_slow_or_fail_as_planned() {
     let (end, polls) = arm.finish(&started).await;
     assert_eq!((&end["status"], polls), (&json!("Succeeded"), 5));
     emulator.faults().delay_operations(0);
-    emulator
-        .faults()
-        .slow_operations(Duration::from_millis(100));
+    emulator.faults().slow_operations(Duration::from_millis(100));
     let started = arm.put(&path, body).await;
     let (end, polls) = arm.finish(&started).await;
     assert_eq!(end["status"], "Succeeded");
@@ -179,10 +161,7 @@ async fn databases_restart_drop_sessions_and_refuse() {
     assert!(admin.query("select 1", &[]).await.is_err());
     drop(administrator(&emulator, "app").await);
     emulator.faults().refuse_logins(1);
-    let starting = (
-        "57P03".to_owned(),
-        "the database system is starting up".to_owned(),
-    );
+    let starting = ("57P03".to_owned(), "the database system is starting up".to_owned());
     assert_eq!(refusal(&emulator, "terraform", "x", "app").await, starting);
     drop(administrator(&emulator, "app").await);
 }
@@ -203,19 +182,13 @@ async fn a_federated_credential_is_seen_late() {
     let assertion = emulator.service_account_token("a", "b");
     let form = [
         ("grant_type", "client_credentials"),
-        (
-            "client_id",
-            identity["properties"]["clientId"].as_str().unwrap(),
-        ),
+        ("client_id", identity["properties"]["clientId"].as_str().unwrap()),
         (
             "client_assertion_type",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
         ("client_assertion", &assertion),
-        (
-            "scope",
-            "https://ossrdbms-aad.database.windows.net/.default",
-        ),
+        ("scope", "https://ossrdbms-aad.database.windows.net/.default"),
     ];
     for expected in [401, 401, 200] {
         let answer = post_token(&emulator, &form).await;

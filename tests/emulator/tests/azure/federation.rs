@@ -18,11 +18,7 @@ fn at(arm: &Arm<'_>, identity: &str, name: &str) -> String {
     )
 }
 
-async fn exchange(
-    emulator: &entradb_emulator::Emulator,
-    client: &str,
-    assertion: &str,
-) -> (u16, Value) {
+async fn exchange(emulator: &entradb_emulator::Emulator, client: &str, assertion: &str) -> (u16, Value) {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", client),
@@ -31,10 +27,7 @@ async fn exchange(
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
         ("client_assertion", assertion),
-        (
-            "scope",
-            "https://ossrdbms-aad.database.windows.net/.default",
-        ),
+        ("scope", "https://ossrdbms-aad.database.windows.net/.default"),
     ];
     let answer = post_token(emulator, &form).await;
     (answer.status, answer.body["error_codes"][0].clone())
@@ -46,10 +39,7 @@ async fn a_credential_lives_as_recorded() {
     arm.make_identity("federated").await;
     let path = at(&arm, "federated", "aks");
     let made = arm
-        .put(
-            &path,
-            body("https://issuer.example/one/", "system:serviceaccount:a:b"),
-        )
+        .put(&path, body("https://issuer.example/one/", "system:serviceaccount:a:b"))
         .await;
     assert_eq!(made.status, 201, "{made:?}");
     let id = made.body["id"].as_str().unwrap();
@@ -60,10 +50,7 @@ async fn a_credential_lives_as_recorded() {
         "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
     );
     let changed = arm
-        .put(
-            &path,
-            body("https://issuer.example/one/", "system:serviceaccount:a:c"),
-        )
+        .put(&path, body("https://issuer.example/one/", "system:serviceaccount:a:c"))
         .await;
     assert_eq!(
         (changed.status, &changed.body["properties"]["subject"]),
@@ -76,10 +63,7 @@ async fn a_credential_lives_as_recorded() {
     let gone = arm.get(&path).await;
     assert_eq!((gone.status, gone.code()), (404, "NotFound"));
     let orphan = arm.get(&at(&arm, "nobody", "aks")).await;
-    assert_eq!(
-        (orphan.status, orphan.code()),
-        (404, "ParentResourceNotFound")
-    );
+    assert_eq!((orphan.status, orphan.code()), (404, "ParentResourceNotFound"));
 }
 
 #[tokio::test]
@@ -112,10 +96,7 @@ async fn limits_are_kept_in_azures_words() {
     for number in 0..20 {
         let path = at(&arm, "limited", &format!("credential-{number}"));
         let answer = arm
-            .put(
-                &path,
-                body("https://issuer.example/", &format!("subject {number}")),
-            )
+            .put(&path, body("https://issuer.example/", &format!("subject {number}")))
             .await;
         assert_eq!(answer.status, 201, "{answer:?}");
     }
@@ -124,11 +105,7 @@ async fn limits_are_kept_in_azures_words() {
         same,
         "Issuer and subject combination already exists for this Managed Identity."
     );
-    refused(
-        "one-too-many",
-        body("https://issuer.example/", "subject 20"),
-    )
-    .await;
+    refused("one-too-many", body("https://issuer.example/", "subject 20")).await;
 }
 
 #[tokio::test]
@@ -172,33 +149,18 @@ async fn a_pod_gets_a_token_when_issuer_subject_and_audience_fit() {
         "https://elsewhere.example/",
         "system:serviceaccount:openmetadata:openmetadata-sa",
     );
-    assert_eq!(
-        exchange(emulator, client, &assertion).await,
-        (401, json!(700_213))
-    );
+    assert_eq!(exchange(emulator, client, &assertion).await, (401, json!(700_213)));
     let path = at(&arm, "pod", "aks");
-    let body = body(
-        &issuer,
-        "system:serviceaccount:openmetadata:openmetadata-sa",
-    );
+    let body = body(&issuer, "system:serviceaccount:openmetadata:openmetadata-sa");
     assert_eq!(arm.put(&path, body).await.status, 201);
     assert_eq!(exchange(emulator, client, &assertion).await.0, 200);
-    assert_eq!(
-        exchange(emulator, client, &foreign).await,
-        (401, json!(700_211))
-    );
+    assert_eq!(exchange(emulator, client, &foreign).await, (401, json!(700_211)));
     let other = emulator.service_account_token("openmetadata", "default");
-    assert_eq!(
-        exchange(emulator, client, &other).await,
-        (401, json!(700_213))
-    );
+    assert_eq!(exchange(emulator, client, &other).await, (401, json!(700_213)));
     let mut forged = assertion.clone();
     forged.truncate(forged.len() - 8);
     forged.push_str("AAAAAAAA");
-    assert_eq!(
-        exchange(emulator, client, &forged).await,
-        (401, json!(50013))
-    );
+    assert_eq!(exchange(emulator, client, &forged).await, (401, json!(50013)));
     assert_eq!(arm.send(Method::DELETE, &path, None).await.status, 200);
     assert_eq!(exchange(emulator, client, &assertion).await.0, 401);
 }

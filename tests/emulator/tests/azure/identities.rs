@@ -29,45 +29,25 @@ async fn an_identity_lives_as_recorded() {
     assert_eq!(made.body, expected);
 
     let again = arm
-        .put(
-            &path,
-            json!({"location": "westeurope", "tags": {"team": "data"}}),
-        )
+        .put(&path, json!({"location": "westeurope", "tags": {"team": "data"}}))
         .await;
     assert_eq!((again.status, &again.body["properties"]), (200, properties));
     let patched = arm
-        .send(
-            Method::PATCH,
-            &path,
-            Some(json!({"tags": {"team": "platform"}})),
-        )
+        .send(Method::PATCH, &path, Some(json!({"tags": {"team": "platform"}})))
         .await;
     assert_eq!(patched.body["tags"], json!({"team": "platform"}));
-    let shouted = arm
-        .get(&path.replace("data-platform", "DATA-PLATFORM"))
-        .await;
+    let shouted = arm.get(&path.replace("data-platform", "DATA-PLATFORM")).await;
     assert_eq!(shouted.body["id"], id, "IDs compare without case");
-    let list = format!(
-        "{}?api-version=2023-01-31",
-        arm.identity("").trim_end_matches('/')
-    );
+    let list = format!("{}?api-version=2023-01-31", arm.identity("").trim_end_matches('/'));
     let all = arm.get(&list).await;
-    assert!(
-        all.body["value"]
-            .as_array()
-            .unwrap()
-            .contains(&patched.body)
-    );
+    assert!(all.body["value"].as_array().unwrap().contains(&patched.body));
 
     assert_eq!(arm.delete(&path).await.status, 200);
     assert_eq!(arm.delete(&path).await.status, 204);
     let gone = arm.get(&path).await;
     assert_eq!((gone.status, gone.code()), (404, "ResourceNotFound"));
     let second = arm.put(&path, json!({"location": "westeurope"})).await;
-    assert_ne!(
-        second.body["properties"]["principalId"],
-        properties["principalId"]
-    );
+    assert_ne!(second.body["properties"]["principalId"], properties["principalId"]);
 }
 
 #[tokio::test]
@@ -78,13 +58,9 @@ async fn what_an_identity_cannot_be_is_refused() {
     assert_eq!((short.status, short.code()), (400, "InvalidResourceName"));
     let nowhere = arm.put(&at("nowhere"), json!({})).await;
     assert_eq!(nowhere.status, 400);
-    arm.put(&at("settled"), json!({"location": "westeurope"}))
-        .await;
+    arm.put(&at("settled"), json!({"location": "westeurope"})).await;
     let moved = arm.put(&at("settled"), json!({"location": "eastus"})).await;
-    assert_eq!(
-        (moved.status, moved.code()),
-        (409, "InvalidResourceLocation")
-    );
+    assert_eq!((moved.status, moved.code()), (409, "InvalidResourceLocation"));
     let newer = arm.identity("isolated") + "?api-version=2024-11-30";
     let body = json!({"location": "westeurope", "properties": {"isolationScope": "Regional"}});
     assert_eq!(

@@ -8,16 +8,11 @@ use crate::client::administrator;
 async fn dropping_an_emulator_leaves_nothing_behind() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
     let folder = emulator.ca_file().parent().unwrap().to_owned();
-    let (server, address) = (
-        emulator.postgresql().clone(),
-        emulator.postgresql().address.clone(),
-    );
+    let (server, address) = (emulator.postgresql().clone(), emulator.postgresql().address.clone());
     assert!(server.unix_socket_dir.exists());
     drop(emulator);
     assert!(!folder.exists());
-    assert!(
-        tokio::net::TcpStream::connect(&address).await.is_err() || !server.unix_socket_dir.exists()
-    );
+    assert!(tokio::net::TcpStream::connect(&address).await.is_err() || !server.unix_socket_dir.exists());
 }
 
 #[tokio::test]
@@ -35,16 +30,10 @@ async fn what_is_to_be_pasted_names_every_endpoint() {
         value("ARM_RESOURCE_MANAGER_ENDPOINT"),
         emulator.resource_manager_endpoint()
     );
-    let hosts = format!(
-        "{}={}",
-        emulator.postgresql().fqdn,
-        emulator.postgresql().address
-    );
+    let hosts = format!("{}={}", emulator.postgresql().fqdn, emulator.postgresql().address);
     assert_eq!(value("ENTRADB_DATABASE_HOSTS"), hosts);
     let block = emulator.provider_block();
-    assert!(
-        block.contains(emulator.authority_host()) && block.contains(&emulator.postgresql().address)
-    );
+    assert!(block.contains(emulator.authority_host()) && block.contains(&emulator.postgresql().address));
     assert!(
         !block.contains(&emulator.runner().client_secret),
         "the secret stays in the environment"

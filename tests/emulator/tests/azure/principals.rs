@@ -35,14 +35,9 @@ async fn a_principal_is_made_listed_and_dropped() {
     );
     let label = "select label from pg_shseclabel where label like '%' || $1 || '%' and provider = 'pgaadauth'";
     let row = admin.query_one(label, &[&oid]).await.unwrap();
-    assert_eq!(
-        row.get::<_, String>(0),
-        format!("aadauth,oid={oid},type=service")
-    );
+    assert_eq!(row.get::<_, String>(0), format!("aadauth,oid={oid},type=service"));
     admin
-        .batch_execute(
-            "alter role \"Prin\"\"cipal\" connection limit 5; drop role \"Prin\"\"cipal\"",
-        )
+        .batch_execute("alter role \"Prin\"\"cipal\" connection limit 5; drop role \"Prin\"\"cipal\"")
         .await
         .unwrap();
     assert!(
@@ -73,9 +68,7 @@ async fn the_functions_speak_azures_words() {
         .unwrap_err();
     assert_eq!(
         error.as_db_error().unwrap().message(),
-        format!(
-            "Could not validate AAD user {nobody} because its name is not found in the tenant."
-        )
+        format!("Could not validate AAD user {nobody} because its name is not found in the tenant.")
     );
     let elsewhere = administrator(emulator, "app").await;
     let error = elsewhere
@@ -103,17 +96,10 @@ async fn only_entra_administrators_bind_roles() {
     .await
     .unwrap();
     let runner = &emulator.runner().object_id;
-    let call = format!(
-        "select pgaadauth_create_principal_with_oid('x', '{runner}', 'service', false, false)"
-    );
+    let call = format!("select pgaadauth_create_principal_with_oid('x', '{runner}', 'service', false, false)");
     assert_eq!(refused(&plain, &call).await.0, "42501");
-    plain
-        .batch_execute("create role hopeful login")
-        .await
-        .unwrap();
-    let label = format!(
-        "security label for pgaadauth on role hopeful is 'aadauth,oid={runner},type=service'"
-    );
+    plain.batch_execute("create role hopeful login").await.unwrap();
+    let label = format!("security label for pgaadauth on role hopeful is 'aadauth,oid={runner},type=service'");
     assert_eq!(refused(&plain, &label).await.0, "42501");
 }
 
@@ -122,10 +108,7 @@ async fn a_label_has_one_form() {
     let emulator = shared().await;
     let admin = administrator(emulator, "postgres").await;
     let oid = "0a1b2c3d-0000-1111-2222-333344445555";
-    admin
-        .batch_execute("create role labelled login")
-        .await
-        .unwrap();
+    admin.batch_execute("create role labelled login").await.unwrap();
     let label = |text: &str| format!("security label for pgaadauth on role labelled is '{text}'");
     for good in [
         "type=user",
@@ -159,8 +142,7 @@ async fn a_label_has_one_form() {
         .batch_execute("create table labelled_table (id int)")
         .await
         .unwrap_or(());
-    let table =
-        format!("security label for pgaadauth on schema public is 'aadauth,oid={oid},type=user'");
+    let table = format!("security label for pgaadauth on schema public is 'aadauth,oid={oid},type=user'");
     assert_ne!(refused(&admin, &table).await.0, "00000");
 }
 
@@ -169,14 +151,8 @@ async fn a_second_administrator_manages_what_the_first_one_made() {
     let emulator = shared().await;
     let arm = Arm::new(emulator);
     let first = administrator(emulator, "postgres").await;
-    let user = emulator
-        .add_user("second@example.com", "Second")
-        .await
-        .unwrap();
-    emulator
-        .add_administrator(&user, "second@example.com")
-        .await
-        .unwrap();
+    let user = emulator.add_user("second@example.com", "Second").await.unwrap();
+    emulator.add_administrator(&user, "second@example.com").await.unwrap();
     let second = connect(
         emulator,
         "second@example.com",
@@ -188,10 +164,7 @@ async fn a_second_administrator_manages_what_the_first_one_made() {
     let identity = arm.make_identity("managed-by-two").await;
     let oid = identity["properties"]["principalId"].as_str().unwrap();
     first
-        .query_one(
-            CREATE,
-            &[&"managed-by-two", &oid, &"service", &false, &false],
-        )
+        .query_one(CREATE, &[&"managed-by-two", &oid, &"service", &false, &false])
         .await
         .unwrap();
     second
@@ -200,17 +173,10 @@ async fn a_second_administrator_manages_what_the_first_one_made() {
         .unwrap();
     let inherits = "select pg_has_role(session_user, 'managed-by-two', 'usage')";
     assert!(
-        !second
-            .query_one(inherits, &[])
-            .await
-            .unwrap()
-            .get::<_, bool>(0),
+        !second.query_one(inherits, &[]).await.unwrap().get::<_, bool>(0),
         "to manage is not to have"
     );
-    second
-        .batch_execute("drop role \"managed-by-two\"")
-        .await
-        .unwrap();
+    second.batch_execute("drop role \"managed-by-two\"").await.unwrap();
 }
 
 #[tokio::test]
@@ -220,15 +186,10 @@ async fn an_administrator_is_no_superuser() {
     assert_eq!(refused(&admin, "select * from pg_authid").await.0, "42501");
     assert_eq!(refused(&admin, "set role azuresu").await.0, "42501");
     assert_eq!(
-        refused(&admin, "select * from pg_catalog.pgaadauth_directory")
-            .await
-            .0,
+        refused(&admin, "select * from pg_catalog.pgaadauth_directory").await.0,
         "42501"
     );
-    assert_eq!(
-        refused(&admin, "alter role azuresu nologin").await.0,
-        "42501"
-    );
+    assert_eq!(refused(&admin, "alter role azuresu nologin").await.0, "42501");
 }
 
 #[tokio::test]
@@ -236,14 +197,9 @@ async fn every_administrator_manages_roles_made_by_plain_sql() {
     let emulator = shared().await;
     let server = emulator.postgresql();
     let entra = administrator(emulator, "app").await;
-    let plain = connect(
-        emulator,
-        &server.administrator,
-        &server.administrator_password,
-        "app",
-    )
-    .await
-    .unwrap();
+    let plain = connect(emulator, &server.administrator, &server.administrator_password, "app")
+        .await
+        .unwrap();
     let made = "create role legacy_user login password 'x'; create role \"legacy owner\"; grant \"legacy owner\" to legacy_user";
     plain.batch_execute(made).await.unwrap();
     entra
@@ -259,13 +215,7 @@ async fn every_administrator_manages_roles_made_by_plain_sql() {
         .await
         .unwrap_or(());
     let inherits = "select pg_has_role(session_user, 'legacy owner', 'usage')";
-    assert!(
-        !entra
-            .query_one(inherits, &[])
-            .await
-            .unwrap()
-            .get::<_, bool>(0)
-    );
+    assert!(!entra.query_one(inherits, &[]).await.unwrap().get::<_, bool>(0));
     entra
         .batch_execute("drop role legacy_user; drop role \"legacy owner\"")
         .await
@@ -276,26 +226,15 @@ async fn every_administrator_manages_roles_made_by_plain_sql() {
 async fn an_ordinary_role_becomes_an_administrator_and_back() {
     let emulator = shared().await;
     let admin = administrator(emulator, "postgres").await;
-    let user = emulator
-        .add_user("changing@example.com", "Changing")
-        .await
-        .unwrap();
+    let user = emulator.add_user("changing@example.com", "Changing").await.unwrap();
     admin
         .batch_execute("create role \"changing@example.com\" login")
         .await
         .unwrap();
-    let update =
-        "select pgaadauth_update_principal_with_oid('changing@example.com', $1, 'user', $2, false)";
+    let update = "select pgaadauth_update_principal_with_oid('changing@example.com', $1, 'user', $2, false)";
     let is_admin = "select pg_has_role('changing@example.com', 'azure_pg_admin', 'member')";
     for wanted in [true, false, true] {
         admin.query_one(update, &[&user, &wanted]).await.unwrap();
-        assert_eq!(
-            admin
-                .query_one(is_admin, &[])
-                .await
-                .unwrap()
-                .get::<_, bool>(0),
-            wanted
-        );
+        assert_eq!(admin.query_one(is_admin, &[]).await.unwrap().get::<_, bool>(0), wanted);
     }
 }

@@ -41,9 +41,7 @@ async fn unknown_things_are_named() {
         "InvalidRequestContent",
         "colour",
     );
-    let post = arm
-        .send(Method::POST, &at("?api-version=2023-01-31"), None)
-        .await;
+    let post = arm.send(Method::POST, &at("?api-version=2023-01-31"), None).await;
     refused(&post, 405, "UnsupportedHttpVerb", "POST");
     let kind = format!(
         "{}/providers/Microsoft.DBforPostgreSQL/wonders/x?api-version=2024-08-01",
@@ -84,16 +82,8 @@ async fn missing_things_are_told_apart() {
         "ResourceGroupNotFound",
         "Resource group 'elsewhere' could not be found.",
     );
-    let subscription = identity.replace(
-        emulator.subscription_id(),
-        "99999999-0000-0000-0000-000000000000",
-    );
-    refused(
-        &arm.get(&subscription).await,
-        404,
-        "SubscriptionNotFound",
-        "99999999",
-    );
+    let subscription = identity.replace(emulator.subscription_id(), "99999999-0000-0000-0000-000000000000");
+    refused(&arm.get(&subscription).await, 404, "SubscriptionNotFound", "99999999");
     let group = format!("{}?api-version=2022-09-01", arm.group());
     assert_eq!(
         arm.get(&group).await.body["properties"]["provisioningState"],
@@ -103,12 +93,7 @@ async fn missing_things_are_told_apart() {
         "/subscriptions/{}/providers/Microsoft.DBforPostgreSQL/locations/westeurope/azureAsyncOperation/x?api-version=2024-08-01",
         emulator.subscription_id()
     );
-    refused(
-        &arm.get(&operation).await,
-        404,
-        "OperationIdNotFound",
-        "'x'",
-    );
+    refused(&arm.get(&operation).await, 404, "OperationIdNotFound", "'x'");
 }
 
 #[tokio::test]
@@ -118,22 +103,9 @@ async fn who_asks_matters() {
     let address = format!("{}{path}", emulator.resource_manager_endpoint());
     let nobody = taken_apart(http(emulator).get(&address).send().await.unwrap()).await;
     refused(&nobody, 401, "AuthenticationFailed", "Authorization");
-    assert!(
-        nobody
-            .header("www-authenticate")
-            .contains(emulator.tenant_id())
-    );
-    let with = async |token: String| {
-        taken_apart(
-            http(emulator)
-                .get(&address)
-                .bearer_auth(token)
-                .send()
-                .await
-                .unwrap(),
-        )
-        .await
-    };
+    assert!(nobody.header("www-authenticate").contains(emulator.tenant_id()));
+    let with =
+        async |token: String| taken_apart(http(emulator).get(&address).bearer_auth(token).send().await.unwrap()).await;
     let runner = &emulator.runner().object_id;
     refused(
         &with(emulator.database_token(runner)).await,
@@ -149,30 +121,21 @@ async fn who_asks_matters() {
         "expiry UTC time",
     );
 
-    let app = emulator
-        .add_application("guest", Access::None)
-        .await
-        .unwrap();
+    let app = emulator.add_application("guest", Access::None).await.unwrap();
     let arm = Arm::of(emulator, &app.object_id);
     let action = "'Microsoft.ManagedIdentity/userAssignedIdentities/read'";
     refused(&arm.get(&path).await, 403, "AuthorizationFailed", action);
     emulator.set_access(&app.object_id, Access::Reader);
     assert_eq!(arm.get(&path).await.status, 404);
     let write = arm.put(&path, json!({"location": "westeurope"})).await;
-    refused(
-        &write,
-        403,
-        "AuthorizationFailed",
-        "userAssignedIdentities/write",
-    );
+    refused(&write, 403, "AuthorizationFailed", "userAssignedIdentities/write");
 }
 
 #[tokio::test]
 async fn the_log_tells_what_was_asked() {
     let emulator = shared().await;
     let arm = Arm::new(emulator);
-    arm.get(&(arm.identity("logged") + "?api-version=2023-01-31"))
-        .await;
+    arm.get(&(arm.identity("logged") + "?api-version=2023-01-31")).await;
     let entry = emulator
         .log()
         .into_iter()
@@ -182,8 +145,5 @@ async fn the_log_tells_what_was_asked() {
         (entry.service, entry.method.as_str()),
         (Service::ResourceManager, "GET")
     );
-    assert_eq!(
-        (entry.api_version.as_str(), entry.status),
-        ("2023-01-31", 404)
-    );
+    assert_eq!((entry.api_version.as_str(), entry.status), ("2023-01-31", 404));
 }

@@ -16,12 +16,7 @@ fn claims(token: &str) -> Value {
 async fn a_secret_gives_a_token_with_azures_claims() {
     let emulator = shared().await;
     let runner = emulator.runner();
-    let text = token(
-        emulator,
-        runner,
-        "https://ossrdbms-aad.database.windows.net",
-    )
-    .await;
+    let text = token(emulator, runner, "https://ossrdbms-aad.database.windows.net").await;
     assert!((1536..2048).contains(&text.len()), "{} bytes", text.len());
     let claims = claims(&text);
     assert_eq!(claims["aud"], "https://ossrdbms-aad.database.windows.net");
@@ -40,10 +35,7 @@ async fn a_secret_gives_a_token_with_azures_claims() {
         "a service principal's token carries no name"
     );
     let slashed = token(emulator, runner, "https://database.windows.net/").await;
-    assert_eq!(
-        crate::tokens::claims(&slashed)["aud"],
-        "https://database.windows.net/"
-    );
+    assert_eq!(crate::tokens::claims(&slashed)["aud"], "https://database.windows.net/");
 }
 
 #[tokio::test]
@@ -60,51 +52,23 @@ async fn what_the_token_endpoint_refuses_it_names() {
         let mut form = good;
         form[index].1 = value;
         let answer = post_token(emulator, &form).await;
-        (
-            answer.status,
-            answer.body["error_codes"][0].as_u64().unwrap(),
-        )
+        (answer.status, answer.body["error_codes"][0].as_u64().unwrap())
     };
     assert_eq!(post_token(emulator, &good).await.status, 200);
     assert_eq!(refused(0, "password").await, (400, 70003));
-    assert_eq!(
-        refused(1, "11111111-1111-1111-1111-111111111111").await,
-        (400, 700_016)
-    );
+    assert_eq!(refused(1, "11111111-1111-1111-1111-111111111111").await, (400, 700_016));
     assert_eq!(refused(2, "wrong").await, (401, 7_000_215));
-    assert_eq!(
-        refused(3, "https://unknown.example/.default").await,
-        (400, 500_011)
-    );
+    assert_eq!(refused(3, "https://unknown.example/.default").await, (400, 500_011));
     assert_eq!(refused(3, "openid").await, (400, 1_002_012));
     let url = format!(
         "{}/{}/oauth2/v2.0/token",
         emulator.authority_host(),
         emulator.tenant_id()
     );
-    let json = taken_apart(
-        http(emulator)
-            .post(&url)
-            .json(&json!({}))
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
-    assert_eq!(
-        (json.status, &json.body["error"]),
-        (400, &json!("invalid_request"))
-    );
+    let json = taken_apart(http(emulator).post(&url).json(&json!({})).send().await.unwrap()).await;
+    assert_eq!((json.status, &json.body["error"]), (400, &json!("invalid_request")));
     let elsewhere = url.replace(emulator.tenant_id(), "22222222-2222-2222-2222-222222222222");
-    let tenant = taken_apart(
-        http(emulator)
-            .post(&elsewhere)
-            .form(&good)
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
+    let tenant = taken_apart(http(emulator).post(&elsewhere).form(&good).send().await.unwrap()).await;
     assert_eq!(tenant.body["error_codes"][0], 90002);
 }
 
@@ -138,8 +102,7 @@ async fn a_certificate_proves_the_runner() {
         } else {
             &RSA_PKCS1_SHA256
         };
-        key.sign(padding, &random, signed.as_bytes(), &mut mark)
-            .unwrap();
+        key.sign(padding, &random, signed.as_bytes(), &mut mark).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mark))
     };
     let ask = async |assertion: &str| {
@@ -160,9 +123,7 @@ async fn a_certificate_proves_the_runner() {
         assert_eq!(answer.status, 200, "{algorithm}: {answer:?}");
     }
     assert_eq!(
-        ask(&assertion("PS256", "https://elsewhere.example"))
-            .await
-            .body["error_codes"][0],
+        ask(&assertion("PS256", "https://elsewhere.example")).await.body["error_codes"][0],
         700_023
     );
 }
@@ -177,10 +138,7 @@ async fn the_metadata_document_tells_where_everything_is() {
     let body = taken_apart(http(emulator).get(address).send().await.unwrap())
         .await
         .body;
-    assert_eq!(
-        body["authentication"]["loginEndpoint"],
-        emulator.authority_host()
-    );
+    assert_eq!(body["authentication"]["loginEndpoint"], emulator.authority_host());
     assert_eq!(
         body["resourceManager"],
         json!(format!("{}/", emulator.resource_manager_endpoint()))
@@ -237,9 +195,7 @@ async fn the_instance_metadata_service_chooses_an_identity() {
         json!(client)
     );
     assert_eq!(
-        ask(&format!("&msi_res_id={}", one["id"].as_str().unwrap()))
-            .await
-            .body["client_id"],
+        ask(&format!("&msi_res_id={}", one["id"].as_str().unwrap())).await.body["client_id"],
         json!(client)
     );
     emulator.detach_from_machine(&emulator.machine_identity().unwrap());
@@ -250,19 +206,13 @@ async fn the_instance_metadata_service_chooses_an_identity() {
         emulator.msi_endpoint()
     );
     let bare = taken_apart(http(&emulator).get(address).send().await.unwrap()).await;
-    assert_eq!(
-        (bare.status, &bare.body["error"]),
-        (400, &json!("bad_request_102"))
-    );
+    assert_eq!((bare.status, &bare.body["error"]), (400, &json!("bad_request_102")));
 }
 
 #[tokio::test]
 async fn issuers_publish_their_keys_and_github_gives_tokens() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
-    let document = format!(
-        "{}.well-known/openid-configuration",
-        emulator.cluster_issuer()
-    );
+    let document = format!("{}.well-known/openid-configuration", emulator.cluster_issuer());
     let body = taken_apart(http(&emulator).get(document).send().await.unwrap())
         .await
         .body;
@@ -276,15 +226,7 @@ async fn issuers_publish_their_keys_and_github_gives_tokens() {
 
     let (address, secret) = emulator.github_token_request();
     let ask = format!("{address}&audience=api://AzureADTokenExchange");
-    let answer = taken_apart(
-        http(&emulator)
-            .get(ask)
-            .bearer_auth(secret)
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
+    let answer = taken_apart(http(&emulator).get(ask).bearer_auth(secret).send().await.unwrap()).await;
     let assertion = answer.body["value"].as_str().unwrap();
     emulator.federate_runner_with_github();
     let form = [
@@ -298,10 +240,7 @@ async fn issuers_publish_their_keys_and_github_gives_tokens() {
         ("scope", "https://graph.microsoft.com/.default"),
     ];
     assert_eq!(post_token(&emulator, &form).await.status, 200);
-    assert_ne!(
-        emulator.rotate_cluster_issuer(),
-        body["issuer"].as_str().unwrap()
-    );
+    assert_ne!(emulator.rotate_cluster_issuer(), body["issuer"].as_str().unwrap());
 }
 
 #[tokio::test]
@@ -310,9 +249,7 @@ async fn a_pipeline_exchanges_its_service_connection() {
     emulator.federate_runner_with_pipelines();
     let (address, secret) = emulator.pipelines_token_request();
     let ask = async |query: &str| {
-        let request = http(&emulator)
-            .post(format!("{address}?{query}"))
-            .bearer_auth(&secret);
+        let request = http(&emulator).post(format!("{address}?{query}")).bearer_auth(&secret);
         taken_apart(request.send().await.unwrap()).await
     };
     assert_eq!(ask("api-version=7.1").await.status, 400);
@@ -324,10 +261,7 @@ async fn a_pipeline_exchanges_its_service_connection() {
             "client_assertion_type",
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
-        (
-            "client_assertion",
-            answer.body["oidcToken"].as_str().unwrap(),
-        ),
+        ("client_assertion", answer.body["oidcToken"].as_str().unwrap()),
         ("scope", "https://management.azure.com/.default"),
     ];
     assert_eq!(post_token(&emulator, &form).await.status, 200);

@@ -1,0 +1,158 @@
+//! Whose objects we may grant on, and how: as a member of their owner, borrowed for the length of a transaction.
+//! Knows no privilege.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::sql;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::statement::Statement;
+
+/// The superuser that made the server.
+const BOOTSTRAP: u32 = 10;
+
+/// Roles of the platform, besides superusers and those that PostgreSQL brings along.
+const PLATFORM: [&str; 4] = ["azuresu", "azure_pg_admin", "azure_superuser", "replication"];
+
+/// The role whose members manage every ordinary role.
+const ADMINISTRATORS: &str = "azure_pg_admin";
+
+/// From this version on, a membership has options, and managing a role needs ADMIN OPTION.
+const OPTIONS: u32 = 16;
+
+/// How we get to act for a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// We have its privileges already.
+    Already,
+    /// By becoming a member for a moment.
+    Borrowed,
+    /// The same, where only the server knows whether it lets us.
+    Tried,
+    /// Not at all.
+    Never,
+}
+
+/// Who we are on a server, and for whom we may act.
+pub struct Acting<'a> {
+    server: &'a ServerCatalog,
+    inherited: BTreeSet<u32>,
+    /// Whom we administer, by ADMIN OPTION.
+    administered: BTreeSet<u32>,
+    /// Who is a member of ours, in whatever way: we cannot become a member of these.
+    members: BTreeSet<u32>,
+    is_administrator: bool,
+    /// Roles, by name, for which the server has refused to let us act.
+    refused: &'a BTreeSet<String>,
+}
+
+/// Whether the role belongs to the platform or to PostgreSQL itself.
+pub fn is_platform(role: &Role) -> bool {
+    let name = role.name.as_str();
+    role.superuser || role.oid == BOOTSTRAP || name.starts_with("pg_") || PLATFORM.contains(&name)
+}
+
+impl<'a> Acting<'a> {
+    /// As the role that is logged in.
+    pub fn new(server: &'a ServerCatalog, refused: &'a BTreeSet<String>) -> Self {
+        let me = server.current_role;
+        let member_of = server.memberships_of(me);
+        let with_admin = server
+            .memberships
+            .iter()
+            .filter(|grant| grant.admin && member_of.contains(&grant.member));
+        Self {
+            server,
+            inherited: server.inherited_by(me),
+            administered: with_admin.map(|grant| grant.role).collect(),
+            members: members_of(server, me),
+            is_administrator: server
+                .role(ADMINISTRATORS)
+                .is_some_and(|role| member_of.contains(&role.oid)),
+            refused,
+        }
+    }
+
+    /// How we get to act for this role.
+    pub fn reach(&self, owner: u32) -> Reach {
+        let me = self.server.roles.get(&self.server.current_role);
+        if self.inherited.contains(&owner) || me.is_some_and(|me| me.superuser) {
+            return Reach::Already;
+        }
+        let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else {
+            return Reach::Never;
+        };
+        if is_platform(role) || self.members.contains(&owner) {
+            return Reach::Never;
+        }
+        if self.administered.contains(&owner) || (self.server.version < OPTIONS && me.create_role) {
+            return Reach::Borrowed;
+        }
+        let may_try = self.is_administrator && !self.refused.contains(role.name.as_str());
+        if may_try { Reach::Tried } else { Reach::Never }
+    }
+
+    /// Whether we have a direct grant of the role that borrowing would overwrite; with its options.
+    fn own_grant(&self, role: u32) -> Option<(bool, bool)> {
+        let me = self.server.current_role;
+        let direct = self
+            .server
+            .memberships
+            .iter()
+            .find(|grant| grant.role == role && grant.member == me && grant.grantor != BOOTSTRAP)?;
+        Some((direct.inherit?, direct.set?))
+    }
+
+    /// The statement by which we become a member of the role.
+    pub fn borrow(&self, role: u32) -> Option<Statement> {
+        let name = &self.server.roles.get(&role)?.name;
+        Some(if self.server.version < OPTIONS {
+            sql!("GRANT {} TO CURRENT_USER", name)
+        } else {
+            sql!("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE", name)
+        })
+    }
+
+    /// The statement that leaves our membership as it was before.
+    fn give_back(&self, role: u32) -> Option<Statement> {
+        let name = &self.server.roles.get(&role)?.name;
+        let word = |value| if value { "TRUE" } else { "FALSE" };
+        Some(match self.own_grant(role) {
+            Some((inherit, set)) => sql!(
+                "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}",
+                name,
+                word(inherit),
+                word(set)
+            ),
+            None => sql!("REVOKE {} FROM CURRENT_USER", name),
+        })
+    }
+
+    /// Puts the memberships that the work needs around it, in one order for all.
+    pub fn wrap(&self, owners: &BTreeSet<u32>, work: Vec<Statement>) -> Vec<Statement> {
+        let needed = owners
+            .iter()
+            .filter(|owner| matches!(self.reach(**owner), Reach::Borrowed | Reach::Tried));
+        let needed: Vec<u32> = needed.copied().collect();
+        let before = needed.iter().filter_map(|role| self.borrow(*role));
+        let after = needed.iter().filter_map(|role| self.give_back(*role));
+        before.chain(work).chain(after).collect()
+    }
+
+    /// Those of the owners of whom only the server knows whether we may act for them, by name.
+    pub fn uncertain(&self, owners: &BTreeSet<u32>) -> BTreeMap<String, u32> {
+        let tried = owners.iter().filter(|owner| self.reach(**owner) == Reach::Tried);
+        tried
+            .filter_map(|owner| Some((self.server.role_name(*owner)?.as_str().to_owned(), *owner)))
+            .collect()
+    }
+}
+
+/// The role and all its members, and theirs.
+fn members_of(server: &ServerCatalog, role: u32) -> BTreeSet<u32> {
+    let (mut found, mut open) = (BTreeSet::from([role]), vec![role]);
+    while let Some(role) = open.pop() {
+        let members = server.memberships.iter().filter(|grant| grant.role == role);
+        open.extend(members.map(|grant| grant.member).filter(|member| found.insert(*member)));
+    }
+    found
+}

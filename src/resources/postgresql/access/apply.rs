@@ -1,0 +1,190 @@
+//! Does the work: one transaction, behind a lock on the database, looked at again before it is committed.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::context::Context;
+use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::access::difference::Listing;
+use crate::resources::postgresql::access::scene::Scene;
+use crate::resources::postgresql::access::work::{Job, Work};
+use crate::sql::error::Kind;
+use crate::sql::pool::Pooled;
+use crate::sql::postgres::database_catalog::DatabaseCatalog;
+use crate::sql::postgres::lock::{self, Lock};
+use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::session::Session;
+use crate::sql::statement::{Name, Statement};
+
+/// The catalogue of databases.
+const DATABASES: u32 = 1262;
+
+/// How often something may be dropped between our look and our statement.
+const LOOKS: u32 = 3;
+
+/// How many lines of a list a warning shows.
+const SHOWN: usize = 20;
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Whether anything had to be done.
+    pub changed: bool,
+    /// What is granted and not declared, afterwards.
+    pub unexpected: Listing,
+    /// What could not be granted.
+    pub beyond: Listing,
+    /// The roles for which the server does not let us act.
+    pub refused: BTreeSet<String>,
+}
+
+/// Does the job in the database.
+///
+/// # Errors
+/// [`Kind::DatabaseGone`] when the database does not exist; otherwise whatever went wrong: nothing was changed then.
+pub async fn run(server: &Postgresql<'_>, cx: &Context, database: &Name, job: Job<'_>) -> Result<Outcome, Failure> {
+    let _alone = cx
+        .clients()?
+        .locks
+        .hold(format!("access to {} on {}", database, server.host))
+        .await;
+    tracing::info!(database = database.as_str(), "privileges are compared and put right");
+    server
+        .write(database.as_str(), "changing privileges", |session| {
+            attempt(session, database, job)
+        })
+        .await
+}
+
+/// What one look leads to.
+enum Step {
+    Done(Outcome),
+    /// Whether the server lets us act for these roles has to be tried: name, and the statement.
+    Try(Vec<(String, Statement)>),
+}
+
+async fn attempt(mut session: Pooled, database: &Name, job: Job<'_>) -> Result<Outcome, Failure> {
+    let (mut tried, mut refused, mut looks) = (BTreeSet::new(), BTreeSet::new(), 0);
+    loop {
+        match look_and_do(&mut session, database, job, (&tried, &refused)).await {
+            Ok(Step::Done(outcome)) => return Ok(Outcome { refused, ..outcome }),
+            Ok(Step::Try(roles)) => {
+                for (name, statement) in roles {
+                    if !lets_us(&mut session, statement).await? {
+                        refused.insert(name.clone());
+                    }
+                    tried.insert(name);
+                }
+            }
+            // Dropped by somebody between our look and our statement: another look does not see it any more.
+            Err(Failure::Sql(error)) if error.kind == Kind::NotFound && looks < LOOKS => looks += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Tries whether we may become a member, and undoes it.
+async fn lets_us(session: &mut Session, borrow: Statement) -> Result<bool, Failure> {
+    match session.begin(&[borrow]).await {
+        Ok(transaction) => transaction.rollback().await.map(|()| true).map_err(Failure::from),
+        Err(error) if matches!(error.kind, Kind::PermissionDenied | Kind::CircularMembership) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn look_and_do(
+    session: &mut Session,
+    database: &Name,
+    job: Job<'_>,
+    (tried, refused): (&BTreeSet<String>, &BTreeSet<String>),
+) -> Result<Step, Failure> {
+    // Whoever else writes privileges in this database waits here, and then sees what we did.
+    let locks = BTreeSet::from([Lock::name(DATABASES, database.as_str())]);
+    let transaction = session.begin(&lock::take(&locks)).await?;
+    let (server, catalog) = look(&transaction).await?;
+    let (work, to_try) = {
+        let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
+        let work = Work::new(job, &scene)?;
+        let mut uncertain = scene.acting.uncertain(&work.acted_for);
+        uncertain.retain(|name, _| !tried.contains(name));
+        let to_try = uncertain
+            .into_iter()
+            .filter_map(|(name, role)| Some((name, scene.acting.borrow(role)?)));
+        (work, to_try.collect::<Vec<_>>())
+    };
+    if !to_try.is_empty() {
+        transaction.rollback().await?;
+        return Ok(Step::Try(to_try));
+    }
+    let mut outcome = Outcome {
+        changed: !work.statements.is_empty(),
+        unexpected: work.unexpected,
+        beyond: work.beyond,
+        ..Outcome::default()
+    };
+    if outcome.changed {
+        tracing::info!(
+            database = database.as_str(),
+            changes = work.changes.len(),
+            statements = work.statements.len(),
+            "privileges are changed"
+        );
+        transaction.execute_all(&work.statements).await?;
+        let (server, catalog) = look(&transaction).await?;
+        let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
+        let after = Work::new(job, &scene)?;
+        unheard(&work.changes, &after.changes)?;
+        outcome.unexpected = after.unexpected;
+    }
+    transaction.commit().await?;
+    Ok(Step::Done(outcome))
+}
+
+async fn look(session: &Session) -> Result<(ServerCatalog, DatabaseCatalog), Failure> {
+    Ok(tokio::try_join!(
+        ServerCatalog::load(session),
+        DatabaseCatalog::load(session)
+    )?)
+}
+
+fn gone(database: &Name) -> Diagnostic {
+    Diagnostic::error(
+        "Database not found",
+        format!("The server has no database {database} any more."),
+    )
+    .at("database")
+}
+
+/// PostgreSQL only notes it when a GRANT gives nothing: what is still to be done after the statements ran was not done.
+fn unheard(wanted: &BTreeSet<String>, left: &BTreeSet<String>) -> Result<()> {
+    let unheard: Vec<&str> = wanted.intersection(left).map(String::as_str).take(SHOWN).collect();
+    if unheard.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "The server took the statements and changed nothing here, so nothing was kept. Most likely another role granted it, or holds the right to:\n\n{}",
+        unheard.join("\n")
+    );
+    Err(Diagnostic::error("Privileges not changed", detail))
+}
+
+/// Tells the person what could not be granted, and why that is no difference in the next plan.
+pub fn tell(outcome: &Outcome, cx: &Context) {
+    if outcome.beyond.count == 0 {
+        return;
+    }
+    let shown = &outcome.beyond.shown[..outcome.beyond.shown.len().min(SHOWN)];
+    let more = usize::try_from(outcome.beyond.count).unwrap_or(usize::MAX) - shown.len();
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!("\nand {more} more")
+    };
+    cx.warn(
+        "Some privileges cannot be granted",
+        format!(
+            "These belong to roles for which the signed-in principal cannot act, such as those of the platform, and are left out:\n\n{}{more}",
+            shown.join("\n")
+        ),
+    );
+}

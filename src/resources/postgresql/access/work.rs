@@ -1,0 +1,133 @@
+//! What an apply has to do: grants for who is the grantee now, revokes of what is no longer declared, in that order. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::resources::postgresql::access::PostgresqlAccess;
+use crate::resources::postgresql::access::declaration::{ByTarget, Declaration};
+use crate::resources::postgresql::access::difference::{self, Difference, Listing, Revokes};
+use crate::resources::postgresql::access::scene::Scene;
+use crate::resources::postgresql::access::statement;
+use crate::resources::postgresql::access::word::Grantee;
+use crate::sql::postgres::acl::PUBLIC;
+use crate::sql::statement::Statement;
+
+/// What is declared now, and what was before.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// `None` to destroy.
+    pub now: Option<&'a PostgresqlAccess>,
+    /// `None` to create.
+    pub before: Option<&'a PostgresqlAccess>,
+}
+
+/// What there is to do.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// In this order, in one transaction, with the memberships that they need.
+    pub statements: Vec<Statement>,
+    /// For whom they act.
+    pub acted_for: BTreeSet<u32>,
+    /// What they change, as people call it.
+    pub changes: BTreeSet<String>,
+    /// What is granted and not declared.
+    pub unexpected: Listing,
+    /// What cannot be granted.
+    pub beyond: Listing,
+}
+
+impl Work {
+    /// Compares what is declared with what there is.
+    ///
+    /// # Errors
+    /// When a role or a schema that is declared does not exist, or the server lacks a privilege.
+    pub fn new(job: Job<'_>, scene: &Scene<'_>) -> Result<Self> {
+        let mut work = Self::default();
+        let mut now = None;
+        if let Some(model) = job.now {
+            let (number, declaration) = resolve(model, scene)?;
+            let difference = Difference::new(&declaration, scene, number);
+            work.unexpected = difference.unexpected(scene);
+            work.beyond = difference.beyond(scene);
+            now = Some((number, declaration, difference));
+        }
+        let (mut grants, mut revokes, mut kept) = (ByTarget::new(), Revokes::new(), ByTarget::new());
+        if let Some((number, declaration, difference)) = now.as_ref() {
+            grants.clone_from(&difference.grants);
+            kept = declaration.wanted(scene, *number);
+            for (target, privileges) in difference.unexpected.iter().filter(|_| declaration.exclusive) {
+                difference::revoke(&mut revokes, scene, target, (*number, *privileges));
+            }
+        }
+        let current = now.as_ref().map(|(number, ..)| *number);
+        let mut others = Revokes::new();
+        if let Some(before) = job.before
+            && let Some(number) = scene.number(&before.grantee)
+        {
+            let mut former = before.declaration(scene.server.version).wanted(scene, number);
+            if number == PUBLIC && current.is_none() {
+                difference::keep_what_postgresql_gives(&mut former, scene);
+            }
+            let same = current == Some(number);
+            let kept = if same { kept } else { ByTarget::new() };
+            let into = if same { &mut revokes } else { &mut others };
+            difference::no_longer(into, scene, number, (&former, &kept));
+        }
+        if let Some(model) = job.now {
+            work.add(scene, &model.grantee, (&grants, &revokes));
+        }
+        if let Some(model) = job.before {
+            work.add(scene, &model.grantee, (&ByTarget::new(), &others));
+        }
+        work.statements = scene.acting.wrap(&work.acted_for, std::mem::take(&mut work.statements));
+        Ok(work)
+    }
+
+    fn add(&mut self, scene: &Scene<'_>, grantee: &Grantee, (grants, revokes): (&ByTarget, &Revokes)) {
+        self.statements.extend(statement::grants(grants, scene, grantee));
+        self.statements.extend(statement::revokes(revokes, scene, grantee));
+        self.acted_for.extend(statement::acted_for(grants, revokes, scene));
+        let granted = grants
+            .iter()
+            .map(|(target, privileges)| format!("{}: {privileges} to {grantee}", scene.describe(target)));
+        let revoked = revokes
+            .iter()
+            .map(|((target, _), privileges)| format!("{}: {privileges} from {grantee}", scene.describe(target)));
+        self.changes.extend(granted.chain(revoked));
+    }
+}
+
+/// The grantee's number and what is declared for it; whatever is named must exist.
+fn resolve(model: &PostgresqlAccess, scene: &Scene<'_>) -> Result<(u32, Declaration)> {
+    let number = scene.number(&model.grantee).ok_or_else(|| {
+        let detail = format!(
+            "There is no role {} on the server. Create it first, for example with `entradb_postgresql_user`, and refer to that resource's `name` here.",
+            model.grantee
+        );
+        Diagnostic::error("Role not found", detail).at("grantee")
+    })?;
+    model.check_version(scene.server.version)?;
+    let declaration = model.declaration(scene.server.version);
+    let absent: Vec<&str> = declaration.absent(scene).map(|schema| schema.as_str()).collect();
+    if !absent.is_empty() {
+        let detail = format!(
+            "The database {} has no schema {}. Create it first; if another resource creates it, name that one in `depends_on`.",
+            model.database,
+            absent.join(", ")
+        );
+        return Err(Diagnostic::error("Schema not found", detail).at("schema"));
+    }
+    let unknown: Vec<&str> = declaration
+        .unknown_creators(scene)
+        .into_iter()
+        .map(|name| name.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        let detail = format!(
+            "`future_objects_of` names {}, which is no role of the server.",
+            unknown.join(", ")
+        );
+        return Err(Diagnostic::error("Role not found", detail).at("schema"));
+    }
+    Ok((number, declaration))
+}
