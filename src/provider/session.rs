@@ -12,8 +12,8 @@ use crate::provider::Provider;
 use crate::provider::clients::Clients;
 use crate::provider::config::ProviderBlock;
 use crate::provider::context::Context;
-use crate::provider::function::FunctionError;
 use crate::provider::exchange::{Applied, ApplyRequest, PlanRequest, Planned};
+use crate::provider::function::FunctionError;
 use crate::provider::import::Parts;
 use crate::provider::resource::{AnyResource, Change, forget_unknown};
 
@@ -318,20 +318,12 @@ fn settle(outcome: Result<Option<Object>, Vec<Diagnostic>>, known: Option<Object
 }
 
 fn limit(state: Option<&Object>, operation: &str, default: Duration) -> Duration {
-    let timeouts = state
-        .and_then(|state| state.get("timeouts"))
-        .cloned()
-        .unwrap_or(Value::Null);
-    let Ok(timeouts) = Timeouts::from_value(timeouts) else {
-        return default;
-    };
-    let given = match operation {
-        "create" => timeouts.create,
-        "read" => timeouts.read,
-        "update" => timeouts.update,
-        _ => timeouts.delete,
-    };
-    given.unwrap_or(default)
+    let timeouts = state.and_then(|state| state.get("timeouts")).cloned();
+    let timeouts = Timeouts::from_value(timeouts.unwrap_or(Value::Null));
+    timeouts
+        .ok()
+        .and_then(|timeouts| timeouts.of(operation))
+        .unwrap_or(default)
 }
 
 fn into_object(value: Value) -> Option<Object> {

@@ -121,26 +121,24 @@ impl Resource for ManagedIdentity {
 
     async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
         let id: ResourceId = parts.parse("id")?;
+        let invalid = |detail: String| Diagnostic::error("Invalid import ID", detail);
         if !id.is_type(USER_ASSIGNED) {
-            return Err(Diagnostic::error(
-                "Invalid import ID",
-                format!("The ARM ID of a {USER_ASSIGNED} is required."),
-            ));
+            return Err(invalid(format!("The ARM ID of a {USER_ASSIGNED} is required.")));
         }
+        let Some(found) = cx.clients()?.azure().identity(&id, cx.patience()).await? else {
+            let detail = format!("Azure knows no identity {id}.");
+            return Err(Diagnostic::error("Nothing to import", detail));
+        };
         let name = |text: &str| {
             text.parse()
-                .map_err(|error| Diagnostic::error("Invalid import ID", format!("`{text}` is no name: {error}.")))
+                .map_err(|error| invalid(format!("`{text}` is no name: {error}.")))
         };
-        // Only Azure knows the region, and a state without one could not be read.
-        let Some(found) = cx.clients()?.azure().identity(&id, cx.patience()).await? else {
-            let detail = format!("There is no identity {id} in Azure, so nothing can be imported.");
-            return Err(Diagnostic::error("Not found in Azure", detail));
-        };
+        let location = found.location.parse();
         let imported = Self {
             name: name(id.name())?,
             resource_group_name: name(id.resource_group().unwrap_or_default())?,
-            location: Location::default(),
-            tags: None,
+            location: location.map_err(|error| invalid(format!("The identity has no usable region: {error}.")))?,
+            tags: (!found.tags.is_empty()).then(|| found.tags.clone()),
             id: Computed::UNKNOWN,
             client_id: Computed::UNKNOWN,
             principal_id: Computed::UNKNOWN,

@@ -4,24 +4,27 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::role_name::is_platform;
+use crate::sql;
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent, Qualifier};
-use crate::sql::postgres::server_catalog::{Database, DependencyKind, Role, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Database, DependencyKind, ServerCatalog};
 use crate::sql::privilege::Privilege;
-use crate::sql::statement::Name;
+use crate::sql::statement::{Name, Statement};
 
 /// The role that stands for "whoever owns the database".
 const DATABASE_OWNER: u32 = 6171;
-
-/// Roles that the platform keeps for itself.
-const PLATFORM_ROLES: [&str; 3] = ["azuresu", "azure_pg_admin", "replication"];
 
 /// Publications whose owner has to be a superuser: of all tables, or of all tables in a schema.
 /// The second kind came with version 15; its catalogue is looked at without being named.
 const PUBLICATIONS: &str = "SELECT p.oid FROM pg_catalog.pg_publication p WHERE p.puballtables \
      OR EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_publication'::pg_catalog.regclass \
         AND d.refobjid = p.oid AND d.classid = pg_catalog.to_regclass('pg_catalog.pg_publication_namespace'))";
+
+/// Multirange types, which versions 14 to 16 leave to the former owner when their range type moves.
+const MULTIRANGES: &str = "SELECT r.rngtypid, n.nspname, t.typname FROM pg_catalog.pg_range r \
+     JOIN pg_catalog.pg_type t ON t.oid = r.rngmultitypid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace";
 
 /// One database, as it was a moment ago.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,8 @@ pub struct Inventory {
     pub others: Vec<Object>,
     /// Publications that only a superuser may own.
     pub superusers_publications: BTreeSet<u32>,
+    /// How ALTER names the multirange type of a range type, where it does not follow by itself.
+    pub multiranges: HashMap<u32, Statement>,
 }
 
 impl Inventory {
@@ -78,7 +83,28 @@ impl Inventory {
             catalog,
             others,
             superusers_publications,
+            multiranges: HashMap::new(),
         }))
+    }
+
+    /// Reads what only those need who move types.
+    ///
+    /// # Errors
+    /// Of the session.
+    pub async fn read_multiranges(&mut self, server: &Postgresql<'_>, database: &Name) -> Result<(), Failure> {
+        let types = self
+            .catalog
+            .objects
+            .iter()
+            .any(|object| object.kind == ObjectKind::Type);
+        if types && (14..17).contains(&self.catalog.version) {
+            let session = server.session(database.as_str()).await?;
+            for row in session.query(MULTIRANGES, &[]).await? {
+                let (schema, name) = (Name::from_catalog(row.text(1)?), Name::from_catalog(row.text(2)?));
+                self.multiranges.insert(row.oid(0)?, sql!("TYPE {}.{}", schema, name));
+            }
+        }
+        Ok(())
     }
 
     /// Everything that has an owner.
@@ -148,13 +174,6 @@ impl Inventory {
             _ => owner,
         }
     }
-}
-
-/// Whether a role belongs to the platform or to PostgreSQL itself: nothing of it is ever touched.
-#[must_use]
-pub fn is_platform(role: &Role) -> bool {
-    let name = role.name.as_str();
-    role.superuser || name.starts_with("pg_") || PLATFORM_ROLES.contains(&name)
 }
 
 /// Why an object cannot get another owner, whoever that would be.

@@ -6,13 +6,14 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::access::difference::Listing;
-use crate::resources::postgresql::access::scene::Scene;
+use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::work::{Job, Work};
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::privilege::Privilege;
 use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement};
 
@@ -134,6 +135,7 @@ async fn look_and_do(
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
         let after = Work::new(job, &scene)?;
         unheard(&work.changes, &after.changes)?;
+        not_locked_out(&scene)?;
         outcome.unexpected = after.unexpected;
     }
     transaction.commit().await?;
@@ -153,6 +155,24 @@ fn gone(database: &Name) -> Diagnostic {
         format!("The server has no database {database} any more."),
     )
     .at("database")
+}
+
+/// Whoever takes from everybody the right to connect may take it from the role that Terraform itself logs in as.
+fn not_locked_out(scene: &Scene<'_>) -> Result<()> {
+    let me = scene.server.current_role;
+    let connects = scene
+        .effective(&Target::Database, &scene.server.inherited_by(me))
+        .has(Privilege::Connect);
+    let Some(role) = scene.server.roles.get(&me).filter(|role| !connects && !role.superuser) else {
+        return Ok(());
+    };
+    let detail = format!(
+        "Without this privilege, {0} could no longer connect to the database {1}, and it is the role that Terraform itself logs in as. Nothing was \
+         changed. Grant it CONNECT by itself first: an `entradb_postgresql_access` with `grantee = \"{0}\"` and `database_privileges = [\"CONNECT\"]`, \
+         named in `depends_on` here.",
+        role.name, scene.database.name
+    );
+    Err(Diagnostic::error("Terraform would be locked out", detail).at("database_privileges"))
 }
 
 /// PostgreSQL only notes it when a GRANT gives nothing: what is still to be done after the statements ran was not done.

@@ -6,10 +6,11 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::access::declaration::{ByTarget, Declaration};
 use crate::resources::postgresql::access::difference::{self, Difference, Listing, Revokes};
-use crate::resources::postgresql::access::scene::Scene;
+use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::statement;
 use crate::resources::postgresql::access::word::Grantee;
 use crate::sql::postgres::acl::PUBLIC;
+use crate::sql::privilege::{Privilege, Privileges};
 use crate::sql::statement::Statement;
 
 /// What is declared now, and what was before.
@@ -67,6 +68,13 @@ impl Work {
             let mut former = before.declaration(scene.server.version).wanted(scene, number);
             if number == PUBLIC && current.is_none() {
                 difference::keep_what_postgresql_gives(&mut former, scene);
+            }
+            if number == scene.server.current_role && current.is_none() {
+                // Whatever else is to be destroyed in the database needs the way in.
+                let connect = Privileges::of(&[Privilege::Connect]);
+                former
+                    .entry(Target::Database)
+                    .and_modify(|former| *former = former.without(connect));
             }
             let same = current == Some(number);
             let kept = if same { kept } else { ByTarget::new() };

@@ -106,14 +106,14 @@ impl<'a> Carrier<'a> {
     /// Of the sessions, and when there is no such database.
     pub async fn look<G: Goal>(&self, goal: &G) -> Result<Inventory, Failure> {
         self.server.forget();
-        let found = Inventory::load(&self.server, self.database, |role| goal.asks_for_large_objects(role)).await?;
-        found.ok_or_else(|| {
-            let detail = format!(
-                "There is no database {} on {}. Names are case-sensitive.",
-                self.database, self.server.host
-            );
-            Failure::from(Diagnostic::error("Database not found", detail).at("database"))
-        })
+        let large = |role: &str| goal.asks_for_large_objects(role);
+        let Some(mut found) = Inventory::load(&self.server, self.database, large).await? else {
+            let (name, host) = (self.database, &self.server.host);
+            let detail = format!("There is no database {name} on {host}. Names are case-sensitive.");
+            return Err(Diagnostic::error("Database not found", detail).at("database").into());
+        };
+        found.read_multiranges(&self.server, self.database).await?;
+        Ok(found)
     }
 
     /// Moves until nothing is left to move, however often somebody else is in the way.
@@ -168,8 +168,11 @@ impl<'a> Carrier<'a> {
         let mut owners: HashMap<Place, u32> = HashMap::new();
         let (mut rest, mut busy) = (moves, None);
         while !rest.is_empty() {
-            if self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero() {
-                return Ok(Pass::Busy(format!("{} objects are left", rest.len())));
+            let over = self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero();
+            if over && rest.len() < moves.len() {
+                return Ok(Pass::Busy(busy.unwrap_or_else(|| {
+                    format!("{} of {} objects are left", rest.len(), moves.len())
+                })));
             }
             let (now, later) = rest.split_at(batch(rest, budget, self.size()));
             let Err(error) = self.transact(&mut session, now, inventory, &owners).await else {
@@ -213,9 +216,9 @@ impl<'a> Carrier<'a> {
         let now = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
         let loan = Needs::of(moves, inventory, now).borrow(inventory)?;
         let mut statements = take(&self.locks(moves, inventory));
-        statements.extend(loan.take);
+        statements.extend(loan.begin);
         statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
-        statements.extend(loan.give_back);
+        statements.extend(loan.end);
         self.keep(|record| {
             record
                 .taken
@@ -246,9 +249,9 @@ impl<'a> Carrier<'a> {
         let loan = Needs::to_act_as(owners).borrow(inventory)?;
         let all: Vec<Statement> = take(&self.locks(&[], inventory))
             .into_iter()
-            .chain(loan.take)
+            .chain(loan.begin)
             .chain(statements)
-            .chain(loan.give_back)
+            .chain(loan.end)
             .collect();
         let all = &all;
         self.server

@@ -76,6 +76,10 @@ impl Move<'_> {
         if self.moves()
             && let (Some(address), Some(to)) = (self.object.address(), inventory.role_name(self.to))
         {
+            let range = (self.object.kind == ObjectKind::Type).then_some(self.object.oid);
+            if let Some(multirange) = range.and_then(|oid| inventory.multiranges.get(&oid)) {
+                statements.push(sql!("ALTER {} OWNER TO {}", multirange, to));
+            }
             statements.push(sql!("ALTER {} OWNER TO {}", address, to));
         }
         statements.extend(self.after.iter().cloned());

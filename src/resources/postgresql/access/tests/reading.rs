@@ -272,14 +272,18 @@ async fn an_import_declares_no_more_than_is_held_on_everything() {
         .await;
     world()
         .table("loaded", OTHER, &["300=r/201"])
-        .imports(expect!["future_objects_of=[app_owner] name=sales privileges=[USAGE] tables=[SELECT]"])
+        .imports(expect![
+            "future_objects_of=[app_owner] name=sales privileges=[USAGE] tables=[SELECT]"
+        ])
         .await;
     World::new(16).imports(expect![[r""]]).await;
     // Without sequences and without default privileges for them, it is not the level.
     let tables = World::new(16)
         .schema_acl(&["200=UC/200", "300=U/200"])
         .default(OWNER, "sales", "r", &["300=r/200"]);
-    tables.imports(expect!["name=sales privileges=[USAGE] tables=[SELECT]"]).await;
+    tables
+        .imports(expect!["name=sales privileges=[USAGE] tables=[SELECT]"])
+        .await;
 }
 
 #[tokio::test]

@@ -1,0 +1,7 @@
+//! The life of `entradb_postgresql_ownership`: objects move, applications keep working, and everything finds back.
+
+mod access;
+mod bench;
+mod busy;
+mod every_kind;
+mod life;

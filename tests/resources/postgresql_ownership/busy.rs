@@ -1,0 +1,171 @@
+//! Many objects, applications that hold locks, servers that restart, providers that are killed.
+
+use crate::config;
+use crate::harness::instance::Found;
+use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, list, next, provider, start};
+
+const TWO_THOUSAND: &str = "grant create on schema public to {old}; set role {old};
+    do $$ begin for i in 1..2000 loop execute format('create table t%s (id serial primary key, note text)', i); end loop; end $$; reset role;";
+
+#[tokio::test]
+async fn two_thousand_tables_move_in_transactions_that_fit_the_lock_table() {
+    let emulator = start().await;
+    let eyes = emulator.superuser("app").await;
+    eyes.batch_execute("create role old; create role new")
+        .await
+        .expect("roles");
+    for part in 0..4 {
+        let make = TWO_THOUSAND
+            .replace("{old}", "old")
+            .replace("1..2000", &format!("{}..{}", part * 500 + 1, part * 500 + 500));
+        eyes.batch_execute(&make).await.expect("tables");
+    }
+    let plugin = provider(&emulator).await;
+    let given = config! {
+        "server" => emulator.postgresql().id.as_str(), "database" => "app", "owner" => "new",
+        "previous_owners" => entradb::protocol::value::Value::from(["old"]), "on_destroy" => "restore",
+    };
+    let started = std::time::Instant::now();
+    let mut ownership = plugin.resource(OWNERSHIP).create(given).await;
+    let moved = started.elapsed();
+    ownership.settled().await;
+    let transactions = emulator.statements();
+    let begun = transactions.iter().filter(|one| one.text.contains("OWNER TO")).count();
+    println!("2,000 tables in {moved:?}, {begun} messages");
+    let left = "select count(*) from pg_class where relowner = 'old'::regrole";
+    let left: i64 = eyes.query_one(left, &[]).await.expect("a count").get(0);
+    assert_eq!(left, 0);
+    ownership.destroy().await;
+    let back = "select count(*) from pg_class where relowner = 'new'::regrole";
+    let back: i64 = eyes.query_one(back, &[]).await.expect("a count").get(0);
+    assert_eq!(back, 0);
+}
+
+#[tokio::test]
+async fn who_holds_locks_is_not_kept_waiting_and_the_move_comes_back() {
+    let bench = Bench::new("holding", "grant create on schema public to {old}; set role {old}; create table free (id int); create table held (id int)").await;
+    let application = bench.session("old").await;
+    application
+        .batch_execute("begin; insert into held values (1)")
+        .await
+        .expect("a long transaction");
+    let plugin = bench.provider().await;
+    let given = bench.from_old(config! {});
+    let resource = plugin.resource(OWNERSHIP);
+    let creating = resource.create(given);
+    let working = async {
+        // Until the free table has moved, and the held one was given up at least once.
+        let moved = "select count(*) from pg_class where relname = 'free' and relowner = '{new}'::regrole";
+        while bench.count(moved).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let gave_way = || plugin.log().iter().any(|line| line.contains("is in use: later"));
+        while !gave_way() {
+            bench.count("select 1::bigint").await;
+        }
+        application
+            .batch_execute("insert into held values (2); commit")
+            .await
+            .expect("nobody was in the way");
+    };
+    let (mut ownership, ()) = tokio::join!(creating, working);
+    ownership.settled().await;
+    assert_eq!(bench.owned_by("old").await, 0);
+}
+
+#[tokio::test]
+async fn a_killed_apply_is_continued_by_the_next() {
+    let setup = TWO_THOUSAND.replace("1..2000", "1..400");
+    let bench = Bench::new("killed", &setup).await;
+    let given = bench.from_old(config! { "on_destroy" => "restore", "restore_to" => "killed_old" });
+    // The first process is killed as soon as something has moved: dropping it does that.
+    {
+        let plugin = bench.provider().await;
+        let resource = plugin.resource(OWNERSHIP);
+        let creating = resource.try_create(given.clone());
+        let killing = async {
+            while bench.owned_by("new").await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! { _ = creating => {}, () = killing => {} }
+    }
+    let moved = bench.owned_by("new").await;
+    println!("{moved} of 800 had moved");
+    assert!(moved > 0);
+    let plugin = bench.provider().await;
+    let mut ownership = plugin.resource(OWNERSHIP).create(given).await;
+    ownership.settled().await;
+    assert_eq!(bench.owned_by("old").await, 0);
+    ownership.destroy().await;
+    assert_eq!(bench.owned_by("new").await, 0);
+}
+
+#[tokio::test]
+async fn an_apply_that_fails_half_way_keeps_its_record() {
+    let setup = "grant create on schema public to {old}; set role {old}; create table free (id int); create table held (id int)";
+    let bench = Bench::new("halfway", setup).await;
+    let before = bench.picture().await;
+    let application = bench.session("old").await;
+    application
+        .batch_execute("begin; insert into held values (1)")
+        .await
+        .expect("a long transaction");
+    let plugin = bench.provider().await;
+    let mut given = bench.from_old(config! { "on_destroy" => "restore" });
+    given.insert("timeouts".into(), crate::block! { "create" => "3s" });
+    let resource = plugin.resource(OWNERSHIP);
+    let failed = resource.try_create(given.clone()).await.err().expect("no time");
+    assert!(
+        failed.told[0].detail.contains("table public.held is in use"),
+        "{:?}",
+        failed.told
+    );
+    assert_eq!(bench.owned_by("new").await, 1, "what could move has moved");
+    application
+        .batch_execute("rollback")
+        .await
+        .expect("the end of a long transaction");
+    let mut ownership = failed.left;
+    assert!(ownership.tainted);
+    ownership.update(given).await;
+    ownership.settled().await;
+    assert_eq!(bench.owned_by("old").await, 0);
+    ownership.destroy().await;
+    assert_eq!(bench.picture().await, before);
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_is_survived() {
+    let emulator = start().await;
+    let eyes = emulator.superuser("app").await;
+    eyes.batch_execute("create role old; create role new")
+        .await
+        .expect("roles");
+    let make = TWO_THOUSAND.replace("{old}", "old").replace("1..2000", "1..500");
+    eyes.batch_execute(&make).await.expect("tables");
+    let plugin = provider(&emulator).await;
+    let given = config! {
+        "server" => emulator.postgresql().fqdn.as_str(), "database" => "app", "owner" => "new",
+        "previous_owners" => entradb::protocol::value::Value::from(["old"]),
+    };
+    let resource = plugin.resource(OWNERSHIP);
+    let creating = resource.create(given);
+    let restarting = async {
+        let begun = || plugin.log().iter().any(|line| line.contains("are left"));
+        while !begun() {
+            tokio::task::yield_now().await;
+        }
+        emulator.faults().restart_database().await.expect("a restart");
+    };
+    let (mut ownership, ()) = tokio::join!(creating, restarting);
+    ownership.settled().await;
+    let eyes = emulator.superuser("app").await;
+    eyes.batch_execute("create table late (id int); alter table late owner to old")
+        .await
+        .expect("a table");
+    let plugin = provider(&emulator).await;
+    let mut ownership = next(ownership, &plugin);
+    assert_eq!(ownership.refresh().await, Found::Changed);
+    assert_eq!(list(ownership.get("pending")), ["table public.late (owner old)"]);
+}
