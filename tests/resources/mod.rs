@@ -9,6 +9,7 @@ mod postgresql_departure;
 mod postgresql_ownership;
 mod postgresql_role;
 mod postgresql_user;
+mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
 mod world;
