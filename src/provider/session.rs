@@ -12,8 +12,8 @@ use crate::provider::Provider;
 use crate::provider::clients::Clients;
 use crate::provider::config::ProviderBlock;
 use crate::provider::context::Context;
-use crate::provider::function::FunctionError;
 use crate::provider::exchange::{Applied, ApplyRequest, PlanRequest, Planned};
+use crate::provider::function::FunctionError;
 use crate::provider::import::Parts;
 use crate::provider::resource::{AnyResource, Change, forget_unknown};
 

@@ -45,12 +45,22 @@ async fn what_is_owned_is_named_and_keeps_the_role() {
     by_hand(emulator, "app", "grant usage on schema public to keeper").await;
     let told = leaving.try_destroy().await.expect_err("it owns something");
     assert_eq!(told[0].summary, "Role still in use");
-    for what in ["database app (3)", "table keeper_s.\"T 1\"", "schema keeper_s", "database openmetadata_db (1)", "function public.keeper_f()"] {
+    for what in [
+        "database app (3)",
+        "table keeper_s.\"T 1\"",
+        "schema keeper_s",
+        "database openmetadata_db (1)",
+        "function public.keeper_f()",
+    ] {
         assert!(told[0].detail.contains(what), "{what} is missing in {}", told[0].detail);
     }
     assert!(leaving.exists() && exists(emulator, "keeper").await);
     let granted = "select has_schema_privilege('keeper', 'public', 'usage')::text || (nspacl::text like '%keeper%') from pg_namespace where nspname = 'public'";
-    assert_eq!(fact(emulator, "app", granted).await.as_deref(), Some("truetrue"), "nothing was changed");
+    assert_eq!(
+        fact(emulator, "app", granted).await.as_deref(),
+        Some("truetrue"),
+        "nothing was changed"
+    );
     by_hand(emulator, "app", "drop schema keeper_s cascade").await;
     by_hand(emulator, "openmetadata_db", "drop function keeper_f()").await;
     leaving.destroy().await;
@@ -62,7 +72,12 @@ async fn every_privilege_is_taken_back_by_itself_and_nothing_is_dropped() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let leaving = made(&plugin, emulator, "grantee", config! {}).await;
-    by_hand(emulator, "postgres", "create role other_owner; create role group_role; grant group_role to grantee; grant grantee to other_owner").await;
+    by_hand(
+        emulator,
+        "postgres",
+        "create role other_owner; create role group_role; grant group_role to grantee; grant grantee to other_owner",
+    )
+    .await;
     by_hand(emulator, "postgres", "grant create, connect on database app to grantee").await;
     by_hand(
         emulator,
@@ -84,14 +99,27 @@ async fn every_privilege_is_taken_back_by_itself_and_nothing_is_dropped() {
     .await;
     leaving.destroy().await;
     assert!(!exists(emulator, "grantee").await);
-    let left = "select string_agg(relname, ', ' order by relname) from pg_class where relnamespace = 'g_s'::regnamespace";
+    let left =
+        "select string_agg(relname, ', ' order by relname) from pg_class where relnamespace = 'g_s'::regnamespace";
     assert_eq!(fact(emulator, "app", left).await.as_deref(), Some("q, t"));
     let acl = "select relacl::text from pg_class where relname = 't' and relnamespace = 'g_s'::regnamespace";
-    assert_eq!(fact(emulator, "app", acl).await.as_deref(), Some("{other_owner=arwdDxt/other_owner,group_role=r*/other_owner}"));
+    assert_eq!(
+        fact(emulator, "app", acl).await.as_deref(),
+        Some("{other_owner=arwdDxt/other_owner,group_role=r*/other_owner}")
+    );
     // No membership that was borrowed is left.
-    let borrowed = "select string_agg(roleid::regrole::text, ',') from pg_auth_members where member = 'terraform'::regrole";
-    assert_eq!(fact(emulator, "postgres", borrowed).await.as_deref(), Some("azure_pg_admin"));
-    by_hand(emulator, "app", "drop schema g_s cascade; select lo_unlink(424242); drop owned by other_owner").await;
+    let borrowed =
+        "select string_agg(roleid::regrole::text, ',') from pg_auth_members where member = 'terraform'::regrole";
+    assert_eq!(
+        fact(emulator, "postgres", borrowed).await.as_deref(),
+        Some("azure_pg_admin")
+    );
+    by_hand(
+        emulator,
+        "app",
+        "drop schema g_s cascade; select lo_unlink(424242); drop owned by other_owner",
+    )
+    .await;
     by_hand(emulator, "postgres", "drop role other_owner, group_role").await;
 }
 
@@ -108,7 +136,11 @@ async fn what_was_granted_on_to_others_is_never_taken_silently() {
     )
     .await;
     let told = leaving.try_destroy().await.expect_err("others would lose something");
-    assert!(told[0].detail.contains("SELECT on table public.passing to passed"), "{}", told[0].detail);
+    assert!(
+        told[0].detail.contains("SELECT on table public.passing to passed"),
+        "{}",
+        told[0].detail
+    );
     by_hand(emulator, "app", "set role passer; revoke select on passing from passed").await;
     leaving.destroy().await;
     by_hand(emulator, "app", "drop table passing; drop role passed").await;
@@ -141,11 +173,20 @@ async fn what_is_owned_goes_to_the_new_owner() {
     let functions = "select proowner::regrole::text from pg_proc where proname = 'g' and pronamespace = 'leaver_foreign'::regnamespace";
     assert_eq!(fact(emulator, "app", functions).await.as_deref(), Some("heir"));
     let lent = "select has_schema_privilege('heir', 'leaver_foreign', 'create')::text";
-    assert_eq!(fact(emulator, "app", lent).await.as_deref(), Some("false"), "what was lent is given back");
+    assert_eq!(
+        fact(emulator, "app", lent).await.as_deref(),
+        Some("false"),
+        "what was lent is given back"
+    );
     let database = "select datdba::regrole::text from pg_database where datname = 'leaver_db'";
     assert_eq!(fact(emulator, "postgres", database).await.as_deref(), Some("heir"));
     by_hand(emulator, "postgres", "drop database leaver_db with (force)").await;
-    by_hand(emulator, "app", "drop schema leaver_s cascade; drop schema leaver_foreign cascade").await;
+    by_hand(
+        emulator,
+        "app",
+        "drop schema leaver_s cascade; drop schema leaver_foreign cascade",
+    )
+    .await;
     heir.destroy().await;
 }
 
@@ -170,23 +211,41 @@ async fn what_is_owned_is_dropped_where_that_was_asked_for() {
     by_hand(emulator, "app", "create table guarded (); alter table guarded owner to azure_pg_admin; create policy p on guarded to dropper; grant select on guarded to dropper").await;
     by_hand(emulator, "postgres", "create database dropper_db owner dropper").await;
     let told = leaving.try_destroy().await.expect_err("databases are never dropped");
-    assert!(told[0].detail.contains("database dropper_db") && !told[0].detail.contains("dropper_s"), "{}", told[0].detail);
+    assert!(
+        told[0].detail.contains("database dropper_db") && !told[0].detail.contains("dropper_s"),
+        "{}",
+        told[0].detail
+    );
     by_hand(emulator, "postgres", "drop database dropper_db with (force)").await;
     leaving.destroy().await;
     assert!(!exists(emulator, "dropper").await);
     let left = "select string_agg(nspname, ', ') from pg_namespace where nspname like 'dropper%'";
     assert_eq!(fact(emulator, "app", left).await.as_deref(), Some("dropper_foreign"));
-    by_hand(emulator, "app", "drop schema dropper_foreign cascade; drop table guarded").await;
+    by_hand(
+        emulator,
+        "app",
+        "drop schema dropper_foreign cascade; drop table guarded",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn open_sessions_of_a_role_are_named() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
-    let app = emulator.add_application("session-app", entradb_emulator::Access::None).await.expect("an application");
-    let given = role(emulator, "session-app", config! { "object_id" => app.object_id.as_str(), "principal_type" => "ServicePrincipal" });
+    let app = emulator
+        .add_application("session-app", entradb_emulator::Access::None)
+        .await
+        .expect("an application");
+    let given = role(
+        emulator,
+        "session-app",
+        config! { "object_id" => app.object_id.as_str(), "principal_type" => "ServicePrincipal" },
+    );
     let mut leaving = plugin.resource("entradb_postgresql_user").create(given).await;
-    let session = log_in(emulator, "session-app", &emulator.database_token(&app.object_id), "app").await.expect("let in");
+    let session = log_in(emulator, "session-app", &emulator.database_token(&app.object_id), "app")
+        .await
+        .expect("let in");
     let told = leaving.try_destroy().await.expect("it goes all the same");
     assert!(told[0].detail.contains("app (process "), "{told:?}");
     drop(session);
@@ -210,7 +269,10 @@ async fn another_role_of_many_tables_is_moved_in_batches() {
         by_hand(emulator, "bulk_db", &tables).await;
     }
     leaving.destroy().await;
-    assert_eq!(owners(emulator, "bulk_db", "bulk_s").await.as_deref(), Some("\"bulk-heir\""));
+    assert_eq!(
+        owners(emulator, "bulk_db", "bulk_s").await.as_deref(),
+        Some("\"bulk-heir\"")
+    );
     by_hand(emulator, "postgres", "drop database bulk_db with (force)").await;
     heir.destroy().await;
 }
@@ -220,7 +282,9 @@ async fn a_server_that_is_gone_took_its_roles_along() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let mut leaving = made(&plugin, emulator, "stranded", config! {}).await;
-    let Value::Map(mut state) = leaving.state.clone() else { panic!("a state") };
+    let Value::Map(mut state) = leaving.state.clone() else {
+        panic!("a state")
+    };
     let nowhere = emulator.postgresql().id.replace("pg-data", "pg-gone");
     state.insert("server".to_owned(), Value::from(nowhere.as_str()));
     leaving.state = Value::Map(state);

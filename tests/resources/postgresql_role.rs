@@ -29,7 +29,11 @@ async fn attributes(emulator: &Emulator, name: &str) -> Option<String> {
 async fn a_whole_life() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
-    let given = role(emulator, "owners", config! { "settings" => block! { "application_name" => "it's me" } });
+    let given = role(
+        emulator,
+        "owners",
+        config! { "settings" => block! { "application_name" => "it's me" } },
+    );
     let mut made = roles(&plugin).create(given.clone()).await;
     made.settled().await;
     assert_eq!(attributes(emulator, "owners").await.as_deref(), Some("f f f t -1"));
@@ -42,9 +46,18 @@ async fn a_whole_life() {
     made.settled().await;
     assert_eq!(attributes(emulator, "the owners").await.as_deref(), Some("f t t f 0"));
     let left = "select 1 from pg_db_role_setting where setrole = '\"the owners\"'::regrole";
-    assert_eq!(fact(emulator, "postgres", left).await, None, "a setting that is managed no more is taken away");
+    assert_eq!(
+        fact(emulator, "postgres", left).await,
+        None,
+        "a setting that is managed no more is taken away"
+    );
 
-    by_hand(emulator, "postgres", "alter role \"the owners\" inherit nocreatedb connection limit 3").await;
+    by_hand(
+        emulator,
+        "postgres",
+        "alter role \"the owners\" inherit nocreatedb connection limit 3",
+    )
+    .await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
     assert_eq!(made.update(changed.clone()).await, Action::Update);
@@ -76,11 +89,23 @@ async fn what_a_killed_apply_left_is_taken_up_and_anything_else_refused() {
     let again = roles(&plugin).create(given.clone()).await;
     assert_eq!(again.state, made.state);
     let other = with(given.clone(), config! { "create_role" => false });
-    let Err(failed) = roles(&plugin).try_create(other).await else { panic!("it is another one") };
-    assert!(failed.told[0].detail.contains("terraform import <address>"), "{:?}", failed.told);
+    let Err(failed) = roles(&plugin).try_create(other).await else {
+        panic!("it is another one")
+    };
+    assert!(
+        failed.told[0].detail.contains("terraform import <address>"),
+        "{:?}",
+        failed.told
+    );
     by_hand(emulator, "postgres", "alter role \"role-twice\" login").await;
-    let Err(failed) = roles(&plugin).try_create(given).await else { panic!("somebody logs in as it") };
-    assert!(failed.told[0].detail.contains("somebody may log in"), "{:?}", failed.told);
+    let Err(failed) = roles(&plugin).try_create(given).await else {
+        panic!("somebody logs in as it")
+    };
+    assert!(
+        failed.told[0].detail.contains("somebody may log in"),
+        "{:?}",
+        failed.told
+    );
     made.destroy().await;
 }
 
@@ -89,7 +114,12 @@ async fn a_role_made_anew_by_hand_is_not_the_one_that_is_destroyed() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let made = roles(&plugin).create(role(emulator, "replaced", config! {})).await;
-    by_hand(emulator, "postgres", "drop role replaced; create role replaced login password 'x'").await;
+    by_hand(
+        emulator,
+        "postgres",
+        "drop role replaced; create role replaced login password 'x'",
+    )
+    .await;
     made.destroy().await;
     assert_eq!(attributes(emulator, "replaced").await.as_deref(), Some("t f f t -1"));
     by_hand(emulator, "postgres", "drop role replaced").await;
@@ -101,7 +131,9 @@ async fn a_rename_onto_another_role_changes_nothing() {
     let plugin = provider(emulator).await;
     let taken = roles(&plugin).create(role(emulator, "taken", config! {})).await;
     let mut made = roles(&plugin).create(role(emulator, "renamed", config! {})).await;
-    let told = made.try_update(role(emulator, "taken", config! { "create_role" => true })).await;
+    let told = made
+        .try_update(role(emulator, "taken", config! { "create_role" => true }))
+        .await;
     assert!(told.is_err_and(|told| told[0].summary.contains("Already exists")));
     made.update(role(emulator, "renamed", config! {})).await;
     made.settled().await;

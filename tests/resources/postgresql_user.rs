@@ -61,12 +61,20 @@ async fn a_whole_life() {
         label(emulator, "life-app").await,
         Some(format!("aadauth,oid={principal},type=service"))
     );
-    let path = session_says(emulator, "life-app", &principal, "select current_setting('search_path')");
+    let path = session_says(
+        emulator,
+        "life-app",
+        &principal,
+        "select current_setting('search_path')",
+    );
     assert_eq!(path.await, "life, public");
 
     // Renamed in place, and with other settings.
     let oid = made.get("oid").clone();
-    let renamed = with(given.clone(), config! { "name" => "life \"2\"", "settings" => block! { "jit" => "off" } });
+    let renamed = with(
+        given.clone(),
+        config! { "name" => "life \"2\"", "settings" => block! { "jit" => "off" } },
+    );
     assert_eq!(made.update(renamed.clone()).await, Action::Update);
     assert_eq!(made.get("oid"), &oid);
     made.settled().await;
@@ -78,16 +86,32 @@ async fn a_whole_life() {
     assert_eq!(made.update(unnamed).await, Action::NoOp);
 
     // The other spelling of the server is the same server.
-    let respelled = with(renamed.clone(), config! { "server" => emulator.postgresql().fqdn.to_uppercase().as_str() });
+    let respelled = with(
+        renamed.clone(),
+        config! { "server" => emulator.postgresql().fqdn.to_uppercase().as_str() },
+    );
     assert_eq!(made.update(respelled).await, Action::NoOp);
 
     let id = format!("{}|life \"2\"", emulator.postgresql().id);
     let mut imported = users(&plugin).import(&id).await;
-    for name in ["oid", "object_id", "principal_type", "settings", "name", "host", "login"] {
+    for name in [
+        "oid",
+        "object_id",
+        "principal_type",
+        "settings",
+        "name",
+        "host",
+        "login",
+    ] {
         assert_eq!(imported.get(name), made.get(name), "{name}");
     }
     imported
-        .settled_as(user(emulator, "life \"2\"", &principal, config! { "settings" => block! { "jit" => "off" } }))
+        .settled_as(user(
+            emulator,
+            "life \"2\"",
+            &principal,
+            config! { "settings" => block! { "jit" => "off" } },
+        ))
         .await;
     made.destroy().await;
     next_command(&plugin).await;
@@ -116,9 +140,21 @@ async fn every_drift_is_seen_and_put_right() {
         ("name", "alter role drift rename to drifted".to_owned()),
         ("object_id", label_is(&format!("'aadauth,oid={other},type=service'"))),
         ("object_id", label_is("null")),
-        ("principal_type", label_is(&format!("'aadauth,oid={object_id},type=user'"))),
-        ("mfa_required", label_is(&format!("'aadauth,oid={object_id},type=service,mfa'"))),
-        ("administrator", format!("{}; grant azure_pg_admin to drift", label_is(&format!("'aadauth,oid={object_id},type=service,admin'")))),
+        (
+            "principal_type",
+            label_is(&format!("'aadauth,oid={object_id},type=user'")),
+        ),
+        (
+            "mfa_required",
+            label_is(&format!("'aadauth,oid={object_id},type=service,mfa'")),
+        ),
+        (
+            "administrator",
+            format!(
+                "{}; grant azure_pg_admin to drift",
+                label_is(&format!("'aadauth,oid={object_id},type=service,admin'"))
+            ),
+        ),
     ];
     for (attribute, statement) in drifts {
         by_hand(emulator, "postgres", &statement).await;
@@ -146,7 +182,12 @@ async fn a_role_without_a_configured_name_goes_back_to_the_name_that_it_was_made
         "identity_id" => app.get("id").clone(),
     };
     let mut made = users(&plugin).create(given.clone()).await;
-    by_hand(emulator, "postgres", "alter role \"fixed-name\" rename to \"other-name\"").await;
+    by_hand(
+        emulator,
+        "postgres",
+        "alter role \"fixed-name\" rename to \"other-name\"",
+    )
+    .await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
     assert_eq!(made.update(given).await, Action::Update);
@@ -166,21 +207,38 @@ async fn rights_of_an_administrator_come_and_go() {
         .create(user(emulator, "chief", &object_id, config! { "administrator" => true }))
         .await;
     made.settled().await;
-    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("truetruetrue"));
+    assert_eq!(
+        fact(emulator, "postgres", rights).await.as_deref(),
+        Some("truetruetrue")
+    );
     let plain = user(emulator, "chief", &object_id, config! {});
     assert_eq!(made.update(plain).await, Action::Update);
     made.settled().await;
-    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("falsefalsefalse"));
-    let chief = user(emulator, "chief", &object_id, config! { "administrator" => true, "mfa_required" => true });
+    assert_eq!(
+        fact(emulator, "postgres", rights).await.as_deref(),
+        Some("falsefalsefalse")
+    );
+    let chief = user(
+        emulator,
+        "chief",
+        &object_id,
+        config! { "administrator" => true, "mfa_required" => true },
+    );
     assert_eq!(made.update(chief.clone()).await, Action::Update);
     made.settled().await;
-    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("truetruetrue"));
+    assert_eq!(
+        fact(emulator, "postgres", rights).await.as_deref(),
+        Some("truetruetrue")
+    );
     // The label alone gives no rights: without the membership it is no administrator.
     by_hand(emulator, "postgres", "revoke azure_pg_admin from chief").await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
     assert_eq!(made.update(chief).await, Action::Update);
-    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("truetruetrue"));
+    assert_eq!(
+        fact(emulator, "postgres", rights).await.as_deref(),
+        Some("truetruetrue")
+    );
     made.destroy().await;
 }
 
@@ -189,23 +247,44 @@ async fn hostile_names_are_only_names() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let longest = "é".repeat(31) + "x";
-    let names = ["a\"b", "it's.me", "Ünï ☃", "%|\\%7C", "user; drop role terraform --", "$1", "ann@example.com", &longest];
+    let names = [
+        "a\"b",
+        "it's.me",
+        "Ünï ☃",
+        "%|\\%7C",
+        "user; drop role terraform --",
+        "$1",
+        "ann@example.com",
+        &longest,
+    ];
     for (index, name) in names.into_iter().enumerate() {
         let object_id = application(emulator, &format!("hostile-{index}")).await;
-        let mut made = users(&plugin).create(user(emulator, name, &object_id, config! {})).await;
+        let mut made = users(&plugin)
+            .create(user(emulator, name, &object_id, config! {}))
+            .await;
         made.settled().await;
-        assert_eq!(session_says(emulator, name, &object_id, "select session_user::text").await, name);
+        assert_eq!(
+            session_says(emulator, name, &object_id, "select session_user::text").await,
+            name
+        );
         let id = entradb::provider::import::id([emulator.postgresql().id.as_str(), name]);
         let imported = users(&plugin).import(&id).await;
         assert_eq!(imported.get("oid"), made.get("oid"), "{name}");
-        by_hand(emulator, "app", &format!("grant create on schema public to {}", quoted(name))).await;
+        by_hand(
+            emulator,
+            "app",
+            &format!("grant create on schema public to {}", quoted(name)),
+        )
+        .await;
         made.destroy().await;
         let left = format!("select 1 from pg_roles where rolname = {}", literal(name));
         assert_eq!(fact(emulator, "postgres", &left).await, None, "{name}");
     }
     let object_id = application(emulator, "refused").await;
     for name in ["", "a\0b", &"x".repeat(64), "pg_mine", "public", "azure_pg_admin"] {
-        let told = users(&plugin).try_plan_create(user(emulator, name, &object_id, config! {})).await;
+        let told = users(&plugin)
+            .try_plan_create(user(emulator, name, &object_id, config! {}))
+            .await;
         assert_eq!(told.expect_err(name)[0].path.to_string(), "name", "{name:?}");
     }
 }
@@ -216,7 +295,10 @@ async fn mistakes_are_told_before_anything_is_asked() {
     let plugin = provider(emulator).await;
     let id = "11111111-2222-3333-4444-555555555555";
     let wrong = [
-        (config! { "settings" => block! { "search_path" => "a,,b" } }, "settings[\"search_path\"]"),
+        (
+            config! { "settings" => block! { "search_path" => "a,,b" } },
+            "settings[\"search_path\"]",
+        ),
         (config! { "settings" => block! { "a b" => "1" } }, "settings[\"a b\"]"),
         (config! { "owned_objects" => "reassign" }, "reassign_owned_to"),
         (config! { "reassign_owned_to" => "x" }, "reassign_owned_to"),
@@ -229,7 +311,9 @@ async fn mistakes_are_told_before_anything_is_asked() {
         (config! { "object_id" => Value::Null }, ""),
     ];
     for (more, place) in wrong {
-        let told = users(&plugin).validate(&users(&plugin).config(user(emulator, "w", id, more.clone()))).await;
+        let told = users(&plugin)
+            .validate(&users(&plugin).config(user(emulator, "w", id, more.clone())))
+            .await;
         assert!(told.iter().any(|one| one.error), "{more:?}");
         if !place.is_empty() {
             assert_eq!(told[0].path.to_string(), place, "{told:?}");

@@ -8,9 +8,7 @@ use entradb_emulator::Emulator;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{
-    by_hand, emulator, fact, identity, label, log_in, next_command, provider, text, with,
-};
+use crate::resources::world::{by_hand, emulator, fact, identity, label, log_in, next_command, provider, text, with};
 use crate::{block, config};
 
 fn users(plugin: &Plugin) -> Resource<'_> {
@@ -39,7 +37,12 @@ async fn an_identity_made_anew_is_seen_and_bound_in_place() {
     let given = user(emulator, "anew", config! { "identity_id" => app.get("id").clone() });
     let mut made = users(&plugin).create(given.clone()).await;
     let (oid, old) = (made.get("oid").clone(), text(app.get("principal_id")).to_owned());
-    by_hand(emulator, "app", "create table anew_table (); alter table anew_table owner to anew").await;
+    by_hand(
+        emulator,
+        "app",
+        "create table anew_table (); alter table anew_table owner to anew",
+    )
+    .await;
 
     // Somebody deletes the identity and makes it again: its ARM ID is the same, its object ID is another.
     app.destroy().await;
@@ -69,7 +72,10 @@ async fn an_identity_made_anew_is_seen_and_bound_in_place() {
 async fn an_identity_replaced_in_the_same_apply_is_an_update() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
-    let (one, other) = (identity(&plugin, emulator, "swap-1").await, identity(&plugin, emulator, "swap-2").await);
+    let (one, other) = (
+        identity(&plugin, emulator, "swap-1").await,
+        identity(&plugin, emulator, "swap-2").await,
+    );
     let given = config! { "server" => emulator.postgresql().id.as_str(), "identity_id" => one.get("id").clone() };
     let mut made = users(&plugin).create(given.clone()).await;
     let unknown = with(given.clone(), config! { "identity_id" => Value::unknown() });
@@ -94,10 +100,22 @@ async fn a_user_is_planned_while_neither_server_nor_identity_exists() {
     let planned = users(&plugin).plan_create(given).await;
     assert!(planned.get("name").is_unknown());
     let told = users(&plugin)
-        .try_create(user(emulator, "x", with(application("11111111-2222-3333-4444-555555555555"), config! { "server" => nowhere.as_str() })))
+        .try_create(user(
+            emulator,
+            "x",
+            with(
+                application("11111111-2222-3333-4444-555555555555"),
+                config! { "server" => nowhere.as_str() },
+            ),
+        ))
         .await;
-    let Err(failed) = told else { panic!("there is no server") };
-    assert_eq!((failed.told[0].path.to_string().as_str(), failed.left.exists()), ("server", false));
+    let Err(failed) = told else {
+        panic!("there is no server")
+    };
+    assert_eq!(
+        (failed.told[0].path.to_string().as_str(), failed.left.exists()),
+        ("server", false)
+    );
 }
 
 #[tokio::test]
@@ -125,23 +143,42 @@ async fn a_principal_that_stays_unknown_is_named_with_what_is_known_of_it() {
     assert_eq!(failed.told[0].summary, "Principal not known to the server");
     assert_eq!(failed.told[0].path.to_string(), "object_id");
     let detail = &failed.told[0].detail;
-    assert!(detail.contains(nobody) && detail.contains("may not read Microsoft Graph"), "{detail}");
+    assert!(
+        detail.contains(nobody) && detail.contains("may not read Microsoft Graph"),
+        "{detail}"
+    );
     assert!(detail.contains("Could not validate AAD user"), "{detail}");
     assert!(!failed.left.exists());
 
     emulator.set_directory_reader(runner, true);
     next_command(&plugin).await;
-    let Err(failed) = users(&plugin).try_create(given).await else { panic!("there is nobody") };
+    let Err(failed) = users(&plugin).try_create(given).await else {
+        panic!("there is nobody")
+    };
     let detail = &failed.told[0].detail;
     assert!(detail.contains("Microsoft Graph knows no ServicePrincipal"), "{detail}");
 
     let app = identity(&plugin, emulator, "slow").await;
     let principal = text(app.get("principal_id")).to_owned();
-    emulator.faults().hide_principal(&principal, 1000).await.expect("hidden");
-    let given = user(emulator, "slow", with(config! { "identity_id" => app.get("id").clone() }, brief));
-    let Err(failed) = users(&plugin).try_create(given).await else { panic!("it is hidden") };
+    emulator
+        .faults()
+        .hide_principal(&principal, 1000)
+        .await
+        .expect("hidden");
+    let given = user(
+        emulator,
+        "slow",
+        with(config! { "identity_id" => app.get("id").clone() }, brief),
+    );
+    let Err(failed) = users(&plugin).try_create(given).await else {
+        panic!("it is hidden")
+    };
     assert_eq!(failed.told[0].path.to_string(), "identity_id");
-    assert!(failed.told[0].detail.contains("Resource Manager confirms the identity"), "{:?}", failed.told);
+    assert!(
+        failed.told[0].detail.contains("Resource Manager confirms the identity"),
+        "{:?}",
+        failed.told
+    );
 }
 
 #[tokio::test]
@@ -150,13 +187,22 @@ async fn the_wrong_kind_of_principal_is_explained() {
     let plugin = provider(emulator).await;
     let group = emulator.add_group("kind-group", &[]).await.expect("a group");
     let given = user(emulator, "kind-group", application(&group));
-    let Err(failed) = users(&plugin).try_create(given.clone()).await else { panic!("it is a group") };
+    let Err(failed) = users(&plugin).try_create(given.clone()).await else {
+        panic!("it is a group")
+    };
     assert_eq!(failed.told[0].path.to_string(), "principal_type");
-    assert!(failed.told[0].detail.contains("actual object type: 'group'"), "{:?}", failed.told);
+    assert!(
+        failed.told[0].detail.contains("actual object type: 'group'"),
+        "{:?}",
+        failed.told
+    );
     let right = with(given, config! { "principal_type" => "Group" });
     let mut made = users(&plugin).create(right).await;
     made.settled().await;
-    assert_eq!(label(emulator, "kind-group").await, Some(format!("aadauth,oid={group},type=group")));
+    assert_eq!(
+        label(emulator, "kind-group").await,
+        Some(format!("aadauth,oid={group},type=group"))
+    );
     made.destroy().await;
 }
 
@@ -165,27 +211,57 @@ async fn what_a_killed_apply_left_is_taken_up_and_anything_else_refused() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let object_id = new_application(emulator, "twice").await;
-    let given = user(emulator, "twice", with(application(&object_id), config! { "connection_limit" => 5 }));
+    let given = user(
+        emulator,
+        "twice",
+        with(application(&object_id), config! { "connection_limit" => 5 }),
+    );
     let made = users(&plugin).create(given.clone()).await;
 
     let planned = users(&plugin).plan_create(given.clone()).await;
-    let mut again = users(&plugin).create_planned(planned, given.clone()).await.ok().expect("taken up");
+    let mut again = users(&plugin)
+        .create_planned(planned, given.clone())
+        .await
+        .ok()
+        .expect("taken up");
     assert_eq!(again.state, made.state);
     again.settled().await;
 
     let other = with(given.clone(), config! { "connection_limit" => 6 });
-    let Err(failed) = users(&plugin).try_create(other.clone()).await else { panic!("it is another one") };
+    let Err(failed) = users(&plugin).try_create(other.clone()).await else {
+        panic!("it is another one")
+    };
     let command = format!("terraform import <address> '{}|twice'", emulator.postgresql().id);
     assert!(failed.told[0].detail.contains(&command), "{:?}", failed.told);
     assert!(!failed.left.exists());
     let stranger = new_application(emulator, "stranger").await;
-    let taken = with(user(emulator, "twice", application(&stranger)), config! { "adopt_existing" => true });
-    let Err(failed) = users(&plugin).try_create(taken).await else { panic!("it is somebody else's") };
-    assert!(failed.told[0].detail.contains("is bound to the principal"), "{:?}", failed.told);
+    let taken = with(
+        user(emulator, "twice", application(&stranger)),
+        config! { "adopt_existing" => true },
+    );
+    let Err(failed) = users(&plugin).try_create(taken).await else {
+        panic!("it is somebody else's")
+    };
+    assert!(
+        failed.told[0].detail.contains("is bound to the principal"),
+        "{:?}",
+        failed.told
+    );
 
-    let mut adopted = users(&plugin).create(with(other, config! { "adopt_existing" => true })).await;
+    let mut adopted = users(&plugin)
+        .create(with(other, config! { "adopt_existing" => true }))
+        .await;
     adopted.settled().await;
-    assert_eq!(fact(emulator, "postgres", "select rolconnlimit from pg_roles where rolname = 'twice'").await.as_deref(), Some("6"));
+    assert_eq!(
+        fact(
+            emulator,
+            "postgres",
+            "select rolconnlimit from pg_roles where rolname = 'twice'"
+        )
+        .await
+        .as_deref(),
+        Some("6")
+    );
     adopted.destroy().await;
 }
 
@@ -201,19 +277,45 @@ async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
          create table granted (); alter table granted owner to azure_pg_admin; grant select on granted to old_user; alter role old_user set work_mem = '9MB'",
     )
     .await;
-    log_in(emulator, "old_user", "old secret", "app").await.expect("the password opens it");
+    log_in(emulator, "old_user", "old secret", "app")
+        .await
+        .expect("the password opens it");
     let given = user(emulator, "old_user", application(&object_id));
-    let Err(failed) = users(&plugin).try_create(given.clone()).await else { panic!("it is there") };
-    assert!(failed.told[0].detail.contains("set `adopt_existing`"), "{:?}", failed.told);
+    let Err(failed) = users(&plugin).try_create(given.clone()).await else {
+        panic!("it is there")
+    };
+    assert!(
+        failed.told[0].detail.contains("set `adopt_existing`"),
+        "{:?}",
+        failed.told
+    );
 
     let adopting = with(given, config! { "adopt_existing" => true });
     let planned = users(&plugin).plan_create(adopting.clone()).await;
-    let mut made = users(&plugin).create_planned(planned, adopting.clone()).await.ok().expect("adopted");
+    let mut made = users(&plugin)
+        .create_planned(planned, adopting.clone())
+        .await
+        .ok()
+        .expect("adopted");
     made.settled().await;
-    let client = log_in(emulator, "old_user", &emulator.database_token(&object_id), "app").await.expect("the token opens it");
-    client.batch_execute("select from public.granted; alter table public.old_table add column a int").await.expect("it keeps both");
+    let client = log_in(emulator, "old_user", &emulator.database_token(&object_id), "app")
+        .await
+        .expect("the token opens it");
+    client
+        .batch_execute("select from public.granted; alter table public.old_table add column a int")
+        .await
+        .expect("it keeps both");
     assert!(log_in(emulator, "old_user", "old secret", "app").await.is_err());
-    assert_eq!(fact(emulator, "app", "select setconfig::text from pg_db_role_setting where setrole = 'old_user'::regrole").await.as_deref(), Some("{work_mem=9MB}"));
+    assert_eq!(
+        fact(
+            emulator,
+            "app",
+            "select setconfig::text from pg_db_role_setting where setrole = 'old_user'::regrole"
+        )
+        .await
+        .as_deref(),
+        Some("{work_mem=9MB}")
+    );
     by_hand(emulator, "app", "drop table old_table").await;
     made.destroy().await;
     by_hand(emulator, "app", "drop table granted").await;
@@ -224,11 +326,21 @@ async fn an_apply_that_is_killed_leaves_nothing_half_done() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let object_id = new_application(emulator, "killed").await;
-    let given = user(emulator, "killed", with(application(&object_id), config! { "settings" => block! { "jit" => "off" } }));
+    let given = user(
+        emulator,
+        "killed",
+        with(
+            application(&object_id),
+            config! { "settings" => block! { "jit" => "off" } },
+        ),
+    );
     // The setting cannot be written while the table of settings is locked: the role is made by then, but not for good.
     let mut holder = emulator.superuser("postgres").await;
     let holding = holder.transaction().await.expect("a transaction");
-    holding.batch_execute("lock table pg_catalog.pg_db_role_setting in exclusive mode").await.expect("a lock");
+    holding
+        .batch_execute("lock table pg_catalog.pg_db_role_setting in exclusive mode")
+        .await
+        .expect("a lock");
     let (users, id) = (users(&plugin), plugin.process().expect("a process").id());
     let planned = users.plan_create(given.clone()).await;
     let killing = async {
@@ -236,7 +348,9 @@ async fn an_apply_that_is_killed_leaves_nothing_half_done() {
         while fact(emulator, "postgres", waiting).await.as_deref() == Some("0") {
             tokio::task::yield_now().await;
         }
-        let killed = std::process::Command::new("kill").args(["-9", &id.to_string()]).status();
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &id.to_string()])
+            .status();
         assert!(killed.is_ok_and(|status| status.success()));
     };
     let creating = async {
@@ -273,11 +387,21 @@ async fn many_users_at_once_from_two_processes() {
         futures_util::future::join_all(making)
     };
     let everything = async { tokio::join!(make(&one), make(&other)) };
-    let (ours, theirs) = tokio::time::timeout(Duration::from_secs(120), everything).await.expect("no deadlock");
+    let (ours, theirs) = tokio::time::timeout(Duration::from_secs(120), everything)
+        .await
+        .expect("no deadlock");
     for (our, their) in ours.iter().zip(&theirs) {
         assert_eq!(our.state, their.state);
     }
     let destroying = ours.into_iter().chain(theirs).map(|user| user.destroy());
     futures_util::future::join_all(destroying).await;
-    assert_eq!(fact(emulator, "postgres", "select 1 from pg_roles where rolname like 'crowd-%'").await, None);
+    assert_eq!(
+        fact(
+            emulator,
+            "postgres",
+            "select 1 from pg_roles where rolname like 'crowd-%'"
+        )
+        .await,
+        None
+    );
 }

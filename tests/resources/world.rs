@@ -130,7 +130,9 @@ pub async fn log_in(emulator: &Emulator, user: &str, password: &str, database: &
         .expect("a front that listens");
     assert_eq!(stream.read_u8().await.ok(), Some(b'S'), "TLS is offered");
     let name = ServerName::try_from(server.fqdn.clone()).expect("a host name");
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(tls))
+        .connect(name, stream)
+        .await;
     let mut config = Config::new();
     config
         .user(user)

@@ -12,7 +12,9 @@ use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{all_settings, find, gone, limit, locks, number, setting_changes, settings};
+use crate::resources::postgresql::found_role::{
+    all_settings, find, gone, limit, locks, number, setting_changes, settings,
+};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
@@ -116,7 +118,11 @@ impl Resource for PostgresqlRole {
         let catalog = server.catalog().await?;
         Ok(find(&catalog, self.oid.get(), &self.name).map(|role| {
             let found = self.as_found(role, &server);
-            let settings = if self.oid.get().is_some() { found.settings } else { all_settings(&role.settings) };
+            let settings = if self.oid.get().is_some() {
+                found.settings
+            } else {
+                all_settings(&role.settings)
+            };
             Self { settings, ..found }
         }))
     }

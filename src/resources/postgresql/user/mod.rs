@@ -165,7 +165,11 @@ impl Resource for PostgresqlUser {
         let Some(name) = self.name.get() else { return Ok(None) };
         Ok(find(&catalog, self.oid.get(), name).map(|role| {
             let found = self.as_found(role, &catalog, &server);
-            let settings = if self.oid.get().is_some() { found.settings } else { all_settings(&role.settings) };
+            let settings = if self.oid.get().is_some() {
+                found.settings
+            } else {
+                all_settings(&role.settings)
+            };
             Self { settings, ..found }
         }))
     }
