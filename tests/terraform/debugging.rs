@@ -143,11 +143,11 @@ async fn functions_answer_in_the_console() {
         .with_input(&["console"], bad)
         .await
         .refused()
-        .says(&["Error in function call", "GUID"]);
+        .says(&["Invalid function argument", "client_id", "GUID"]);
     let unknown = "provider::entradb::openmetadata_helm_values({ engine = \"oracle\" })\n";
     workspace
         .with_input(&["console"], unknown)
         .await
         .refused()
-        .says(&["Error in function call"]);
+        .says(&["Invalid function argument"]);
 }
