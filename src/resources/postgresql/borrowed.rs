@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Membership, Role, ServerCatalog};
 use crate::sql::statement::{Part, Statement};
 
 /// The statements that begin and end a loan; both belong into one transaction, so that nobody ever sees it.
@@ -16,6 +16,9 @@ pub struct Loan {
     /// After.
     pub end: Vec<Statement>,
 }
+
+/// The number of the superuser that every server begins with.
+const BOOTSTRAP: u32 = 10;
 
 /// Makes the role that is logged in a member of these roles. What it is a member of already is neither granted nor taken back.
 ///
@@ -44,10 +47,38 @@ pub fn borrow(catalog: &ServerCatalog, roles: impl IntoIterator<Item = u32>) -> 
     } else {
         sql!("GRANT {} TO CURRENT_USER", names())
     };
+    let (weaker, new): (Vec<&Role>, Vec<&Role>) = roles.iter().partition(|role| as_before(catalog, role).is_some());
+    let mut end = Vec::new();
+    if !new.is_empty() {
+        end.push(sql!(
+            "REVOKE {} FROM CURRENT_USER",
+            Part::list(new.iter().map(|role| &role.name))
+        ));
+    }
+    end.extend(weaker.iter().filter_map(|role| as_before(catalog, role)));
     Ok(Loan {
         begin: vec![begin],
-        end: vec![sql!("REVOKE {} FROM CURRENT_USER", names())],
+        end,
     })
+}
+
+/// A membership of ours with fewer options, from version 16 on, gets those again: to revoke would take what was held before. The grant
+/// that comes with creating a role is the bootstrap superuser's, and stands beside ours.
+fn as_before(catalog: &ServerCatalog, role: &Role) -> Option<Statement> {
+    let ours = |held: &&Membership| held.role == role.oid && held.member == catalog.current_role;
+    let held = catalog
+        .memberships
+        .iter()
+        .filter(ours)
+        .find(|held| held.grantor != BOOTSTRAP)?;
+    let word = |option: bool| if option { "TRUE" } else { "FALSE" };
+    let (inherit, set) = (word(held.inherit?), word(held.set?));
+    Some(sql!(
+        "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}",
+        &role.name,
+        inherit,
+        set
+    ))
 }
 
 fn may_act_for(catalog: &ServerCatalog, role: &Role) -> Result<()> {
@@ -72,7 +103,6 @@ fn may_act_for(catalog: &ServerCatalog, role: &Role) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::postgres::server_catalog::Membership;
     use crate::sql::quote::Dialect;
     use crate::sql::statement::Name;
 
@@ -108,21 +138,22 @@ mod tests {
         }
     }
 
+    fn filled(mut catalog: ServerCatalog, version: u32) -> ServerCatalog {
+        let roles = [
+            role(1, "terraform"),
+            role(2, "held"),
+            role(3, "a\"b"),
+            role(4, "mine"),
+            role(5, "azuresu"),
+        ];
+        (catalog.version, catalog.current_role) = (version, 1);
+        catalog.roles = roles.into();
+        catalog.memberships = vec![member(2, 1), member(1, 4)];
+        catalog
+    }
+
     fn catalog(version: u32) -> ServerCatalog {
-        ServerCatalog {
-            version,
-            current_role: 1,
-            roles: [
-                role(1, "terraform"),
-                role(2, "held"),
-                role(3, "a\"b"),
-                role(4, "mine"),
-                role(5, "azuresu"),
-            ]
-            .into(),
-            memberships: vec![member(2, 1), member(1, 4)],
-            ..ServerCatalog::default()
-        }
+        filled(ServerCatalog::default(), version)
     }
 
     fn text(statements: &[Statement]) -> Vec<String> {
@@ -140,6 +171,28 @@ mod tests {
             [r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT TRUE, SET TRUE"#]
         );
         assert_eq!(borrow(&catalog(15), [2]), Ok(Loan::default()));
+    }
+
+    #[test]
+    fn a_weaker_membership_of_ours_is_given_back_as_it_was() {
+        let mut server = catalog(16);
+        let weak = |grantor| Membership {
+            grantor,
+            inherit: Some(false),
+            set: Some(true),
+            ..member(3, 1)
+        };
+        server.memberships = vec![weak(10)];
+        assert_eq!(
+            text(&borrow(&server, [3]).unwrap().end),
+            [r#"REVOKE "a""b" FROM CURRENT_USER"#]
+        );
+        server.memberships = vec![weak(1)];
+        let loan = borrow(&server, [3]).unwrap();
+        assert_eq!(
+            text(&loan.end),
+            [r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"#]
+        );
     }
 
     #[test]

@@ -4,19 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent, Qualifier};
-use crate::sql::postgres::server_catalog::{Database, DependencyKind, Role, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Database, DependencyKind, ServerCatalog};
 use crate::sql::privilege::Privilege;
 use crate::sql::statement::{Name, Statement};
 
 /// The role that stands for "whoever owns the database".
 const DATABASE_OWNER: u32 = 6171;
-
-/// Roles that the platform keeps for itself.
-const PLATFORM_ROLES: [&str; 3] = ["azuresu", "azure_pg_admin", "replication"];
 
 /// Publications whose owner has to be a superuser: of all tables, or of all tables in a schema.
 /// The second kind came with version 15; its catalogue is looked at without being named.
@@ -176,13 +174,6 @@ impl Inventory {
             _ => owner,
         }
     }
-}
-
-/// Whether a role belongs to the platform or to PostgreSQL itself: nothing of it is ever touched.
-#[must_use]
-pub fn is_platform(role: &Role) -> bool {
-    let name = role.name.as_str();
-    role.superuser || name.starts_with("pg_") || PLATFORM_ROLES.contains(&name)
 }
 
 /// Why an object cannot get another owner, whoever that would be.

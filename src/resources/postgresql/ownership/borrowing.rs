@@ -3,22 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::resources::postgresql::borrowed::{Loan, borrow};
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::moving::Move;
 use crate::resources::postgresql::ownership::record::Place;
+use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::privilege::Privilege;
 use crate::sql::statement::{Name, Part, Statement};
-
-/// The statements before and after what needs the loan.
-#[derive(Clone, Debug, Default)]
-pub struct Loan {
-    /// Before.
-    pub take: Vec<Statement>,
-    /// After, in the same transaction.
-    pub give_back: Vec<Statement>,
-}
 
 /// What one transaction is about to need.
 #[derive(Debug, Default)]
@@ -71,23 +64,35 @@ impl<'a> Needs<'a> {
     /// # Errors
     /// When something cannot be borrowed, as is known beforehand.
     pub fn borrow(&self, inventory: &Inventory) -> Result<Loan> {
-        let mut loan = Loan::default();
-        for role in &self.roles {
-            if let Some((take, give_back)) = membership(*role, inventory)? {
-                loan.take.push(take);
-                loan.give_back.insert(0, give_back);
+        let powers = inventory.powers(inventory.server.current_role);
+        let out_of_reach = |owner: &u32| {
+            let platform = inventory.server.roles.get(owner).is_some_and(is_platform);
+            platform && !powers.contains(owner)
+        };
+        for ((_, to), container) in &self.create {
+            if out_of_reach(&inventory.acting_owner(container.owner)) {
+                return Err(not_ours_to_grant(container, &inventory.called(*to), inventory));
             }
         }
+        let mut loan = borrow(&inventory.server, self.roles.iter().copied())?;
         for ((_, to), container) in &self.create {
             let (Some(target), Some(to)) = (container.grant_target(), inventory.role_name(*to)) else {
                 continue;
             };
-            loan.take.push(sql!("GRANT CREATE ON {} TO {}", &target, to));
-            loan.give_back
-                .insert(0, sql!("REVOKE CREATE ON {} FROM {}", &target, to));
+            loan.begin.push(sql!("GRANT CREATE ON {} TO {}", &target, to));
+            loan.end.insert(0, sql!("REVOKE CREATE ON {} FROM {}", &target, to));
         }
         Ok(loan)
     }
+}
+
+fn not_ours_to_grant(container: &Object, to: &str, inventory: &Inventory) -> Diagnostic {
+    let detail = format!(
+        "To own what is in {container}, {to} has to be allowed to create there, and only {} can allow it: let it run `GRANT CREATE ON {} … TO …`.",
+        inventory.called(container.owner),
+        container.kind.keyword()
+    );
+    Diagnostic::error("Not permitted in the database", detail)
 }
 
 /// Where the next owner has to be allowed to create: the schema; the database, for schemas and publications.
@@ -97,53 +102,6 @@ fn container<'a>(object: &Object, inventory: &'a Inventory) -> Option<&'a Object
         (None, ObjectKind::Schema | ObjectKind::Publication) => inventory.database(),
         (None, _) => None,
     }
-}
-
-/// How we become a member of a role and end it again; nothing when we are one already, with all that it takes.
-fn membership(role: u32, inventory: &Inventory) -> Result<Option<(Statement, Statement)>> {
-    let (server, me) = (&inventory.server, inventory.server.current_role);
-    if me == role || inventory.powers(me).contains(&role) && server.assumable_by(me).contains(&role) {
-        return Ok(None);
-    }
-    let Some(found) = server.roles.get(&role) else {
-        let detail = format!("{} does not exist any more. Apply again.", inventory.called(role));
-        return Err(Diagnostic::error("Role not found", detail));
-    };
-    if found.superuser {
-        let detail = format!(
-            "It would take the rights of {}, which the platform keeps for itself. Leave out what belongs to it, or grant the owner CREATE \
-             on the database or schema with the administrator that may.",
-            found.name
-        );
-        return Err(Diagnostic::error("Not permitted in the database", detail));
-    }
-    if server.memberships_of(role).contains(&me) {
-        let detail = format!(
-            "To move what belongs to {} the signed-in role {} has to become a member of it for a moment, but {} is a member of {} itself, and \
-             PostgreSQL allows no circles. Take that membership away, or sign in as another administrator.",
-            found.name,
-            inventory.called(me),
-            found.name,
-            inventory.called(me)
-        );
-        return Err(Diagnostic::error("Circular membership", detail));
-    }
-    let take = grant(&found.name, "CURRENT_USER", inventory.catalog.version);
-    // A weaker membership of ours gets its options back: revoking would take what was there before.
-    let weaker = server
-        .memberships
-        .iter()
-        .find(|held| held.role == role && held.member == me && !by_bootstrap(held.grantor));
-    let give_back = match weaker.and_then(|held| Some((held.inherit?, held.set?))) {
-        Some((inherit, set)) => with_options(&found.name, "CURRENT_USER", inherit, set),
-        None => sql!("REVOKE {} FROM CURRENT_USER", &found.name),
-    };
-    Ok(Some((take, give_back)))
-}
-
-/// The grants that come with creating a role are the bootstrap superuser's: ours stand beside them.
-fn by_bootstrap(grantor: u32) -> bool {
-    grantor == 10
 }
 
 /// A full membership: in version 16 the options are written out.

@@ -216,9 +216,9 @@ impl<'a> Carrier<'a> {
         let now = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
         let loan = Needs::of(moves, inventory, now).borrow(inventory)?;
         let mut statements = take(&self.locks(moves, inventory));
-        statements.extend(loan.take);
+        statements.extend(loan.begin);
         statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
-        statements.extend(loan.give_back);
+        statements.extend(loan.end);
         self.keep(|record| {
             record
                 .taken
@@ -249,9 +249,9 @@ impl<'a> Carrier<'a> {
         let loan = Needs::to_act_as(owners).borrow(inventory)?;
         let all: Vec<Statement> = take(&self.locks(&[], inventory))
             .into_iter()
-            .chain(loan.take)
+            .chain(loan.begin)
             .chain(statements)
-            .chain(loan.give_back)
+            .chain(loan.end)
             .collect();
         let all = &all;
         self.server

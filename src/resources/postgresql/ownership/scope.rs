@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::resources::postgresql::inventory::{Inventory, is_platform, obstacle};
+use crate::resources::postgresql::inventory::{Inventory, obstacle};
 use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
 use crate::sql::statement::Name;
 
