@@ -4,5 +4,6 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
+mod terraform;
 mod tidy;
 mod wire;

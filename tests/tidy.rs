@@ -174,6 +174,7 @@ mod planted {
             "src/a.rs",
             &long.replace("fn", "#[expect(clippy::too_many_lines, reason = \"a table\")]\nfn"),
         );
+        leaves(rules::shape, "src/a.rs", &long.replace("fn", "#[test]\nfn"));
         finds(rules::shape, "src/a.rs", "fn f() {}", "starts with");
         leaves(rules::shape, "src/a/tests.rs", "fn f() {}");
         finds(rules::shape, "src/sql/utils.rs", "//! A.", "says nothing");

@@ -70,6 +70,10 @@ impl fmt::Display for Host {
     }
 }
 
+impl Parsed for Host {
+    const WHAT: &'static str = "host name";
+}
+
 impl FromStr for Server {
     type Err = String;
 

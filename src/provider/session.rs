@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::json;
 use crate::protocol::model::Model;
-use crate::protocol::path::Path;
 use crate::protocol::typed::{Timeouts, Typed};
 use crate::protocol::value::{Object, Value};
 use crate::provider::Provider;
 use crate::provider::clients::Clients;
 use crate::provider::config::ProviderBlock;
 use crate::provider::context::Context;
+use crate::provider::exchange::{Applied, ApplyRequest, PlanRequest, Planned};
 use crate::provider::function::FunctionError;
 use crate::provider::import::Parts;
 use crate::provider::resource::{AnyResource, Change, forget_unknown};
@@ -21,60 +21,6 @@ use crate::provider::resource::{AnyResource, Change, forget_unknown};
 pub struct Session {
     provider: Provider,
     clients: Mutex<Result<Arc<Clients>>>,
-}
-
-/// What `plan` is asked.
-#[derive(Debug)]
-pub struct PlanRequest {
-    /// The resource type.
-    pub type_name: String,
-    /// The state; null to create.
-    pub prior: Value,
-    /// Core's merge of configuration and state; null to destroy.
-    pub proposed: Value,
-    /// What the user wrote.
-    pub config: Value,
-    /// What was kept beside the state.
-    pub private: Vec<u8>,
-}
-
-/// What was planned.
-#[derive(Debug)]
-pub struct Planned {
-    /// The state that apply will bring about.
-    pub state: Value,
-    /// The attributes whose change makes a new object.
-    pub replace: Vec<Path>,
-    /// What to keep beside the state.
-    pub private: Vec<u8>,
-    /// What the person is told.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// What `apply` is asked.
-#[derive(Debug)]
-pub struct ApplyRequest {
-    /// The resource type.
-    pub type_name: String,
-    /// The state; null to create.
-    pub prior: Value,
-    /// What was planned; null to destroy.
-    pub planned: Value,
-    /// What the user wrote.
-    pub config: Value,
-    /// What was kept beside the state.
-    pub private: Vec<u8>,
-}
-
-/// What a call left: always what exists, also when it failed.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// The state; `None` when there is nothing.
-    pub state: Option<Object>,
-    /// What to keep beside the state.
-    pub private: Vec<u8>,
-    /// What the person is told.
-    pub diagnostics: Vec<Diagnostic>,
 }
 
 const READ: Duration = Duration::from_secs(5 * 60);
@@ -372,20 +318,12 @@ fn settle(outcome: Result<Option<Object>, Vec<Diagnostic>>, known: Option<Object
 }
 
 fn limit(state: Option<&Object>, operation: &str, default: Duration) -> Duration {
-    let timeouts = state
-        .and_then(|state| state.get("timeouts"))
-        .cloned()
-        .unwrap_or(Value::Null);
-    let Ok(timeouts) = Timeouts::from_value(timeouts) else {
-        return default;
-    };
-    let given = match operation {
-        "create" => timeouts.create,
-        "read" => timeouts.read,
-        "update" => timeouts.update,
-        _ => timeouts.delete,
-    };
-    given.unwrap_or(default)
+    let timeouts = state.and_then(|state| state.get("timeouts")).cloned();
+    let timeouts = Timeouts::from_value(timeouts.unwrap_or(Value::Null));
+    timeouts
+        .ok()
+        .and_then(|timeouts| timeouts.of(operation))
+        .unwrap_or(default)
 }
 
 fn into_object(value: Value) -> Option<Object> {

@@ -11,6 +11,9 @@ use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::role::PostgresqlRole;
+use crate::resources::postgresql::user::PostgresqlUser;
 
 /// Every resource of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource>> {
@@ -19,5 +22,8 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<FederatedCredential>(),
         resource::<ManagedIdentity>(),
         resource::<PostgresqlAccess>(),
+        resource::<PostgresqlOwnership>(),
+        resource::<PostgresqlRole>(),
+        resource::<PostgresqlUser>(),
     ]
 }

@@ -178,13 +178,19 @@ async fn whatever_is_written_is_answered() {
         if told.iter().any(|one| one.error) {
             problems.push(format!("{name}: what is unknown is refused: {told:?}"));
         }
-        for (member, inner) in types {
-            for value in hostile(inner) {
-                let told = validate(&plugin, kind, &name, &only(&block, member, value.clone()), &r#type).await;
-                if told.iter().any(|one| one.summary == BUG) {
-                    let value: String = format!("{value:?}").chars().take(80).collect();
-                    problems.push(format!("{name}.{member}: {value}: {told:?}"));
-                }
+        let members: Vec<(&String, Vec<Value>)> = types.iter().map(|(name, inner)| (name, hostile(inner))).collect();
+        let rounds = members.iter().map(|(_, values)| values.len()).max().unwrap_or_default();
+        for round in 0..rounds {
+            // Each attribute has its turn with each of its values, beside ever other ones of the rest.
+            let chosen = members.iter().enumerate().map(|(position, (name, values))| {
+                let value = &values[(round + 7 * position) % values.len()];
+                ((*name).clone(), value.clone())
+            });
+            let config = Value::Map(chosen.collect());
+            let told = validate(&plugin, kind, &name, &config, &r#type).await;
+            if told.iter().any(|one| one.summary == BUG) {
+                let config: String = format!("{config:?}").chars().take(2000).collect();
+                problems.push(format!("{name}: {config}: {told:?}"));
             }
         }
     }

@@ -134,3 +134,79 @@ async fn a_plan_to_create_asks_nobody() {
         .await;
     assert!(planned.get("client_id").is_unknown());
 }
+
+#[tokio::test]
+async fn trouble_on_the_way_is_waited_out() {
+    let azure = azure::shared().await;
+    let plugin = azure::provider(azure).await;
+    let path = "userAssignedIdentities/trouble";
+    let status = |status, retry_after| Failure::Status { status, retry_after };
+    let troubles = [
+        (Method::GET, status(429, Some(1))),
+        (Method::PUT, status(500, None)),
+        (Method::PUT, Failure::DropConnection),
+        (Method::GET, Failure::Html(502)),
+        (Method::PATCH, status(503, Some(1))),
+        (Method::DELETE, Failure::DropAfterWrite),
+    ];
+    for (method, failure) in troubles {
+        azure.faults().fail_next(method, path, 1, failure);
+    }
+    let mut identity = plugin.resource(TYPE).create(written("trouble", &[])).await;
+    identity.settled().await;
+    identity.update(written("trouble", &[("team", "data")])).await;
+    identity.settled().await;
+    identity.destroy().await;
+}
+
+#[tokio::test]
+async fn an_identity_that_was_made_anew_has_other_ids_and_no_change() {
+    let azure = azure::shared().await;
+    let (plugin, elsewhere) = (azure::provider(azure).await, azure::provider(azure).await);
+    let mut identity = plugin.resource(TYPE).create(written("anew", &[])).await;
+    let (id, former) = (identity.get("id").clone(), identity.get("principal_id").clone());
+    elsewhere
+        .resource(TYPE)
+        .import(id.as_str().expect("an ID"))
+        .await
+        .destroy()
+        .await;
+    elsewhere.resource(TYPE).create(written("anew", &[])).await;
+    assert_eq!(identity.refresh().await, Found::Changed);
+    assert_ne!(identity.get("principal_id"), &former);
+    identity.settled().await;
+    assert_eq!(identity.get("id"), &id);
+}
+
+#[tokio::test]
+async fn mistakes_are_told_where_they_are() {
+    let plugin = azure::provider(azure::shared().await).await;
+    for (attribute, value) in [
+        ("name", "-x"),
+        ("name", "a/b"),
+        ("resource_group_name", "a/b"),
+        ("location", "../x"),
+    ] {
+        let mut given = written("wrong", &[]);
+        given.insert(attribute.to_owned(), Value::from(value));
+        let told = plugin
+            .resource(TYPE)
+            .try_plan_create(given)
+            .await
+            .expect_err("a mistake");
+        assert!(
+            told.iter().any(|one| one.path.to_string() == attribute),
+            "{attribute}: {told:?}"
+        );
+    }
+    let mut nowhere = written("nowhere", &[]);
+    nowhere.insert("resource_group_name".to_owned(), Value::from("nowhere"));
+    let Err(refused) = plugin.resource(TYPE).try_create(nowhere).await else {
+        panic!("there is no group")
+    };
+    assert!(refused.told[0].detail.contains("'nowhere'"), "{:?}", refused.told);
+    let mut spelled = written("spelled", &[]);
+    let mut identity = plugin.resource(TYPE).create(spelled.clone()).await;
+    spelled.insert("resource_group_name".to_owned(), Value::from("Data-Platform"));
+    assert_eq!(identity.update(spelled).await, Action::NoOp);
+}

@@ -78,8 +78,9 @@ impl Source {
         modules.collect()
     }
 
-    /// The functions that have a body, with the lines of code in it. Those that say why they are long are left out.
-    pub fn functions(&self) -> Vec<(String, usize, usize)> {
+    /// The functions that have a body: name, line, lines of code, whether it is a test. Those that say why they are
+    /// long are left out.
+    pub fn functions(&self) -> Vec<(String, usize, usize, bool)> {
         let mut found = Vec::new();
         for (at, _) in self.code.match_indices("fn ") {
             let before = &self.code[..at];
@@ -95,7 +96,7 @@ impl Source {
             if let Some((start, end)) = body(&self.code, at).filter(|_| !excused) {
                 let inside = self.code[start + 1..end - 1].lines();
                 let lines = inside.filter(|line| !line.trim().is_empty()).count();
-                found.push((name, self.line(at), lines));
+                found.push((name, self.line(at), lines, attributes.contains("test]")));
             }
         }
         found

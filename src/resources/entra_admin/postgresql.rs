@@ -64,39 +64,9 @@ impl<'a> Administrators<'a> {
         self.host.to_string()
     }
 
-    /// Why no administrator can be set here, if so: waiting would not help.
+    /// That administrators can be set here: where they cannot, waiting would not help.
     pub(super) fn must_take_administrators(&self) -> Result<()> {
-        let (id, properties) = (&self.id, &self.server.properties);
-        let refused = |summary, detail: String| Err(Diagnostic::error(summary, detail).at("server_id"));
-        if self.server.is_replica() {
-            let primary = properties
-                .source_server_resource_id
-                .as_deref()
-                .unwrap_or("(not named by Azure)");
-            let detail = format!(
-                "The server {id} is a read replica. Set the administrator on its primary, {primary}; the replicas follow."
-            );
-            return refused("Server is a replica", detail);
-        }
-        let state = properties.state.as_deref().unwrap_or("Ready");
-        if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
-            let detail = format!(
-                "The server {id} is {state}, and administrators are set while it runs. Start it and apply again."
-            );
-            return refused("Server is not running", detail);
-        }
-        let entra = properties
-            .auth_config
-            .as_ref()
-            .and_then(|config| config.active_directory_auth.as_deref());
-        if entra.is_some_and(|entra| !entra.eq_ignore_ascii_case("Enabled")) {
-            let detail = format!(
-                "Microsoft Entra authentication is not enabled on the server {id}, so it takes no administrators. Enable it first \
-                 (`active_directory_auth_enabled` in azurerm's `authentication` block); the server restarts then."
-            );
-            return refused("Microsoft Entra is not enabled on the server", detail);
-        }
-        Ok(())
+        refusal(&self.id, &self.server).map_or(Ok(()), |refusal| Err(refusal.at("server_id")))
     }
 
     /// A server takes one change at a time; other processes are waited out by the calls themselves.
@@ -251,6 +221,42 @@ impl<'a> Administrators<'a> {
     }
 }
 
+/// Why a server takes no administrators, if so.
+fn refusal(id: &ResourceId, server: &FlexibleServer) -> Option<Diagnostic> {
+    let properties = &server.properties;
+    if server.is_replica() {
+        let primary = properties
+            .source_server_resource_id
+            .as_deref()
+            .unwrap_or("which Azure does not name");
+        let detail = format!(
+            "The server {id} is a read replica. Set the administrator on its primary, {primary}; the replicas follow."
+        );
+        return Some(Diagnostic::error("Server is a replica", detail));
+    }
+    let state = properties.state.as_deref().unwrap_or("Ready");
+    if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
+        let detail =
+            format!("The server {id} is {state}, and administrators are set while it runs. Start it and apply again.");
+        return Some(Diagnostic::error("Server is not running", detail));
+    }
+    let entra = properties
+        .auth_config
+        .as_ref()
+        .and_then(|config| config.active_directory_auth.as_deref());
+    if entra.is_some_and(|entra| !entra.eq_ignore_ascii_case("Enabled")) {
+        let detail = format!(
+            "Microsoft Entra authentication is not enabled on the server {id}, so it takes no administrators. Enable it first \
+             (`active_directory_auth_enabled` in azurerm's `authentication` block); the server restarts then."
+        );
+        return Some(Diagnostic::error(
+            "Microsoft Entra is not enabled on the server",
+            detail,
+        ));
+    }
+    None
+}
+
 fn present(found: AdministratorProperties) -> Result<Present> {
     let object_id = found.object_id.parse().map_err(|error| {
         let detail = format!(
@@ -265,4 +271,49 @@ fn present(found: AdministratorProperties) -> Result<Present> {
         name: found.principal_name,
         tenant_id: found.tenant_id.as_deref().and_then(|text| text.parse().ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::azure::postgresql::{AuthConfig, FlexibleServerProperties};
+
+    #[test]
+    fn a_server_that_takes_no_administrators_says_why() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg";
+        let id: ResourceId = id.parse().expect("an ID");
+        let server = |role: &str, state: &str, entra: &str| FlexibleServer {
+            location: "West Europe".to_owned(),
+            properties: FlexibleServerProperties {
+                replication_role: Some(role.to_owned()),
+                source_server_resource_id: Some("/subscriptions/s/primary".to_owned()),
+                state: Some(state.to_owned()),
+                auth_config: Some(AuthConfig {
+                    active_directory_auth: Some(entra.to_owned()),
+                    ..AuthConfig::default()
+                }),
+                ..FlexibleServerProperties::default()
+            },
+        };
+        let table = [
+            (server("Primary", "Ready", "Enabled"), None),
+            (server("None", "Updating", "enabled"), None),
+            (
+                server("AsyncReplica", "Ready", "Enabled"),
+                Some("on its primary, /subscriptions/s/primary;"),
+            ),
+            (server("Primary", "Stopped", "Enabled"), Some("is Stopped")),
+            (
+                server("Primary", "Ready", "Disabled"),
+                Some("is not enabled on the server"),
+            ),
+        ];
+        for (server, reason) in table {
+            let refusal = refusal(&id, &server);
+            match reason {
+                None => assert_eq!(refusal, None),
+                Some(reason) => assert!(refusal.expect(reason).detail.contains(reason)),
+            }
+        }
+    }
 }

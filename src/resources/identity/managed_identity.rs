@@ -119,7 +119,7 @@ impl Resource for ManagedIdentity {
         Ok(())
     }
 
-    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
         let id: ResourceId = parts.parse("id")?;
         if !id.is_type(USER_ASSIGNED) {
             return Err(Diagnostic::error(
@@ -131,17 +131,23 @@ impl Resource for ManagedIdentity {
             text.parse()
                 .map_err(|error| Diagnostic::error("Invalid import ID", format!("`{text}` is no name: {error}.")))
         };
-        Ok(Self {
+        // Only Azure knows the region, and a state without one could not be read.
+        let Some(found) = cx.clients()?.azure().identity(&id, cx.patience()).await? else {
+            let detail = format!("There is no identity {id} in Azure, so nothing can be imported.");
+            return Err(Diagnostic::error("Not found in Azure", detail));
+        };
+        let imported = Self {
             name: name(id.name())?,
             resource_group_name: name(id.resource_group().unwrap_or_default())?,
             location: Location::default(),
             tags: None,
-            id: Computed::known(id),
+            id: Computed::UNKNOWN,
             client_id: Computed::UNKNOWN,
             principal_id: Computed::UNKNOWN,
             tenant_id: Computed::UNKNOWN,
             timeouts: Timeouts::default(),
-        })
+        };
+        Ok(imported.with(found, id))
     }
 }
 

@@ -25,7 +25,7 @@ pub struct ServerCatalog {
     pub databases: BTreeMap<u32, Database>,
     /// How much in which database hangs on which role.
     pub dependencies: Vec<Dependency>,
-    role_numbers: HashMap<String, u32>,
+    pub(crate) role_numbers: HashMap<String, u32>,
 }
 
 /// A role.

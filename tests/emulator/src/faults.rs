@@ -34,8 +34,10 @@ pub enum Failure {
     DropConnection,
     /// The request is carried out, and then the connection is closed without an answer.
     DropAfterWrite,
-    /// The answer comes, but this much later.
+    /// The request is carried out and answered, but this much later.
     Delay(Duration),
+    /// The request is carried out at once, but its answer comes this much later.
+    DelayAfterWrite(Duration),
 }
 
 struct Rule {
@@ -156,6 +158,16 @@ impl Faults {
             server.drop_sessions().await?;
         }
         Ok(())
+    }
+
+    /// How many requests whose path contains `path` (letter case ignored) are still to fail: 0 says that all of them
+    /// have arrived.
+    #[must_use]
+    pub fn outstanding(&self, path: &str) -> u32 {
+        let path = path.to_ascii_lowercase();
+        let plans = hold(&self.plans);
+        let rules = plans.rules.iter().filter(|rule| rule.path == path);
+        rules.map(|rule| rule.left).sum()
     }
 
     /// Forgets every fault that has not happened yet. Hidden principals stay hidden.

@@ -149,6 +149,10 @@ async fn answer(
     };
 
     let failure = world.faults.next(&ask.method, &ask.path);
+    let pause = match failure {
+        Some(Failure::DelayAfterWrite(time)) => time,
+        _ => Duration::ZERO,
+    };
     let outcome = match failure {
         Some(Failure::Status { status, retry_after }) => Some(
             Answer::failure(service, status, default_code(status), "injected by the emulator").retry_after(retry_after),
@@ -164,7 +168,7 @@ async fn answer(
             tokio::time::sleep(time).await;
             Some(dispatch(world, service, &ask).await)
         }
-        None => Some(dispatch(world, service, &ask).await),
+        Some(Failure::DelayAfterWrite(_)) | None => Some(dispatch(world, service, &ask).await),
     };
     world.journal.request(Request {
         service,
@@ -173,6 +177,9 @@ async fn answer(
         api_version: ask.parameter("api-version").unwrap_or_default().to_owned(),
         status: outcome.as_ref().map_or(0, Answer::status),
     });
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
     outcome.map(|outcome| outcome.into_response(&ask))
 }
 

@@ -85,16 +85,17 @@ fn pipelines(world: &World, ask: &Ask) -> Answer {
 pub(crate) fn external_token(world: &World, issuer: &str, subject: &str, audience: Value) -> String {
     hold(&world.state).issuers.insert(issuer.to_owned());
     let from = now() - 5;
-    world.issuer_key.sign(&json!({
+    let claims = json!({
         "aud": audience, "iss": issuer, "sub": subject, "iat": from, "nbf": from, "exp": from + 3600,
         "jti": Uuid::new_v4().to_string(),
-    }))
+    });
+    world.sign(&world.issuer_key, &claims)
 }
 
 /// A service account's token as the kubelet projects it into a pod.
 pub(crate) fn service_account_token(world: &World, issuer: &str, namespace: &str, service_account: &str) -> String {
     let from = now() - 5;
-    world.issuer_key.sign(&json!({
+    let claims = json!({
         "aud": [EXCHANGE], "iss": issuer, "iat": from, "nbf": from, "exp": from + 3600,
         "sub": format!("system:serviceaccount:{namespace}:{service_account}"),
         "kubernetes.io": {
@@ -102,5 +103,6 @@ pub(crate) fn service_account_token(world: &World, issuer: &str, namespace: &str
             "pod": {"name": "openmetadata-0", "uid": Uuid::new_v4().to_string()},
             "serviceaccount": {"name": service_account, "uid": Uuid::new_v4().to_string()},
         },
-    }))
+    });
+    world.sign(&world.issuer_key, &claims)
 }

@@ -162,6 +162,12 @@ impl Emulator {
         self.token(object_id, resource, 0)
     }
 
+    /// Every token that the tenant, the cluster and the other issuers have signed so far.
+    #[must_use]
+    pub fn issued_tokens(&self) -> Vec<String> {
+        hold(&self.world.issued).clone()
+    }
+
     fn token(&self, object_id: &str, resource: &str, life: i64) -> String {
         let principal = hold(&self.world.state).directory.get(object_id).cloned();
         tokens::issue(

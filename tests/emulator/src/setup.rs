@@ -30,7 +30,8 @@ use crate::{AppCredential, Emulator, PostgresqlServer, http};
 /// The audience that clients ask a management token for.
 pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
 
-const PFX_PASSWORD: &str = "emulator";
+// Nothing else is spelt like it, so that tests can look where it may not be.
+const PFX_PASSWORD: &str = "Pa55-of-the-bundle~9d27";
 
 /// The emulator's own threads. They may be dropped inside somebody else's runtime, which a plain runtime may not.
 pub(crate) struct Threads(Option<Runtime>);
@@ -172,6 +173,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         issuer_key: Key::generate()?,
         token_request_secret: Uuid::new_v4().simple().to_string(),
         state: Mutex::new(state),
+        issued: Mutex::default(),
         journal: Journal::default(),
         faults: Faults::default(),
     });

@@ -58,6 +58,8 @@ pub(crate) struct World {
     /// What the pretended GitHub asks for before it gives a token.
     pub(crate) token_request_secret: String,
     pub(crate) state: Mutex<State>,
+    /// Every token that was signed, for tests that look where none may be.
+    pub(crate) issued: Mutex<Vec<String>>,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
 }
@@ -69,6 +71,13 @@ impl World {
 
     pub(crate) fn subscription(&self) -> &str {
         &self.options.subscription_id
+    }
+
+    /// Signs Entra's or an issuer's token, and remembers it.
+    pub(crate) fn sign(&self, key: &Key, claims: &serde_json::Value) -> String {
+        let token = key.sign(claims);
+        hold(&self.issued).push(token.clone());
+        token
     }
 
     pub(crate) fn servers(&self) -> Vec<Arc<Server>> {

@@ -144,7 +144,7 @@ impl<'a> Arm<'a> {
     pub(crate) async fn finish(&self, started: &Answer) -> (Value, usize) {
         assert_eq!(started.status, 202, "{started:?}");
         let address = started.header("azure-asyncoperation").to_owned();
-        for count in 1..200 {
+        for count in 1..20_000 {
             let poll = self.at(Method::GET, &address, None).await;
             assert_eq!(poll.status, 200, "{poll:?}");
             if poll.body["status"] != "InProgress" {

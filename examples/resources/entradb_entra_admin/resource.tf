@@ -1,0 +1,35 @@
+variable "server_id" {
+  type        = string
+  description = "The ARM ID of the database server."
+}
+
+# Whoever runs Terraform, so that it can create the users in the databases.
+data "entradb_client_config" "me" {}
+
+resource "entradb_entra_admin" "terraform" {
+  server_id      = var.server_id
+  object_id      = data.entradb_client_config.me.object_id
+  principal_type = data.entradb_client_config.me.principal_type
+  name           = data.entradb_client_config.me.name
+  adopt_existing = true
+}
+
+# A group of people. They log in with the name of the group.
+resource "entradb_entra_admin" "operators" {
+  server_id      = var.server_id
+  object_id      = "11111111-1111-1111-1111-111111111111"
+  principal_type = "Group"
+  name           = "database-operators"
+}
+
+# A managed identity: its object ID, its type and its name follow.
+resource "entradb_managed_identity" "migration" {
+  name                = "migration"
+  resource_group_name = "data-platform"
+  location            = "westeurope"
+}
+
+resource "entradb_entra_admin" "migration" {
+  server_id   = var.server_id
+  identity_id = entradb_managed_identity.migration.id
+}

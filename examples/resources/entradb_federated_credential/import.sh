@@ -1,0 +1,1 @@
+terraform import entradb_federated_credential.aks '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/data-platform/providers/Microsoft.ManagedIdentity/userAssignedIdentities/openmetadata/federatedIdentityCredentials/aks'

@@ -1,0 +1,215 @@
+//! What a role was granted in one database, and how it is taken back: one by one, each in the name of who granted it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::sql;
+use crate::sql::postgres::acl::{Acl, PUBLIC};
+use crate::sql::postgres::class::Class;
+use crate::sql::postgres::database_catalog::{DatabaseCatalog, DefaultPrivileges};
+use crate::sql::postgres::object::Object;
+use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::statement::{Name, Part, Statement};
+
+/// What there is to take back in one database.
+#[derive(Debug, Default)]
+pub struct TakingBack {
+    /// The roles that we must be a member of meanwhile.
+    pub lenders: BTreeSet<u32>,
+    /// What the role granted on to others with its grant options: it goes too.
+    pub passed_on: Vec<String>,
+    /// What we take back as a member of the owner.
+    plain: Vec<Statement>,
+    /// What has to be taken back in the name of a role.
+    acting: BTreeMap<u32, Vec<Statement>>,
+}
+
+impl TakingBack {
+    /// Looks through the access lists and default privileges of a database for one role.
+    pub fn of(server: &ServerCatalog, database: &DatabaseCatalog, large_objects: &[Object], role: u32) -> Self {
+        let mut taking = Self::default();
+        let Some(name) = server.role_name(role) else {
+            return taking;
+        };
+        let who = Who {
+            role,
+            name,
+            ours: server.inherited_by(server.current_role),
+            server,
+        };
+        let columns = database.columns.iter().filter_map(|column| {
+            let table = database.objects.iter().find(|object| object.oid == column.table)?;
+            Some((table, &column.acl))
+        });
+        let objects = database.objects.iter().chain(large_objects);
+        let lists = objects.filter_map(|object| Some((object, object.acl.as_ref()?)));
+        for (object, acl) in lists.chain(columns) {
+            if let Some(target) = object.grant_target() {
+                taking.list(&who, &target, object.owner, acl);
+                taking.note_passed_on(&who, &object.to_string(), object.owner, acl);
+            }
+        }
+        for entry in &database.default_privileges {
+            taking.default_privileges(&who, entry);
+        }
+        taking
+    }
+
+    /// The same for the databases themselves, which all databases share.
+    pub fn of_databases(server: &ServerCatalog, role: u32) -> Self {
+        let mut taking = Self::default();
+        let Some(name) = server.role_name(role) else {
+            return taking;
+        };
+        let who = Who {
+            role,
+            name,
+            ours: server.inherited_by(server.current_role),
+            server,
+        };
+        for database in server.databases.values() {
+            let Some(acl) = &database.acl else { continue };
+            taking.list(&who, &sql!("DATABASE {}", &database.name), database.owner, acl);
+            taking.note_passed_on(&who, &format!("database {}", database.name), database.owner, acl);
+        }
+        taking
+    }
+
+    /// The statements, in the name of whoever has to speak them. The loan is around them.
+    pub fn statements(&self, server: &ServerCatalog) -> Vec<Statement> {
+        let mut statements = self.plain.clone();
+        for (grantor, own) in &self.acting {
+            let Some(grantor) = server.role_name(*grantor) else {
+                continue;
+            };
+            statements.push(sql!("SET LOCAL ROLE {}", grantor));
+            statements.extend(own.iter().cloned());
+            statements.push(sql!("RESET ROLE"));
+        }
+        statements
+    }
+
+    /// The grants of one access list. What an owner holds on its own is no grant.
+    fn list(&mut self, who: &Who<'_>, target: &Statement, owner: u32, acl: &Acl) {
+        if owner == who.role {
+            return;
+        }
+        let grantors: BTreeSet<u32> = acl
+            .0
+            .iter()
+            .filter(|grant| grant.grantee == who.role)
+            .map(|grant| grant.grantor)
+            .collect();
+        for grantor in grantors {
+            let statement = sql!("REVOKE ALL PRIVILEGES ON {} FROM {} CASCADE", target, who.name);
+            self.lenders.insert(grantor);
+            // With grant options of our own, we would be taken for the grantor.
+            let ambiguous = acl.0.iter().any(|grant| {
+                grant.grantee != owner && !grant.grantable.is_empty() && who.ours.contains(&grant.grantee)
+            });
+            if grantor == owner && !ambiguous {
+                if !self.plain.contains(&statement) {
+                    self.plain.push(statement);
+                }
+            } else {
+                self.acting.entry(grantor).or_default().push(statement);
+            }
+        }
+    }
+
+    fn note_passed_on(&mut self, who: &Who<'_>, what: &str, owner: u32, acl: &Acl) {
+        if owner == who.role {
+            return;
+        }
+        let passed = acl
+            .0
+            .iter()
+            .filter(|grant| grant.grantor == who.role && grant.grantee != who.role);
+        self.passed_on.extend(passed.map(|grant| {
+            let grantee = who.shown(grant.grantee);
+            format!("{} on {what} to {grantee}", grant.privileges)
+        }));
+    }
+
+    /// An entry of the role's own goes back to what PostgreSQL starts with; from others' entries the role is taken out.
+    fn default_privileges(&mut self, who: &Who<'_>, entry: &DefaultPrivileges) {
+        let Some(creator) = who.server.role_name(entry.creator) else {
+            return;
+        };
+        let Some(objects) = plural(entry.class) else { return };
+        let scope = match &entry.schema {
+            Some(schema) => sql!("ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {}", creator, schema),
+            None => sql!("ALTER DEFAULT PRIVILEGES FOR ROLE {}", creator),
+        };
+        let own = entry.creator == who.role;
+        let grantees: BTreeSet<u32> = entry.acl.0.iter().map(|grant| grant.grantee).collect();
+        let gone = grantees.into_iter().filter(|grantee| {
+            let initial = entry.schema.is_none() && *grantee == entry.creator;
+            if own { !initial } else { *grantee == who.role }
+        });
+        let revoke = |grantee| {
+            Some(sql!(
+                "{} REVOKE ALL PRIVILEGES ON {} FROM {}",
+                &scope,
+                objects,
+                who.part(grantee)?
+            ))
+        };
+        let mut statements: Vec<Statement> = gone.filter_map(revoke).collect();
+        if own && entry.schema.is_none() {
+            statements.push(sql!("{} GRANT ALL PRIVILEGES ON {} TO {}", &scope, objects, creator));
+            let public = entry.class.initially_public();
+            if !public.is_empty() {
+                statements.push(sql!(
+                    "{} GRANT {} ON {} TO PUBLIC",
+                    &scope,
+                    Part::list(public.keywords()),
+                    objects
+                ));
+            }
+        }
+        if !statements.is_empty() {
+            self.lenders.insert(entry.creator);
+            self.plain.extend(statements);
+        }
+    }
+}
+
+/// The role that is about to go, and who looks.
+struct Who<'a> {
+    role: u32,
+    name: &'a Name,
+    ours: BTreeSet<u32>,
+    server: &'a ServerCatalog,
+}
+
+impl Who<'_> {
+    fn part(&self, grantee: u32) -> Option<Part> {
+        match grantee {
+            PUBLIC => Some(Part::Word("PUBLIC")),
+            role => self.server.role_name(role).map(Part::from),
+        }
+    }
+
+    fn shown(&self, grantee: u32) -> String {
+        match grantee {
+            PUBLIC => "PUBLIC".to_owned(),
+            role => self
+                .server
+                .role_name(role)
+                .map_or_else(|| role.to_string(), Name::to_string),
+        }
+    }
+}
+
+/// The word of ALTER DEFAULT PRIVILEGES.
+fn plural(class: Class) -> Option<&'static str> {
+    Some(match class {
+        Class::Table => "TABLES",
+        Class::Sequence => "SEQUENCES",
+        Class::Routine => "FUNCTIONS",
+        Class::Type => "TYPES",
+        Class::Schema => "SCHEMAS",
+        Class::LargeObject => "LARGE OBJECTS",
+        _ => return None,
+    })
+}

@@ -1,0 +1,70 @@
+//! A role in a server's catalogue, as the state of a resource tells it: what resources for roles have in common.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::postgresql::Failure;
+use crate::resources::postgresql::role_settings::{self, Settings};
+use crate::sql::postgres::lock::Lock;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::statement::{Name, Statement};
+
+/// The catalogue of roles, by its number.
+const ROLES: u32 = 1260;
+
+/// The number of a role, out of a state.
+pub fn number(oid: Option<&i64>) -> Option<u32> {
+    oid.and_then(|oid| u32::try_from(*oid).ok())
+}
+
+/// The locks of whoever makes or changes a role: on the role that there is, and on the name that it gets.
+pub fn locks(oid: Option<&i64>, name: &Name) -> BTreeSet<Lock> {
+    let role = number(oid).map(Lock::role);
+    role.into_iter().chain([Lock::name(ROLES, name.as_str())]).collect()
+}
+
+/// The role by its number, else by its name.
+pub fn find<'a>(catalog: &'a ServerCatalog, oid: Option<&i64>, name: &Name) -> Option<&'a Role> {
+    let numbered = number(oid).and_then(|oid| catalog.roles.get(&oid));
+    numbered.or_else(|| catalog.role(name.as_str()))
+}
+
+/// Settings as the state tells them: in the spelling of the configuration, and only where they are managed, or imported.
+pub fn settings(written: Option<&Settings>, found: &Settings, imported: bool) -> Option<Settings> {
+    match written {
+        Some(written) => Some(role_settings::settle(written, found)),
+        None => Some(found.clone()).filter(|found| imported && !found.is_empty()),
+    }
+}
+
+/// What changes in the settings: nothing where they are not managed any more but for what was.
+pub fn setting_changes(
+    name: &Name,
+    found: &Settings,
+    wanted: Option<&Settings>,
+    before: Option<&Settings>,
+) -> Result<Vec<Statement>> {
+    match (wanted, before) {
+        (Some(wanted), _) => role_settings::changes(name, found, wanted),
+        (None, Some(before)) => {
+            let managed = role_settings::settle(before, found);
+            let managed = managed
+                .into_iter()
+                .filter(|(name, _)| before.contains_key(name))
+                .collect();
+            role_settings::changes(name, &managed, &Settings::new())
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// `-1` is no limit.
+pub fn limit(role: &Role) -> i64 {
+    role.connection_limit.map_or(-1, i64::from)
+}
+
+/// What a plan that is out of date is told.
+pub fn gone(name: &Name) -> Failure {
+    let detail = format!("The role {name} does not exist any more. Plan again: it will be created.");
+    Diagnostic::error("Role not found", detail).into()
+}

@@ -1,0 +1,375 @@
+//! Carrying objects over: pass by pass, batch by batch, giving way to whoever uses them. It does not know where they have to go.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::context::Context;
+use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::borrowing::Needs;
+use crate::resources::postgresql::ownership::goal::Goal;
+use crate::resources::postgresql::ownership::moving::{MOVE, Move, batch};
+use crate::resources::postgresql::ownership::record::{Place, Record, Refused, place};
+use crate::retry::{Attempt, Backoff, until};
+use crate::sql::error::{Error, Kind};
+use crate::sql::postgres::lock::{Lock, take};
+use crate::sql::postgres::object::{Object, ObjectKind};
+use crate::sql::session::Session;
+use crate::sql::statement::{Name, Statement};
+
+/// How long a transaction of ours should hold its locks, less the wait for the last one of them.
+const SHORT: Duration = Duration::from_millis(250);
+
+/// How many objects the first transaction moves; the next ones as many as are short.
+const FIRST_BATCH: usize = 50;
+
+/// The share of the server's lock table that we take at most: one in this many.
+const SHARE: i64 = 4;
+
+/// How many objects all sessions together can lock.
+const LOCKS: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint \
+     * (pg_catalog.current_setting('max_connections')::bigint + pg_catalog.current_setting('max_prepared_transactions')::bigint)";
+
+/// The work on one database.
+pub struct Carrier<'a> {
+    cx: &'a Context,
+    /// The server.
+    pub server: Postgresql<'a>,
+    /// The database.
+    pub database: &'a Name,
+    record: Mutex<Record>,
+    /// How many objects the next transaction moves.
+    size: Mutex<usize>,
+}
+
+/// What a pass over everything came to.
+enum Pass {
+    /// There was nothing left.
+    Done,
+    /// Something was moved; another look will tell what is left.
+    Moved,
+    /// Something is in use.
+    Busy(String),
+}
+
+/// What a failed transaction means for its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// One of them is in the way; which, is found in smaller transactions.
+    Split,
+    /// It is in use: later.
+    Later,
+    /// It is gone.
+    Gone,
+    /// The server will not.
+    Refused,
+    /// Nothing to do with the objects; everything anew in a moment.
+    Again,
+    /// Nothing will help.
+    Fail,
+}
+
+impl<'a> Carrier<'a> {
+    /// Work that remembers in `record`.
+    pub fn new(cx: &'a Context, server: Postgresql<'a>, database: &'a Name, record: Record) -> Carrier<'a> {
+        let mut server = server;
+        // Short delays: what is in use is free for a moment between two transactions of the application.
+        if let Ok(backoff) = Backoff::new(Duration::from_millis(400), Duration::from_secs(5)) {
+            server.patience = server.patience.with_backoff(backoff);
+        }
+        Carrier {
+            cx,
+            server,
+            database,
+            record: Mutex::new(record),
+            size: Mutex::new(FIRST_BATCH),
+        }
+    }
+
+    /// The record.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts the record where Terraform keeps it, also when what follows fails.
+    pub fn keep(&self, change: impl FnOnce(&mut Record)) {
+        let mut record = self.record();
+        change(&mut record);
+        self.cx.keep_record(&*record);
+    }
+
+    /// A fresh look.
+    ///
+    /// # Errors
+    /// Of the sessions, and when there is no such database.
+    pub async fn look<G: Goal>(&self, goal: &G) -> Result<Inventory, Failure> {
+        self.server.forget();
+        let found = Inventory::load(&self.server, self.database, |role| goal.asks_for_large_objects(role)).await?;
+        found.ok_or_else(|| {
+            let detail = format!(
+                "There is no database {} on {}. Names are case-sensitive.",
+                self.database, self.server.host
+            );
+            Failure::from(Diagnostic::error("Database not found", detail).at("database"))
+        })
+    }
+
+    /// Moves until nothing is left to move, however often somebody else is in the way.
+    ///
+    /// # Errors
+    /// When it cannot be done, or not in time: what was moved so far stays moved, and on record.
+    pub async fn carry<G: Goal>(&self, goal: &G) -> Result<(), Failure> {
+        let attempt = || async {
+            loop {
+                match self.pass(goal).await? {
+                    Pass::Done => return Ok(Attempt::Done(())),
+                    Pass::Busy(because) => return Ok(Attempt::again(because)),
+                    Pass::Moved if self.server.patience.stop.is_stopped() => {
+                        return Ok(Attempt::again("some objects are left"));
+                    }
+                    Pass::Moved => {}
+                }
+            }
+        };
+        let result = until(
+            &self.server.patience,
+            format!("the objects of database {}", self.database),
+            attempt,
+        )
+        .await;
+        self.server.forget();
+        result
+    }
+
+    async fn pass<G: Goal>(&self, goal: &G) -> Result<Pass, Failure> {
+        let inventory = match self.look(goal).await {
+            Err(Failure::Sql(error)) if error.is_transient() => return Ok(Pass::Busy(error.to_string())),
+            other => other?,
+        };
+        let moves = {
+            let record = self.record();
+            goal.moves(&inventory, &record)?
+        };
+        if moves.is_empty() {
+            return Ok(Pass::Done);
+        }
+        tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
+        match self.move_all(&moves, &inventory).await {
+            Err(Failure::Sql(error)) if error.is_transient() => Ok(Pass::Busy(error.to_string())),
+            other => other,
+        }
+    }
+
+    async fn move_all(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<Pass, Failure> {
+        let mut session = self.server.session(self.database.as_str()).await?;
+        let mut budget = budget(&session).await?;
+        let mut owners: HashMap<Place, u32> = HashMap::new();
+        let (mut rest, mut busy) = (moves, None);
+        while !rest.is_empty() {
+            if self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero() {
+                return Ok(Pass::Busy(format!("{} objects are left", rest.len())));
+            }
+            let (now, later) = rest.split_at(batch(rest, budget, self.size()));
+            let Err(error) = self.transact(&mut session, now, inventory, &owners).await else {
+                owners.extend(now.iter().map(|next| (place(next.object), next.to)));
+                rest = later;
+                tracing::info!(database = %self.database, moved = now.len(), left = rest.len(), "moved {} objects, {} are left", now.len(), rest.len());
+                continue;
+            };
+            let Failure::Sql(error) = error else { return Err(error) };
+            match verdict(&error, now.len()) {
+                Verdict::Split => {
+                    if error.kind == Kind::OutOfLockMemory {
+                        budget = (budget / 2).max(1);
+                    }
+                    self.resize(now.len() / 2);
+                    continue;
+                }
+                Verdict::Later => {
+                    tracing::info!(object = %now[0].object, "{} is in use: later", now[0].object);
+                    busy = Some(format!("{} is in use ({error})", now[0].object));
+                }
+                Verdict::Gone => tracing::info!(object = %now[0].object, "{} is gone", now[0].object),
+                Verdict::Refused => self.refused(now[0].object, &error),
+                Verdict::Again => return Ok(Pass::Busy(error.to_string())),
+                Verdict::Fail => return Err(error.into()),
+            }
+            rest = later;
+        }
+        Ok(busy.map_or(Pass::Moved, Pass::Busy))
+    }
+
+    /// Moves some objects in one transaction. They are on record before the server knows: what the record says of an object that is not
+    /// the owner's means nothing, but an object without a record would never find back.
+    async fn transact(
+        &self,
+        session: &mut Session,
+        moves: &[Move<'_>],
+        inventory: &Inventory,
+        owners: &HashMap<Place, u32>,
+    ) -> Result<(), Failure> {
+        let now = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
+        let loan = Needs::of(moves, inventory, now).borrow(inventory)?;
+        let mut statements = take(&self.locks(moves, inventory));
+        statements.extend(loan.take);
+        statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
+        statements.extend(loan.give_back);
+        self.keep(|record| {
+            record
+                .taken
+                .extend(moves.iter().flat_map(|next| next.remember.iter().cloned()));
+            record.remember_names(&inventory.server);
+        });
+        let started = Instant::now();
+        self.run(session, &statements).await?;
+        self.pace(moves.len(), started.elapsed());
+        Ok(())
+    }
+
+    async fn run(&self, session: &mut Session, statements: &[Statement]) -> Result<(), Error> {
+        session.begin(statements).await?.commit().await
+    }
+
+    /// Acts as the owners of something, in one transaction that is repeated when it has to be.
+    ///
+    /// # Errors
+    /// Of the server.
+    pub async fn act(
+        &self,
+        owners: BTreeSet<u32>,
+        inventory: &Inventory,
+        statements: Vec<Statement>,
+    ) -> Result<(), Failure> {
+        let owners = owners.into_iter().map(|owner| inventory.acting_owner(owner));
+        let loan = Needs::to_act_as(owners).borrow(inventory)?;
+        let all: Vec<Statement> = take(&self.locks(&[], inventory))
+            .into_iter()
+            .chain(loan.take)
+            .chain(statements)
+            .chain(loan.give_back)
+            .collect();
+        let all = &all;
+        self.server
+            .write(
+                self.database.as_str(),
+                "the privileges on schemas",
+                |mut session| async move { Ok(self.run(&mut session, all).await?) },
+            )
+            .await
+    }
+
+    /// Everybody who changes owners or privileges here takes the same locks first.
+    fn locks(&self, moves: &[Move<'_>], inventory: &Inventory) -> BTreeSet<Lock> {
+        let database = inventory
+            .database()
+            .map(|database| Lock::object(ObjectKind::Database.catalog(), database.oid));
+        let schema = |next: &Move<'_>| match &next.object.schema {
+            Some(schema) => inventory.catalog.schema(schema).map(|schema| schema.oid),
+            None => (next.object.kind == ObjectKind::Schema).then_some(next.object.oid),
+        };
+        let schemas = moves
+            .iter()
+            .filter_map(schema)
+            .map(|oid| Lock::object(ObjectKind::Schema.catalog(), oid));
+        database.into_iter().chain(schemas).collect()
+    }
+
+    fn refused(&self, object: &Object, error: &Error) {
+        tracing::warn!(%object, %error, "{object} cannot be moved: {error}");
+        self.keep(|record| {
+            record.taken.remove(&place(object));
+            let detail = error
+                .report
+                .detail
+                .iter()
+                .chain(&error.report.hint)
+                .map(|more| format!(" {more}"))
+                .collect::<String>();
+            let reason = format!("{error}{detail}");
+            record.refused.push(Refused {
+                place: place(object),
+                owner: object.owner,
+                reason,
+            });
+        });
+    }
+
+    fn size(&self) -> usize {
+        *self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resize(&self, size: usize) {
+        *self.size.lock().unwrap_or_else(PoisonError::into_inner) = size.max(1);
+    }
+
+    /// The next transaction takes twice as many objects, as long as that is short.
+    fn pace(&self, moved: usize, took: Duration) {
+        let fitting = moved as f64 * SHORT.as_secs_f64() / took.as_secs_f64().max(0.001);
+        self.resize((fitting as usize).clamp(moved.div_ceil(2), moved.max(1) * 2));
+    }
+}
+
+/// Our share of the lock table.
+async fn budget(session: &Session) -> Result<usize, Error> {
+    let rows = session.query(LOCKS, &[]).await?;
+    let all = rows.first().map(|row| row.number(0)).transpose()?.unwrap_or_default();
+    Ok(usize::try_from(all / SHARE).unwrap_or_default().max(16))
+}
+
+fn verdict(error: &Error, count: usize) -> Verdict {
+    let about_an_object = error.statement == MOVE;
+    let (many, alone) = (count > 1, count == 1);
+    match error.kind {
+        Kind::LockNotAvailable | Kind::Deadlock | Kind::ConcurrentUpdate | Kind::Serialization if about_an_object => {
+            if alone {
+                Verdict::Later
+            } else {
+                Verdict::Split
+            }
+        }
+        Kind::OutOfLockMemory if many => Verdict::Split,
+        Kind::OutOfLockMemory => Verdict::Fail,
+        _ if error.is_transient() => Verdict::Again,
+        Kind::Cancelled => Verdict::Fail,
+        Kind::NotFound if many => Verdict::Split,
+        Kind::NotFound if about_an_object => Verdict::Gone,
+        _ if about_an_object && many => Verdict::Split,
+        _ if about_an_object => Verdict::Refused,
+        _ => Verdict::Fail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(kind: Kind, statement: &'static str, count: usize) -> Verdict {
+        verdict(&Error::new(kind, "x").during(statement), count)
+    }
+
+    #[test]
+    fn one_object_in_the_way_is_found_by_halving() {
+        for kind in [
+            Kind::LockNotAvailable,
+            Kind::Deadlock,
+            Kind::PermissionDenied,
+            Kind::NotFound,
+        ] {
+            assert_eq!(told(kind, MOVE, 8), Verdict::Split, "{kind:?}");
+        }
+        assert_eq!(told(Kind::LockNotAvailable, MOVE, 1), Verdict::Later);
+        assert_eq!(told(Kind::PermissionDenied, MOVE, 1), Verdict::Refused);
+        assert_eq!(told(Kind::NotFound, MOVE, 1), Verdict::Gone);
+    }
+
+    #[test]
+    fn what_is_not_about_an_object_is_no_reason_to_leave_one_out() {
+        assert_eq!(told(Kind::PermissionDenied, "GRANT {} TO {}", 8), Verdict::Fail);
+        assert_eq!(told(Kind::LockNotAvailable, "GRANT {} TO {}", 8), Verdict::Again);
+        assert_eq!(told(Kind::ConnectionLost, "COMMIT", 8), Verdict::Again);
+        assert_eq!(told(Kind::OutOfLockMemory, "GRANT {} TO {}", 8), Verdict::Split);
+        assert_eq!(told(Kind::OutOfLockMemory, MOVE, 1), Verdict::Fail);
+    }
+}

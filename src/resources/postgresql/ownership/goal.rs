@@ -1,0 +1,223 @@
+//! Where the objects are to be: with the new owner, or back where they came from. Pure: each look gives what is left to do.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::resources::postgresql::inventory::{Inventory, obstacle};
+use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
+use crate::resources::postgresql::ownership::moving::{self, Move, followers_of, grant_again, granted, leave};
+use crate::resources::postgresql::ownership::record::{Place, Record, Taken, place};
+use crate::resources::postgresql::ownership::scope::Scope;
+use crate::sql::postgres::object::{Object, Parent};
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::statement::{Name, Statement};
+
+/// What is left to do, by a look at what is there.
+pub trait Goal: Sync {
+    /// The moves that are left, in their order.
+    ///
+    /// # Errors
+    /// When the goal cannot be reached, whatever is tried.
+    fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>>;
+
+    /// Whether large objects of this role have to be looked at.
+    fn asks_for_large_objects(&self, role: &str) -> bool;
+}
+
+/// Everything declared belongs to the owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Handover<'a> {
+    /// What is declared.
+    pub scope: Scope<'a>,
+    /// The new owner.
+    pub owner: &'a Name,
+    /// The owner of before an update, when it is another one.
+    pub former: Option<&'a Name>,
+    /// What previous owners can still do.
+    pub access: PreviousOwnerAccess,
+}
+
+/// Everything goes back to where it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Restoration<'a> {
+    /// What is declared.
+    pub scope: Scope<'a>,
+    /// The present owner.
+    pub owner: &'a Name,
+    /// Who gets what has no record.
+    pub restore_to: Option<&'a Name>,
+    /// Whether that was said, so that it holds for what the owner had from the start too.
+    pub said: bool,
+}
+
+/// A role that has to exist.
+///
+/// # Errors
+/// When it does not.
+pub fn role<'a>(inventory: &'a Inventory, name: &Name, attribute: &str) -> Result<&'a Role> {
+    let missing = || {
+        let detail = format!(
+            "There is no role {name} on the server. Create it first, and refer to the resource that does: names are case-sensitive."
+        );
+        Diagnostic::error("Role not found", detail).at(attribute)
+    };
+    inventory.server.role(name.as_str()).ok_or_else(missing)
+}
+
+impl Goal for Handover<'_> {
+    fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>> {
+        let owner = role(inventory, self.owner, "owner")?.oid;
+        let mut moves = self.of_former_owner(inventory, record, owner);
+        let passed_on: BTreeSet<Place> = moves.iter().map(|next| place(next.object)).collect();
+        let mut pending = self.scope.select(inventory, owner, record).pending;
+        pending.retain(|object| !passed_on.contains(&place(object)));
+        let left = self.access == PreviousOwnerAccess::Privileges;
+        moves.extend(moving::forward(pending, inventory, owner, left));
+        moves.extend(self.of_access(inventory, record, owner));
+        moving::sort(&mut moves, false);
+        Ok(moves)
+    }
+
+    fn asks_for_large_objects(&self, role: &str) -> bool {
+        self.scope.asks_for_large_objects(role) || self.former.is_some_and(|former| former.as_str() == role)
+    }
+}
+
+impl Handover<'_> {
+    /// What the former owner hands on: what it was given, and what it made since. Where each thing came from stays on record.
+    fn of_former_owner<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<Move<'a>> {
+        let former = self
+            .former
+            .and_then(|name| inventory.server.role(name.as_str()))
+            .filter(|role| role.oid != owner);
+        let Some(former) = former else { return Vec::new() };
+        let followers = inventory.followers();
+        let given = |object: &&Object| {
+            let ours = record.taken.contains_key(&place(object))
+                || self.scope.covers(object) && !record.own.contains(&place(object));
+            object.owner == former.oid && ours && is_free(object, inventory)
+        };
+        let each = |object: &'a Object| {
+            let following = followers_of(object, &followers).map_or(&[][..], Vec::as_slice);
+            let (mut after, mut remember) = (Vec::new(), Vec::new());
+            for object in std::iter::once(object).chain(following.iter().copied()) {
+                if let Some(taken) = record.taken.get(&place(object)) {
+                    after.extend(grant_again(object, &taken.granted, &former.name));
+                    remember.push((
+                        place(object),
+                        Taken {
+                            granted: granted(object, inventory, owner),
+                            ..taken.clone()
+                        },
+                    ));
+                }
+            }
+            Move {
+                object,
+                to: owner,
+                after,
+                remember,
+                followers: following.len(),
+            }
+        };
+        inventory.objects().filter(given).map(each).collect()
+    }
+
+    /// What was moved earlier, where previous owners are to have other access to it now.
+    fn of_access<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<Move<'a>> {
+        let left = self.access == PreviousOwnerAccess::Privileges;
+        let differs = |object: &'a Object| {
+            let taken = record
+                .taken
+                .get(&place(object))
+                .filter(|taken| taken.left != left && object.owner == owner)?;
+            let statement = leave(object, inventory.role_name(taken.from)?, left)?;
+            let remember = vec![(place(object), Taken { left, ..taken.clone() })];
+            Some(Move {
+                object,
+                to: owner,
+                after: vec![statement],
+                remember,
+                followers: 0,
+            })
+        };
+        inventory.objects().filter_map(differs).collect()
+    }
+}
+
+impl Goal for Restoration<'_> {
+    fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>> {
+        let Some(owner) = inventory.server.role(self.owner.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let heir = self
+            .restore_to
+            .map(|name| role(inventory, name, "restore_to"))
+            .transpose()?;
+        let followers = inventory.followers();
+        let mut moves = Vec::new();
+        for object in inventory
+            .objects()
+            .filter(|object| object.owner == owner.oid && is_free(object, inventory))
+        {
+            let Some(to) = self.destination(object, inventory, record, heir) else {
+                continue;
+            };
+            let following = followers_of(object, &followers).map_or(&[][..], Vec::as_slice);
+            let again = |object: &Object| -> Vec<Statement> {
+                let taken = record.taken.get(&place(object));
+                taken
+                    .map(|taken| grant_again(object, &taken.granted, &owner.name))
+                    .unwrap_or_default()
+            };
+            let after = std::iter::once(object)
+                .chain(following.iter().copied())
+                .flat_map(again)
+                .collect();
+            moves.push(Move {
+                object,
+                to,
+                after,
+                remember: Vec::new(),
+                followers: following.len(),
+            });
+        }
+        moving::sort(&mut moves, true);
+        Ok(moves)
+    }
+
+    fn asks_for_large_objects(&self, role: &str) -> bool {
+        self.owner.as_str() == role
+    }
+}
+
+impl Restoration<'_> {
+    /// Whose an object was; else, who gets what has no record.
+    fn destination(&self, object: &Object, inventory: &Inventory, record: &Record, heir: Option<&Role>) -> Option<u32> {
+        let heir = heir.map(|role| role.oid);
+        let to = match record.taken.get(&place(object)) {
+            Some(taken) if inventory.server.roles.contains_key(&taken.from) => Some(taken.from),
+            Some(_) => heir,
+            None if self.scope.covers(object) && (self.said || !record.own.contains(&place(object))) => heir,
+            None => None,
+        };
+        to.filter(|to| *to != object.owner)
+    }
+
+    /// What stays with the owner because nobody is there to get it.
+    #[must_use]
+    pub fn stranded<'a>(&self, inventory: &'a Inventory, record: &Record) -> Vec<&'a Object> {
+        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
+        let concerns = |object: &&Object| {
+            let ours = record.taken.contains_key(&place(object))
+                || self.scope.covers(object) && !record.own.contains(&place(object));
+            Some(object.owner) == owner && ours && is_free(object, inventory) && self.restore_to.is_none()
+        };
+        inventory.objects().filter(concerns).collect()
+    }
+}
+
+/// Whether an object has an owner of its own that can be changed.
+fn is_free(object: &Object, inventory: &Inventory) -> bool {
+    !matches!(object.parent, Some(Parent::SequenceOf(_))) && obstacle(object, inventory).is_none()
+}

@@ -1,0 +1,226 @@
+//! `entradb_postgresql_ownership`
+
+pub mod argument;
+pub mod borrowing;
+pub mod carrying;
+pub mod goal;
+pub mod members;
+pub mod moving;
+pub mod record;
+pub mod scope;
+mod steps;
+
+use std::collections::BTreeSet;
+
+use crate::azure::resource_id::ResourceId;
+use crate::model;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::schema::Rule;
+use crate::protocol::typed::{Computed, Timeouts};
+use crate::protocol::value::{Object, Value};
+use crate::provider::context::Context;
+use crate::provider::import::Parts;
+use crate::provider::plan::Plan;
+use crate::provider::resource::Resource;
+use crate::provider::server::Server;
+use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::object_type::ObjectType;
+use crate::resources::postgresql::ownership::argument::{OnDestroy, PreviousOwnerAccess};
+use crate::resources::postgresql::ownership::record::Record;
+use crate::resources::postgresql::ownership::scope::Scope;
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::statement::Name;
+
+model! {
+    /// The ownership of what is in a PostgreSQL database: objects move to a new owner and stay with it.
+    ///
+    /// Objects move in short transactions that give way to running applications, and previous owners keep working throughout. An apply that
+    /// was interrupted is continued by the next one. What previous owners create later shows as `pending`, and moves with the next apply.
+    ///
+    /// What belongs to an extension or to the platform stays where it is. Sequences of serial and identity columns follow their table.
+    pub struct PostgresqlOwnership {
+        /// The server: its ARM ID or its host name.
+        #[replace]
+        pub server: Server,
+        /// The ARM ID of the server; null when the server was given by its host name.
+        #[stable]
+        pub server_id: Computed<Option<ResourceId>>,
+        /// The host name of the server.
+        #[stable]
+        pub host: Computed<String>,
+        /// The name of the database.
+        #[replace]
+        pub database: Name,
+        /// The role that owns the objects. When it changes, the objects move on to the new owner, and the former one becomes a previous owner.
+        pub owner: Name,
+        /// The schemas whose objects move, and that move themselves. Together with `previous_owners`: only what those own there.
+        pub schemas: Option<BTreeSet<Name>>,
+        /// The roles whose objects move, in all schemas unless `schemas` says which.
+        pub previous_owners: Option<BTreeSet<Name>>,
+        /// The kinds of objects that move. All kinds when left out.
+        pub object_types: Option<BTreeSet<ObjectType>>,
+        /// Whether the database itself moves too, whoever owns it.
+        #[default(false)]
+        pub include_database: bool,
+        /// What previous owners can still do. With `membership` they are members of the owner, so that nothing changes for them: they can still
+        /// alter and drop what was theirs. With `privileges` they keep all privileges on it, and with `none` they keep nothing.
+        #[default("membership")]
+        pub previous_owner_access: PreviousOwnerAccess,
+        /// What destroying this resource does. With `keep` the owner keeps everything. With `restore` each object goes back to the owner it was
+        /// taken from, the owner gets back the privileges it had before, and memberships that came with this resource end.
+        #[default("keep")]
+        pub on_destroy: OnDestroy,
+        /// Who gets what has no known former owner when ownership is restored: what was created since, or what was imported. By default the only
+        /// entry of `previous_owners`, and then what belonged to the owner from the start stays with it; a role that is named here gets that too.
+        pub restore_to: Option<Name>,
+        /// What has to move still, such as `table public.user_entity (owner openmetadata_user)`. The first 200, sorted.
+        #[drift]
+        pub pending: Computed<Vec<String>>,
+        /// How much has to move still.
+        #[drift]
+        pub pending_count: Computed<i64>,
+        /// What is among the objects above but cannot move, and why. The first 200, sorted.
+        pub not_movable: Computed<Vec<String>>,
+        pub timeouts: Timeouts,
+    }
+    rules: Rule::AtLeastOneOf(&["schemas", "previous_owners"])
+}
+
+impl Resource for PostgresqlOwnership {
+    const NAME: &'static str = "entradb_postgresql_ownership";
+    const IDENTITY: &'static [&'static str] = &["server", "database", "owner"];
+
+    fn validate(config: &Object) -> Vec<Diagnostic> {
+        let list = |name: &str| config.get(name).and_then(Value::as_list).unwrap_or_default();
+        let mut mistakes = Vec::new();
+        let owner = config.get("owner").filter(|owner| owner.as_str().is_some());
+        if owner.is_some_and(|owner| list("previous_owners").contains(owner)) {
+            let detail = "The owner cannot be one of the previous owners: what it owns already does not have to move.";
+            mistakes.push(Diagnostic::error("Invalid value", detail).at("previous_owners"));
+        }
+        if list("object_types").contains(&Value::from(ObjectType::DATABASE)) {
+            let detail = "Whether the database itself moves is decided by `include_database`.";
+            mistakes.push(Diagnostic::error("Invalid value", detail).at("object_types"));
+        }
+        for name in ["schemas", "previous_owners", "object_types"] {
+            if config
+                .get(name)
+                .and_then(Value::as_list)
+                .is_some_and(<[Value]>::is_empty)
+            {
+                let detail = "An empty set means nothing at all. Leave the argument out to mean everything.";
+                mistakes.push(Diagnostic::error("Invalid value", detail).at(name));
+            }
+        }
+        mistakes
+    }
+
+    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+        Server::plan(plan);
+        Ok(())
+    }
+
+    async fn create(self, cx: &Context) -> Result<Self> {
+        cx.checkpoint(&self);
+        self.hand_over(None, cx).await
+    }
+
+    async fn read(self, cx: &Context) -> Result<Option<Self>> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(None);
+        };
+        let scope = self.scope();
+        let asks = |role: &str| scope.asks_for_large_objects(role);
+        let Some(inventory) = Inventory::load(&server, &self.database, asks).await? else {
+            return Ok(None);
+        };
+        let record = steps::open(cx, &server.host.to_string(), &inventory).unwrap_or_default();
+        let Some(owner) = owner(&inventory, &self.owner, &record) else {
+            return Ok(None);
+        };
+        let record = steps::forget_lost(cx, &inventory, record, owner);
+        let (pending, not_movable) = self.findings(&inventory, owner.oid, &record);
+        let (id, host) = (server.id.clone(), server.host.to_string());
+        Ok(Some(Self {
+            server_id: Computed::known(id),
+            host: Computed::known(host),
+            pending_count: Computed::known(i64::try_from(pending.len()).unwrap_or(i64::MAX)),
+            pending: Computed::known(pending.into_iter().take(scope::LISTED).collect()),
+            not_movable: Computed::known(not_movable),
+            ..self
+        }))
+    }
+
+    async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
+        let former = (prior.owner != self.owner).then_some(&prior.owner);
+        self.hand_over(former, cx).await
+    }
+
+    async fn delete(self, cx: &Context) -> Result<()> {
+        match self.on_destroy {
+            OnDestroy::Keep => Ok(()),
+            OnDestroy::Restore => self.restore(cx).await,
+        }
+    }
+
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
+        let (server, database, owner) = (parts.parse("server")?, parts.parse("database")?, parts.parse("owner")?);
+        let schemas = steps::schemas_of(&server, &database, &owner, cx).await?;
+        Ok(Self {
+            server,
+            server_id: Computed::UNKNOWN,
+            host: Computed::UNKNOWN,
+            database,
+            owner,
+            schemas: Some(schemas),
+            previous_owners: None,
+            object_types: None,
+            include_database: false,
+            previous_owner_access: PreviousOwnerAccess::Membership,
+            on_destroy: OnDestroy::Keep,
+            restore_to: None,
+            pending: Computed::UNKNOWN,
+            pending_count: Computed::UNKNOWN,
+            not_movable: Computed::UNKNOWN,
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+impl PostgresqlOwnership {
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            schemas: self.schemas.as_ref(),
+            previous_owners: self.previous_owners.as_ref(),
+            object_types: self.object_types.as_ref(),
+            include_database: self.include_database,
+        }
+    }
+
+    /// What is pending, as people read it, and what cannot move.
+    fn findings(&self, inventory: &Inventory, owner: u32, record: &Record) -> (Vec<String>, Vec<String>) {
+        let selection = self.scope().select(inventory, owner, record);
+        let mut pending: Vec<String> = selection
+            .pending
+            .iter()
+            .map(|object| scope::with_owner(object, inventory))
+            .collect();
+        if self.previous_owner_access == PreviousOwnerAccess::Membership {
+            let lost = self
+                .scope()
+                .previous_owners(inventory, owner, record)
+                .into_iter()
+                .filter(|member| !members::is_full_member(&inventory.server, owner, *member));
+            pending
+                .extend(lost.map(|member| format!("role {} (no member of {})", inventory.called(member), self.owner)));
+        }
+        pending.sort();
+        (pending, selection.not_movable)
+    }
+}
+
+/// The owner, also under another name than when it was last seen.
+fn owner<'a>(inventory: &'a Inventory, name: &Name, record: &Record) -> Option<&'a Role> {
+    let server = &inventory.server;
+    server.role(name.as_str()).or_else(|| server.roles.get(&record.owner))
+}

@@ -1,0 +1,254 @@
+//! What is remembered of each object that was moved: where it came from, and what the new owner could do with it before.
+//! Kept beside the state; without it, what was moved cannot be told from what is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sql::postgres::acl::Acl;
+use crate::sql::postgres::object::Object;
+use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::privilege::{Privilege, Privileges};
+
+/// The catalogue and the number of an object.
+pub type Place = (u32, u32);
+
+/// Where an object stands.
+#[must_use]
+pub fn place(object: &Object) -> Place {
+    (object.kind.catalog(), object.oid)
+}
+
+/// The record of one ownership.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Of which server, and of which database by name and number: the numbers below mean nothing elsewhere.
+    pub host: String,
+    /// The database's name.
+    pub database: String,
+    /// The database's number.
+    pub database_oid: u32,
+    /// The owner's number.
+    pub owner: u32,
+    /// Roles that were the owner before an update.
+    pub former_owners: BTreeSet<u32>,
+    /// The names of all roles that are mentioned, for the case that their numbers have changed.
+    pub roles: BTreeMap<u32, String>,
+    /// Memberships that were granted by this resource.
+    pub members: Vec<Member>,
+    /// Schemas that the owner was let into.
+    pub usage: BTreeSet<u32>,
+    /// What the owner had before anything was moved.
+    #[serde(with = "places")]
+    pub own: BTreeSet<Place>,
+    /// What was moved.
+    #[serde(with = "taken")]
+    pub taken: BTreeMap<Place, Taken>,
+    /// What the server refused to move, and why.
+    pub refused: Vec<Refused>,
+}
+
+/// One object that was moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// For people.
+    pub name: String,
+    /// Whose it was.
+    pub from: u32,
+    /// What the new owner had been granted on it.
+    #[serde(default, skip_serializing_if = "Granted::is_nothing")]
+    pub granted: Granted,
+    /// Whether the previous owner was left all privileges on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
+}
+
+/// What a role had been granted on an object, in the letters of access lists: `ar*`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Granted {
+    /// On the object itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub object: String,
+    /// On its columns.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
+}
+
+/// A membership that this resource granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The role that was granted: the owner.
+    pub role: u32,
+    /// Who became a member of it.
+    pub member: u32,
+    /// The options `inherit` and `set` of a weaker membership that was there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(bool, bool)>,
+}
+
+/// An object that the server refused to move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its place.
+    pub place: Place,
+    /// The owner that it still has.
+    pub owner: u32,
+    /// In the server's words.
+    pub reason: String,
+}
+
+impl Record {
+    /// Whether the record was made for this database. A database that was restored elsewhere has other numbers.
+    #[must_use]
+    pub fn is_of(&self, host: &str, database: &str, oid: u32) -> bool {
+        self.host == host && self.database == database && self.database_oid == oid
+    }
+
+    /// Remembers what roles are called.
+    pub fn remember_names(&mut self, server: &ServerCatalog) {
+        let mentioned = self.taken.values().map(|taken| taken.from);
+        let members = self.members.iter().flat_map(|member| [member.role, member.member]);
+        let owners = self.former_owners.iter().copied().chain([self.owner]);
+        let mentioned: BTreeSet<u32> = mentioned.chain(members).chain(owners).collect();
+        for role in mentioned {
+            if let Some(name) = server.role_name(role) {
+                self.roles.insert(role, name.as_str().to_owned());
+            }
+        }
+    }
+}
+
+impl Granted {
+    /// Nothing at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.object.is_empty() && self.columns.is_empty()
+    }
+
+    /// What an access list grants to a role itself, as letters.
+    #[must_use]
+    pub fn letters(acl: &Acl, grantee: u32) -> String {
+        let grants = acl.0.iter().filter(|grant| grant.grantee == grantee);
+        let none = (Privileges::NONE, Privileges::NONE);
+        let (privileges, grantable) = grants.fold(none, |(privileges, grantable), grant| {
+            (privileges.union(grant.privileges), grantable.union(grant.grantable))
+        });
+        let letter = |privilege: Privilege| {
+            let star = if grantable.has(privilege) { "*" } else { "" };
+            format!("{}{star}", privilege.letter())
+        };
+        privileges.iter().map(letter).collect()
+    }
+
+    /// Reads letters: what may be passed on, and what may only be used.
+    #[must_use]
+    pub fn read(letters: &str) -> (Privileges, Privileges) {
+        let (mut plain, mut grantable) = (Privileges::NONE, Privileges::NONE);
+        let mut characters = letters.chars().peekable();
+        while let Some(letter) = characters.next() {
+            let privilege: Privileges = Privilege::of_letter(letter).into_iter().collect();
+            if characters.next_if_eq(&'*').is_some() {
+                grantable = grantable.union(privilege);
+            } else {
+                plain = plain.union(privilege);
+            }
+        }
+        (grantable, plain)
+    }
+}
+
+/// Keys of JSON are texts, so maps by place are lists there.
+mod taken {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::resources::postgresql::ownership::record::{Place, Taken};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Place, Taken>, serializer: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Place, Taken>, D::Error> {
+        Ok(Vec::<(Place, Taken)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+/// The numbers of each catalogue together: there may be thousands.
+mod places {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::resources::postgresql::ownership::record::Place;
+
+    pub(super) fn serialize<S: Serializer>(set: &BTreeSet<Place>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut catalogs: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (catalog, oid) in set {
+            catalogs.entry(*catalog).or_default().push(*oid);
+        }
+        catalogs.into_iter().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Place>, D::Error> {
+        let catalogs = Vec::<(u32, Vec<u32>)>::deserialize(deserializer)?;
+        let places = |(catalog, oids): (u32, Vec<u32>)| oids.into_iter().map(move |oid| (catalog, oid));
+        Ok(catalogs.into_iter().flat_map(places).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_back_as_it_was() {
+        let granted = Granted {
+            object: "ar*".into(),
+            columns: BTreeMap::from([("secret \"column\"".into(), "w".into())]),
+        };
+        let taken = |granted| Taken {
+            name: "table s.t".into(),
+            from: 17,
+            granted,
+            left: false,
+        };
+        let record = Record {
+            host: "pg.example".into(),
+            database: "app".into(),
+            database_oid: 5,
+            owner: 16,
+            former_owners: BTreeSet::from([15]),
+            roles: BTreeMap::from([(17, "old".into())]),
+            members: vec![Member {
+                role: 16,
+                member: 17,
+                before: Some((true, false)),
+            }],
+            usage: BTreeSet::from([2200]),
+            own: BTreeSet::from([(1259, 4_000_000_000), (1259, 9), (1255, 3)]),
+            taken: BTreeMap::from([((1259, 1), taken(granted)), ((1255, 2), taken(Granted::default()))]),
+            refused: vec![Refused {
+                place: (6104, 8),
+                owner: 17,
+                reason: "permission denied".into(),
+            }],
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert!(text.contains(r#"[[1255,2],{"name":"table s.t","from":17}]"#), "{text}");
+    }
+
+    #[test]
+    fn grants_are_kept_as_letters() {
+        let acl = Acl::parse(&["16=ar*/17".into(), "16=w/10".into(), "0=d/17".into()]).unwrap();
+        assert_eq!(Granted::letters(&acl, 16), "r*aw");
+        let (grantable, plain) = Granted::read("r*aw");
+        assert_eq!(
+            (grantable.to_string(), plain.to_string()),
+            ("SELECT".into(), "INSERT, UPDATE".into())
+        );
+        assert_eq!(Granted::letters(&acl, 5), "");
+    }
+}

@@ -1,0 +1,408 @@
+//! The steps of handing over and of restoring, in the order in which nothing breaks in between.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::typed::Computed;
+use crate::provider::context::Context;
+use crate::provider::postgresql::Failure;
+use crate::provider::server::Server;
+use crate::resources::postgresql::inventory::{Inventory, is_platform};
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
+use crate::resources::postgresql::ownership::carrying::Carrier;
+use crate::resources::postgresql::ownership::goal::{Handover, Restoration, role};
+use crate::resources::postgresql::ownership::members;
+use crate::resources::postgresql::ownership::moving::lets_in;
+use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::scope::LISTED;
+use crate::sql;
+use crate::sql::postgres::object::{Object, ObjectKind};
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::statement::{Name, Statement};
+
+impl PostgresqlOwnership {
+    /// Brings everything declared to the owner: previous owners become members first, then objects move, then what is wanted no more ends.
+    pub(super) async fn hand_over(self, former: Option<&Name>, cx: &Context) -> Result<Self> {
+        let server = cx.existing_postgresql(&self.server).await?;
+        let (id, host) = (server.id.clone(), server.host.to_string());
+        let goal = Handover {
+            scope: self.scope(),
+            owner: &self.owner,
+            former,
+            access: self.previous_owner_access,
+        };
+        let carrier = Carrier::new(cx, server, &self.database, Record::default());
+        let inventory = carrier.look(&goal).await?;
+        let owner = role(&inventory, &self.owner, "owner")?.oid;
+        let record = self.begin(cx, &host, &inventory, owner, former);
+        carrier.keep(|kept| *kept = record);
+        self.warn_of_missing(&inventory, cx);
+
+        let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
+        let missing = members::missing(&inventory, owner, &wanted)?;
+        carrier.keep(|record| {
+            record.members.extend(missing.iter().map(|(member, _)| member.clone()));
+            record.remember_names(&inventory.server);
+        });
+        members::run(&carrier.server, &missing).await?;
+        self.let_in(&carrier, &goal, owner).await?;
+        carrier.carry(&goal).await?;
+
+        let inventory = carrier.look(&goal).await?;
+        let superfluous = members::superfluous(&inventory.server, &carrier.record(), owner, &wanted);
+        members::run(&carrier.server, &superfluous).await?;
+        carrier.keep(|record| {
+            record
+                .members
+                .retain(|member| member.role == owner && wanted.contains(&member.member));
+            prune(record, &inventory, owner);
+        });
+        let (_, not_movable) = self.findings(&inventory, owner, &carrier.record());
+        warn_of_refused(&carrier.record(), &inventory, cx);
+        Ok(Self {
+            server_id: Computed::known(self.server_id.get().cloned().unwrap_or(id)),
+            host: Computed::known(self.host.get().cloned().unwrap_or(host)),
+            // What appeared since the last look is the next one's to tell.
+            pending: Computed::known(Vec::new()),
+            pending_count: Computed::known(0),
+            not_movable: Computed::known(not_movable),
+            ..self
+        })
+    }
+
+    /// The record to go on with. What the owner had from the start is written down before anything moves.
+    fn begin(&self, cx: &Context, host: &str, inventory: &Inventory, owner: u32, former: Option<&Name>) -> Record {
+        let known = open(cx, host, inventory);
+        let fresh = known.is_none() || former.is_some();
+        let mut record = known.unwrap_or_default();
+        record.host = host.to_owned();
+        record.database = self.database.as_str().to_owned();
+        record.database_oid = inventory.database().map(|database| database.oid).unwrap_or_default();
+        record.refused.clear();
+        if fresh {
+            let scope = self.scope();
+            let own = inventory
+                .objects()
+                .filter(|object| object.owner == owner && scope.covers(object))
+                .map(place);
+            let own: Vec<_> = own.filter(|place| !record.taken.contains_key(place)).collect();
+            record.own.extend(own);
+        }
+        let before = former
+            .and_then(|name| inventory.server.role(name.as_str()))
+            .map(|role| role.oid);
+        record.former_owners.extend(before.filter(|before| *before != owner));
+        record.former_owners.remove(&owner);
+        record.owner = owner;
+        record.remember_names(&inventory.server);
+        record
+    }
+
+    /// Who is to be a member of the owner.
+    fn wanted_members(&self, inventory: &Inventory, owner: u32, record: &Record, cx: &Context) -> BTreeSet<u32> {
+        if self.previous_owner_access != PreviousOwnerAccess::Membership {
+            return BTreeSet::new();
+        }
+        let mut wanted = self.scope().previous_owners(inventory, owner, record);
+        let server = &inventory.server;
+        for former in record
+            .former_owners
+            .iter()
+            .filter(|former| server.roles.contains_key(former))
+        {
+            if server.memberships_of(owner).contains(former) {
+                let (former, owner) = (inventory.called(*former), inventory.called(owner));
+                let detail = format!(
+                    "{owner} is a member of {former}, so {former} cannot become a member of {owner}. What still runs as {former} can use what was its own only by what is granted to it."
+                );
+                cx.warn("Former owner loses access", detail);
+            } else {
+                wanted.insert(*former);
+            }
+        }
+        wanted
+    }
+
+    /// Foreign keys are checked in the name of the table's owner, so it has to be let into the schema before it owns a table there.
+    async fn let_in(&self, carrier: &Carrier<'_>, goal: &Handover<'_>, owner: u32) -> Result<(), Failure> {
+        let inventory = carrier.look(goal).await?;
+        let pending = {
+            let record = carrier.record();
+            goal.scope.select(&inventory, owner, &record).pending
+        };
+        let moving: BTreeSet<u32> = pending
+            .iter()
+            .filter(|object| object.kind == ObjectKind::Schema)
+            .map(|schema| schema.oid)
+            .collect();
+        let schemas: BTreeMap<u32, &Object> = pending
+            .iter()
+            .filter_map(|object| inventory.catalog.schema(object.schema.as_ref()?))
+            .filter(|schema| !moving.contains(&schema.oid) && !lets_in(schema, &inventory, owner))
+            .map(|schema| (schema.oid, schema))
+            .collect();
+        if schemas.is_empty() {
+            return Ok(());
+        }
+        let grant = |schema: &&Object| sql!("GRANT USAGE ON SCHEMA {} TO {}", &schema.name, &self.owner);
+        let statements: Vec<Statement> = schemas.values().map(grant).collect();
+        carrier.keep(|record| record.usage.extend(schemas.keys()));
+        carrier
+            .act(
+                schemas.values().map(|schema| schema.owner).collect(),
+                &inventory,
+                statements,
+            )
+            .await
+    }
+
+    fn warn_of_missing(&self, inventory: &Inventory, cx: &Context) {
+        let roles = self
+            .previous_owners
+            .iter()
+            .flatten()
+            .filter(|name| inventory.server.role(name.as_str()).is_none());
+        for name in roles {
+            cx.warn(
+                "Previous owner not found",
+                format!("There is no role {name}, so nothing of it can move. Names are case-sensitive."),
+            );
+        }
+        for name in self
+            .schemas
+            .iter()
+            .flatten()
+            .filter(|name| inventory.catalog.schema(name).is_none())
+        {
+            cx.warn(
+                "Schema not found",
+                format!(
+                    "There is no schema {name} in database {}. When it is there, its objects show as pending.",
+                    self.database
+                ),
+            );
+        }
+    }
+
+    /// Gives everything back, then ends what came with it.
+    pub(super) async fn restore(self, cx: &Context) -> Result<()> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(());
+        };
+        let host = server.host.to_string();
+        let only = self
+            .previous_owners
+            .as_ref()
+            .filter(|owners| owners.len() == 1)
+            .and_then(|owners| owners.first());
+        let goal = Restoration {
+            scope: self.scope(),
+            owner: &self.owner,
+            restore_to: self.restore_to.as_ref().or(only),
+            said: self.restore_to.is_some(),
+        };
+        let found = Inventory::load(&server, &self.database, |_| false).await?;
+        let Some(inventory) = found else { return Ok(()) };
+        let record = open(cx, &host, &inventory).unwrap_or_default();
+        let carrier = Carrier::new(cx, server, &self.database, record);
+        carrier.carry(&goal).await?;
+
+        let inventory = carrier.look(&goal).await?;
+        let record = carrier.record().clone();
+        let stranded = goal.stranded(&inventory, &record);
+        if !stranded.is_empty() {
+            let detail = format!(
+                "It is not known whose these were, and `restore_to` does not say who gets them, so they stay with {}: {}.",
+                self.owner,
+                list(stranded.iter().map(ToString::to_string))
+            );
+            cx.warn("Some objects stay with the owner", detail);
+        }
+        warn_of_refused(&record, &inventory, cx);
+        members::run(
+            &carrier.server,
+            &members::superfluous(&inventory.server, &record, 0, &BTreeSet::new()),
+        )
+        .await?;
+        self.shut_out(&carrier, &inventory, &record).await?;
+        Ok(())
+    }
+
+    /// Takes back what `let_in` gave.
+    async fn shut_out(&self, carrier: &Carrier<'_>, inventory: &Inventory, record: &Record) -> Result<(), Failure> {
+        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
+        let given = |schema: &&Object| {
+            schema.kind == ObjectKind::Schema && record.usage.contains(&schema.oid) && Some(schema.owner) != owner
+        };
+        let schemas: Vec<&Object> = inventory.catalog.objects.iter().filter(given).collect();
+        if owner.is_none() || schemas.is_empty() {
+            return Ok(());
+        }
+        let revoke = |schema: &&Object| sql!("REVOKE USAGE ON SCHEMA {} FROM {}", &schema.name, &self.owner);
+        let statements: Vec<Statement> = schemas.iter().map(revoke).collect();
+        carrier
+            .act(
+                schemas.iter().map(|schema| schema.owner).collect(),
+                inventory,
+                statements,
+            )
+            .await
+    }
+}
+
+/// The record, when it is about this database. One that was restored from a dump has other numbers: names tell then what is what.
+pub(super) fn open(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
+    let record: Record = cx.record()?;
+    let database = inventory.database()?;
+    if record.is_of(host, database.name.as_str(), database.oid) {
+        return Some(record);
+    }
+    (record.host == host && record.database == database.name.as_str()).then(|| by_names(record, inventory))
+}
+
+/// The same record in the numbers of today.
+fn by_names(record: Record, inventory: &Inventory) -> Record {
+    let numbers = |oid: u32| {
+        let name = record.roles.get(&oid)?;
+        inventory.server.role(name).map(|role| role.oid)
+    };
+    let named: HashMap<String, &Object> = inventory.objects().map(|object| (object.to_string(), object)).collect();
+    let taken = record.taken.values().filter_map(|taken| {
+        let mut taken = taken.clone();
+        taken.from = numbers(taken.from)?;
+        Some((place(named.get(&taken.name)?), taken))
+    });
+    let members = record.members.iter().filter_map(|member| {
+        let mut member = member.clone();
+        (member.role, member.member) = (numbers(member.role)?, numbers(member.member)?);
+        Some(member)
+    });
+    Record {
+        database_oid: inventory.database().map(|database| database.oid).unwrap_or_default(),
+        owner: numbers(record.owner).unwrap_or_default(),
+        former_owners: record.former_owners.iter().filter_map(|oid| numbers(*oid)).collect(),
+        taken: taken.collect(),
+        members: members.collect(),
+        host: record.host.clone(),
+        database: record.database.clone(),
+        roles: record
+            .roles
+            .iter()
+            .filter_map(|(oid, name)| Some((numbers(*oid)?, name.clone())))
+            .collect(),
+        ..Record::default()
+    }
+}
+
+/// Forgets what never left its owner, and what is gone.
+fn prune(record: &mut Record, inventory: &Inventory, owner: u32) {
+    let owners: HashMap<_, u32> = inventory
+        .objects()
+        .map(|object| (place(object), object.owner))
+        .collect();
+    // Large objects of the owner are not looked at: there may be millions.
+    let unseen = ObjectKind::LargeObject.catalog();
+    record
+        .taken
+        .retain(|place, _| place.0 == unseen || owners.get(place) == Some(&owner));
+    record.remember_names(&inventory.server);
+}
+
+/// What another owner has taken is not ours to give back any more: said once, then forgotten.
+pub(super) fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owner: &Role) -> Record {
+    let strangers = |object: &&Object| {
+        let taken = record.taken.get(&place(object));
+        let ordinary = inventory
+            .server
+            .roles
+            .get(&object.owner)
+            .is_none_or(|role| !is_platform(role));
+        ordinary
+            && object.owner != owner.oid
+            && taken.is_some_and(|taken| taken.from != object.owner)
+            && !record.former_owners.contains(&object.owner)
+    };
+    let lost: Vec<&Object> = inventory.objects().filter(strangers).collect();
+    if lost.is_empty() {
+        return record;
+    }
+    let named = lost
+        .iter()
+        .map(|object| format!("{object} (now of {})", inventory.called(object.owner)));
+    let detail = format!(
+        "These objects had been moved to {}, and somebody moved them on: {}. When another resource claims the same objects, let only one of the \
+         two do so: they would take them from each other with every apply.",
+        owner.name,
+        list(named)
+    );
+    cx.warn("Another owner has taken objects", detail);
+    let places: BTreeSet<_> = lost.into_iter().map(place).collect();
+    record.taken.retain(|place, _| !places.contains(place));
+    cx.keep_record(&record);
+    record
+}
+
+fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {
+    if record.refused.is_empty() {
+        return;
+    }
+    let named = record.refused.iter().map(|refused| {
+        let object = inventory.objects().find(|object| place(object) == refused.place);
+        let name = object.map_or_else(|| "an object that is gone".to_owned(), ToString::to_string);
+        format!("{name}: {}", refused.reason)
+    });
+    let detail = format!(
+        "The server refused to move these objects; everything else has moved. The next change tries them again. {}",
+        list(named)
+    );
+    cx.warn("Some objects stay with their owner", detail);
+}
+
+/// A list for a sentence, no longer than one can read.
+fn list(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let more = names.len().saturating_sub(LISTED / 10);
+    names.truncate(LISTED / 10);
+    let listed = names.join("; ");
+    if more > 0 {
+        format!("{listed}; and {more} more")
+    } else {
+        listed
+    }
+}
+
+/// The schemas in which a role owns something: what an import takes for declared.
+pub(super) async fn schemas_of(server: &Server, database: &Name, owner: &Name, cx: &Context) -> Result<BTreeSet<Name>> {
+    let found = cx.existing_postgresql(server).await?;
+    let missing = || {
+        Diagnostic::error(
+            "Database not found",
+            format!("There is no database {database} on {}.", found.host),
+        )
+        .at("database")
+    };
+    let inventory = Inventory::load(&found, database, |_| false)
+        .await?
+        .ok_or_else(missing)?;
+    let oid = role(&inventory, owner, "owner")?.oid;
+    let owned = inventory.catalog.objects.iter().filter(|object| object.owner == oid);
+    let schemas: BTreeSet<Name> = owned
+        .filter_map(|object| {
+            if object.kind == ObjectKind::Schema {
+                Some(&object.name)
+            } else {
+                object.schema.as_ref()
+            }
+        })
+        .cloned()
+        .collect();
+    if schemas.is_empty() {
+        let detail = format!(
+            "{owner} owns nothing in any schema of database {database}, so there is no ownership to import. Create it instead."
+        );
+        return Err(Diagnostic::error("Nothing to import", detail));
+    }
+    Ok(schemas)
+}

@@ -1,0 +1,284 @@
+//! `entradb_postgresql_role`
+
+use crate::azure::resource_id::ResourceId;
+use crate::model;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::typed::{Computed, Timeouts};
+use crate::protocol::value::Object;
+use crate::provider::context::Context;
+use crate::provider::import::{self, Parts};
+use crate::provider::plan::Plan;
+use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
+use crate::provider::resource::Resource;
+use crate::provider::server::Server;
+use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
+use crate::resources::postgresql::found_role::{find, gone, limit, locks, number, setting_changes, settings};
+use crate::resources::postgresql::role_name;
+use crate::resources::postgresql::role_settings::{self, Settings};
+use crate::sql;
+use crate::sql::error::Kind;
+use crate::sql::pool::Pooled;
+use crate::sql::postgres::lock;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::statement::{Name, Statement};
+
+model! {
+    /// A role of a PostgreSQL server that nobody logs in as: what several principals have in common, such as the ownership of an application's tables.
+    ///
+    /// Memberships are given by `entradb_postgresql_role_membership`, privileges by `entradb_postgresql_access`.
+    pub struct PostgresqlRole {
+        /// The server: its ARM ID or its host name. Both spellings are the same server.
+        #[replace]
+        pub server: Server,
+        /// The name of the role. A change renames the role and keeps everything that it has.
+        pub name: Name,
+        /// Whether the role may create databases.
+        #[default(false)]
+        pub create_database: bool,
+        /// Whether the role may create other roles.
+        #[default(false)]
+        pub create_role: bool,
+        /// Whether the role has the privileges of the roles that it is a member of, without `SET ROLE`.
+        #[default(true)]
+        pub inherit: bool,
+        /// How many sessions the role may have at once; `-1` is no limit.
+        #[between(-1, 262_143)]
+        #[default(-1)]
+        pub connection_limit: i64,
+        /// Settings of the role in all databases, as `ALTER ROLE … SET` gives them. Settings that are not listed are taken away; without this argument they are left alone.
+        pub settings: Option<Settings>,
+        /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        #[default("refuse")]
+        pub owned_objects: OwnedObjects,
+        /// The role that becomes the owner, with `owned_objects = "reassign"`.
+        pub reassign_owned_to: Option<Name>,
+        /// The number of the role, which stays when the name changes.
+        #[stable]
+        pub oid: Computed<i64>,
+        /// The ARM ID of the server, when the server was given by it.
+        #[stable]
+        pub server_id: Computed<Option<ResourceId>>,
+        /// The host name of the server.
+        #[stable]
+        pub host: Computed<String>,
+        pub timeouts: Timeouts,
+    }
+}
+
+/// What an attempt to create came to.
+struct Made {
+    state: PostgresqlRole,
+    found: bool,
+}
+
+impl Resource for PostgresqlRole {
+    const NAME: &'static str = "entradb_postgresql_role";
+    const IDENTITY: &'static [&'static str] = &["server", "name"];
+
+    fn validate(config: &Object) -> Vec<Diagnostic> {
+        let mut mistakes = role_settings::mistakes(config);
+        mistakes.extend(role_name::mistake(config, "name"));
+        mistakes.extend(departure::mistakes(config));
+        mistakes
+    }
+
+    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+        Server::plan(plan);
+        Ok(())
+    }
+
+    async fn create(self, cx: &Context) -> Result<Self> {
+        let server = cx.existing_postgresql(&self.server).await?;
+        let make = |session| self.attempt_to_make(session, &server);
+        let mut made = server.write(POSTGRES, "creating the role", make).await;
+        if made
+            .as_ref()
+            .is_err_and(|failure| failure.kind() == Some(Kind::AlreadyExists))
+        {
+            // Somebody made it in the same moment: look at what it is.
+            made = server.write(POSTGRES, "creating the role", make).await;
+        }
+        let Made { state, found } = made?;
+        if found {
+            let detail = format!(
+                "The role {} existed already, exactly as configured; it is managed by Terraform from now on.",
+                self.name
+            );
+            cx.warn("Found already", detail);
+        }
+        Ok(state)
+    }
+
+    async fn read(self, cx: &Context) -> Result<Option<Self>> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(None);
+        };
+        let catalog = server.catalog().await?;
+        Ok(find(&catalog, self.oid.get(), &self.name).map(|role| self.as_found(role, &server)))
+    }
+
+    async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
+        let server = cx.existing_postgresql(&self.server).await?;
+        let attempt = |session| self.attempt_to_change(session, &prior, &server);
+        Ok(server.write(POSTGRES, "changing the role", attempt).await?)
+    }
+
+    async fn delete(self, cx: &Context) -> Result<()> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(());
+        };
+        let Some(role) = number(self.oid.get()) else {
+            return Ok(());
+        };
+        let departure = Departure {
+            server: &server,
+            role,
+            owned: self.owned_objects,
+            heir: self.reassign_owned_to.as_ref(),
+        };
+        departure.carry_out(cx).await
+    }
+
+    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+        Ok(Self {
+            server: parts.parse("server")?,
+            name: parts.parse("name")?,
+            create_database: false,
+            create_role: false,
+            inherit: true,
+            connection_limit: -1,
+            settings: None,
+            owned_objects: OwnedObjects::Refuse,
+            reassign_owned_to: None,
+            oid: Computed::UNKNOWN,
+            server_id: Computed::UNKNOWN,
+            host: Computed::UNKNOWN,
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+impl PostgresqlRole {
+    fn as_found(&self, role: &Role, server: &Postgresql<'_>) -> Self {
+        let imported = self.oid.get().is_none();
+        Self {
+            name: role.name.clone(),
+            create_database: role.create_database,
+            create_role: role.create_role,
+            inherit: role.inherit,
+            connection_limit: limit(role),
+            settings: settings(self.settings.as_ref(), &role.settings, imported),
+            oid: i64::from(role.oid).into(),
+            server_id: server.id.clone().into(),
+            host: server.host.to_string().into(),
+            ..self.clone()
+        }
+    }
+
+    async fn attempt_to_make(&self, mut session: Pooled, server: &Postgresql<'_>) -> Result<Made, Failure> {
+        let transaction = session.begin(&lock::take(&locks(None, &self.name))).await?;
+        let catalog = ServerCatalog::load(&transaction).await?;
+        if let Some(role) = catalog.role(self.name.as_str()) {
+            return Ok(Made {
+                state: self.adopt(role, server)?,
+                found: true,
+            });
+        }
+        let mut statements = vec![sql!(
+            "CREATE ROLE {} NOLOGIN {} {} {} CONNECTION LIMIT {}",
+            &self.name,
+            if self.create_database { "CREATEDB" } else { "NOCREATEDB" },
+            if self.create_role { "CREATEROLE" } else { "NOCREATEROLE" },
+            if self.inherit { "INHERIT" } else { "NOINHERIT" },
+            self.connection_limit
+        )];
+        statements.extend(setting_changes(
+            &self.name,
+            &Settings::new(),
+            self.settings.as_ref(),
+            None,
+        )?);
+        transaction.execute_all(&statements).await?;
+        let catalog = ServerCatalog::load(&transaction).await?;
+        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
+        transaction.commit().await?;
+        Ok(Made {
+            state: state.ok_or_else(|| gone(&self.name))?,
+            found: false,
+        })
+    }
+
+    /// A role that is there already is ours if it is exactly what is asked for: what an apply that was killed leaves behind.
+    fn adopt(&self, role: &Role, server: &Postgresql<'_>) -> Result<Self> {
+        let found = Self {
+            oid: Computed::UNKNOWN,
+            ..self.clone()
+        }
+        .as_found(role, server);
+        let wanted = Self {
+            oid: found.oid.clone(),
+            server_id: found.server_id.clone(),
+            host: found.host.clone(),
+            ..self.clone()
+        };
+        if found == wanted && !role.login && role.label.is_none() {
+            return Ok(found);
+        }
+        let what = if role.login {
+            "The role exists already, and somebody may log in as it"
+        } else {
+            "The role exists already, with other attributes or settings"
+        };
+        let id = import::id([self.server.to_string().as_str(), self.name.as_str()]);
+        let detail = format!("{what}. To manage it all the same, import it:\n\n  terraform import <address> '{id}'");
+        Err(Diagnostic::error("Already exists in the database", detail).at("name"))
+    }
+
+    async fn attempt_to_change(
+        &self,
+        mut session: Pooled,
+        prior: &Self,
+        server: &Postgresql<'_>,
+    ) -> Result<Self, Failure> {
+        let transaction = session.begin(&lock::take(&locks(prior.oid.get(), &self.name))).await?;
+        let catalog = ServerCatalog::load(&transaction).await?;
+        let role = find(&catalog, prior.oid.get(), &prior.name).ok_or_else(|| gone(&prior.name))?;
+        transaction.execute_all(&self.changes(role, prior)?).await?;
+        let catalog = ServerCatalog::load(&transaction).await?;
+        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
+        transaction.commit().await?;
+        state.ok_or_else(|| gone(&self.name))
+    }
+
+    /// What differs, and nothing else.
+    fn changes(&self, role: &Role, prior: &Self) -> Result<Vec<Statement>> {
+        let mut statements = Vec::new();
+        if role.name != self.name {
+            statements.push(sql!("ALTER ROLE {} RENAME TO {}", &role.name, &self.name));
+        }
+        let attributes = [
+            (role.create_database, self.create_database, "CREATEDB", "NOCREATEDB"),
+            (role.create_role, self.create_role, "CREATEROLE", "NOCREATEROLE"),
+            (role.inherit, self.inherit, "INHERIT", "NOINHERIT"),
+        ];
+        for (has, wanted, yes, no) in attributes {
+            if has != wanted {
+                statements.push(sql!("ALTER ROLE {} {}", &self.name, if wanted { yes } else { no }));
+            }
+        }
+        if limit(role) != self.connection_limit {
+            statements.push(sql!(
+                "ALTER ROLE {} CONNECTION LIMIT {}",
+                &self.name,
+                self.connection_limit
+            ));
+        }
+        statements.extend(setting_changes(
+            &self.name,
+            &role.settings,
+            self.settings.as_ref(),
+            prior.settings.as_ref(),
+        )?);
+        Ok(statements)
+    }
+}

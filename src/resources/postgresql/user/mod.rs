@@ -1,0 +1,282 @@
+//! `entradb_postgresql_user`
+
+mod binding;
+mod work;
+
+use serde::{Deserialize, Serialize};
+
+use crate::azure::resource_id::ResourceId;
+use crate::model;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::schema::Rule;
+use crate::protocol::typed::{Computed, Timeouts};
+use crate::protocol::value::Object;
+use crate::provider::config::Guid;
+use crate::provider::context::Context;
+use crate::provider::import::Parts;
+use crate::provider::plan::Plan;
+use crate::provider::postgresql::Postgresql;
+use crate::provider::resource::Resource;
+use crate::provider::server::Server;
+use crate::resources::attributes::PrincipalType;
+use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
+use crate::resources::postgresql::found_role::{find, limit, number, settings};
+use crate::resources::postgresql::role_name;
+use crate::resources::postgresql::role_settings::{self, Settings};
+use crate::resources::postgresql::user::work::{Found, Work};
+use crate::resources::principal::{self, Named, Principal};
+use crate::sql::postgres::label::Label;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::statement::Name;
+
+model! {
+    /// A Microsoft Entra principal that may log in to a PostgreSQL server: a role, bound to a managed identity, an application, a person or a group.
+    ///
+    /// A principal that was created anew under the same name is seen, and the role is bound to it in place, with everything that it owns and may do.
+    pub struct PostgresqlUser {
+        /// The server: its ARM ID or its host name. Both spellings are the same server.
+        #[replace]
+        pub server: Server,
+        /// The name of the role, which is the user name of the login. A change renames the role and keeps everything that it has. Without this argument it is the name of the identity at creation, and stays so.
+        #[optional]
+        #[stable]
+        pub name: Computed<Name>,
+        /// The ARM ID of the principal: a user-assigned identity, or any resource that has a system-assigned one. No permission in the directory is needed.
+        pub identity_id: Option<ResourceId>,
+        /// The object ID of the principal; of an application, that of its enterprise application.
+        #[optional]
+        pub object_id: Computed<Option<Guid>>,
+        /// What the principal is. Managed identities and applications are service principals.
+        #[optional]
+        pub principal_type: Computed<Option<PrincipalType>>,
+        /// Whether the principal administers the server: a member of `azure_pg_admin` that may create roles and databases.
+        #[default(false)]
+        pub administrator: bool,
+        /// Whether a person must have signed in with a second factor.
+        #[default(false)]
+        pub mfa_required: bool,
+        /// Whether the role may log in. `false` shuts the principal out and keeps everything else.
+        #[default(true)]
+        pub login: bool,
+        /// How many sessions the role may have at once; `-1` is no limit.
+        #[between(-1, 262_143)]
+        #[default(-1)]
+        pub connection_limit: i64,
+        /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
+        pub settings: Option<Settings>,
+        /// Whether a role of this name that is there already is taken over: a role with a password is bound to the principal and keeps what it owns and may do, and its password no longer opens it. Without this, such a role is an error.
+        #[default(false)]
+        pub adopt_existing: bool,
+        /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        #[default("refuse")]
+        pub owned_objects: OwnedObjects,
+        /// The role that becomes the owner, with `owned_objects = "reassign"`.
+        pub reassign_owned_to: Option<Name>,
+        /// The number of the role, which stays when the name changes.
+        #[stable]
+        pub oid: Computed<i64>,
+        /// The ARM ID of the server, when the server was given by it.
+        #[stable]
+        pub server_id: Computed<Option<ResourceId>>,
+        /// The host name of the server.
+        #[stable]
+        pub host: Computed<String>,
+        pub timeouts: Timeouts,
+    }
+    rules:
+        Rule::ExactlyOneOf(&["identity_id", "object_id"]),
+        Rule::Requires("object_id", "principal_type"),
+        Rule::Requires("principal_type", "object_id"),
+        Rule::Requires("object_id", "name"),
+}
+
+/// The name of the role as it was applied: what a role that somebody renamed goes back to.
+#[derive(Debug, Serialize, Deserialize)]
+struct Applied {
+    name: String,
+}
+
+impl Resource for PostgresqlUser {
+    const NAME: &'static str = "entradb_postgresql_user";
+    const IDENTITY: &'static [&'static str] = &["server", "name"];
+
+    fn validate(config: &Object) -> Vec<Diagnostic> {
+        let mut mistakes = role_settings::mistakes(config);
+        mistakes.extend(role_name::mistake(config, "name"));
+        mistakes.extend(departure::mistakes(config));
+        mistakes
+    }
+
+    async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
+        Server::plan(plan);
+        principal::plan(plan, cx).await?;
+        if !plan.config("name").is_null() {
+            return Ok(());
+        }
+        if plan.is_create() {
+            let identity = plan
+                .planned("identity_id")
+                .as_str()
+                .and_then(|text| text.parse::<ResourceId>().ok());
+            if let Some(identity) = identity {
+                plan.set("name", name_of(identity.name())?.to_string());
+            }
+        } else if let Some(Applied { name }) = cx.record() {
+            plan.set("name", name);
+        }
+        Ok(())
+    }
+
+    async fn create(self, cx: &Context) -> Result<Self> {
+        let server = cx.existing_postgresql(&self.server).await?;
+        let principal = self.principal(cx).await?;
+        let name = match (self.name.get(), &principal.name) {
+            (Some(name), _) => name.clone(),
+            (None, Some(name)) => name_of(name)?,
+            (None, None) => return Err(Diagnostic::error("No name given", "Give `name`.").at("name")),
+        };
+        let work = Work {
+            user: &self,
+            server: &server,
+            name: &name,
+            label: self.label(&principal),
+        };
+        let (state, found) = binding::patiently(cx, &server, &principal, || work.make()).await?;
+        match found {
+            Found::Nothing => {}
+            Found::Same => cx.warn(
+                "Found already",
+                format!("The role {name} existed already, exactly as configured; it is managed by Terraform from now on."),
+            ),
+            Found::Other => cx.warn(
+                "Taken over",
+                format!("The role {name} existed already. It is bound to the principal {} now, and managed by Terraform; it keeps what it owns and may do.", principal.object_id),
+            ),
+        }
+        cx.keep_record(&Applied { name: name.to_string() });
+        Ok(state)
+    }
+
+    async fn read(self, cx: &Context) -> Result<Option<Self>> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(None);
+        };
+        let catalog = server.catalog().await?;
+        let Some(name) = self.name.get() else { return Ok(None) };
+        Ok(find(&catalog, self.oid.get(), name).map(|role| self.as_found(role, &catalog, &server)))
+    }
+
+    async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
+        let server = cx.existing_postgresql(&self.server).await?;
+        let principal = self.principal(cx).await?;
+        let known = self.name.get().or(prior.name.get());
+        let name = known.ok_or_else(|| Diagnostic::bug("The role in the state has no name."))?;
+        let work = Work {
+            user: &self,
+            server: &server,
+            name,
+            label: self.label(&principal),
+        };
+        let state = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
+        cx.keep_record(&Applied { name: name.to_string() });
+        Ok(state)
+    }
+
+    async fn delete(self, cx: &Context) -> Result<()> {
+        let Some(server) = cx.postgresql(&self.server).await? else {
+            return Ok(());
+        };
+        let Some(role) = number(self.oid.get()) else {
+            return Ok(());
+        };
+        let departure = Departure {
+            server: &server,
+            role,
+            owned: self.owned_objects,
+            heir: self.reassign_owned_to.as_ref(),
+        };
+        departure.carry_out(cx).await
+    }
+
+    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+        Ok(Self {
+            server: parts.parse("server")?,
+            name: Computed::known(parts.parse("name")?),
+            identity_id: None,
+            object_id: Computed::UNKNOWN,
+            principal_type: Computed::UNKNOWN,
+            administrator: false,
+            mfa_required: false,
+            login: true,
+            connection_limit: -1,
+            settings: None,
+            adopt_existing: false,
+            owned_objects: OwnedObjects::Refuse,
+            reassign_owned_to: None,
+            oid: Computed::UNKNOWN,
+            server_id: Computed::UNKNOWN,
+            host: Computed::UNKNOWN,
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+/// An identity's name as the name of a role.
+fn name_of(identity: &str) -> Result<Name> {
+    Name::new(identity).map_err(|error| {
+        let detail = format!("The name of the identity cannot be the name of a role: {error}. Give `name`.");
+        Diagnostic::error("Name needed", detail).at("name")
+    })
+}
+
+impl PostgresqlUser {
+    async fn principal(&self, cx: &Context) -> Result<Principal> {
+        let object_id = self
+            .object_id
+            .get()
+            .copied()
+            .flatten()
+            .map_or(Computed::UNKNOWN, Computed::known);
+        let principal_type = self
+            .principal_type
+            .get()
+            .copied()
+            .flatten()
+            .map_or(Computed::UNKNOWN, Computed::known);
+        let named = Named {
+            identity_id: self.identity_id.as_ref(),
+            object_id: &object_id,
+            principal_type: &principal_type,
+            client_id: None,
+        };
+        named.resolve(cx).await
+    }
+
+    fn label(&self, principal: &Principal) -> Label {
+        Label {
+            oid: principal.object_id.0,
+            kind: Some(binding::kind(principal.principal_type)),
+            admin: self.administrator,
+            mfa: self.mfa_required,
+        }
+    }
+
+    fn as_found(&self, role: &Role, catalog: &ServerCatalog, server: &Postgresql<'_>) -> Self {
+        let imported = self.oid.get().is_none();
+        let (object_id, principal_type) = binding::bound(role);
+        Self {
+            name: role.name.clone().into(),
+            object_id: object_id.into(),
+            principal_type: principal_type.into(),
+            administrator: binding::is_administrator(catalog, role),
+            mfa_required: role.binding().is_some_and(|label| label.mfa),
+            login: role.login,
+            connection_limit: limit(role),
+            settings: settings(self.settings.as_ref(), &role.settings, imported),
+            oid: i64::from(role.oid).into(),
+            server_id: server.id.clone().into(),
+            host: server.host.to_string().into(),
+            ..self.clone()
+        }
+    }
+}

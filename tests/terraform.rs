@@ -1,0 +1,12 @@
+//! End to end: the real `terraform`, the real provider binary, the emulated Azure. Knows nothing of the provider's inside.
+
+mod azure;
+mod debugging;
+mod installing;
+mod interrupted;
+mod lifecycle;
+mod refusals;
+mod secrets;
+mod side_by_side;
+mod unknown;
+mod workspace;
