@@ -13,17 +13,14 @@ pub(crate) const OLD_USER: &str = "openmetadata_user";
 
 const CONTENT: &str = include_str!("openmetadata.sql");
 
-/// Everything in the database that has an owner of its own: not what extensions brought, nor what follows its table.
+/// Everything in the database that has an owner, without what extensions brought.
 const OWNERS: &str = "
 with member as (select classid, objid from pg_depend where deptype = 'e'),
-     following as (
-        select objid from pg_depend
-        where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass and refobjsubid > 0 and deptype in ('a', 'i')),
      object (kind, class, oid, name, owner) as (
         select case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end,
                'pg_class'::regclass, oid, format('%I.%I', relnamespace::regnamespace, relname), relowner
         from pg_class
-        where relkind in ('r', 'p', 'v', 'm', 'S', 'f') and (relkind <> 'S' or oid not in (select objid from following))
+        where relkind in ('r', 'p', 'v', 'm', 'S', 'f')
           and relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
         union all
         select case prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end,

@@ -19,7 +19,7 @@ output "what_would_move" {
   description = "With move_ownership = false: what true would move. Otherwise empty."
   value = flatten([
     for before in data.entradb_postgresql_objects.before : [
-      for object in before.objects : object.identity if object.movable && object.reason == null
+      for object in before.objects : object.identity if object.movable
     ]
   ])
 }
