@@ -259,11 +259,11 @@ async fn another_role_of_many_tables_is_moved_in_batches() {
     let more = config! { "owned_objects" => "reassign", "reassign_owned_to" => "bulk-heir" };
     let leaving = made(&plugin, emulator, "bulk", more).await;
     by_hand(emulator, "postgres", "create database bulk_db owner azure_pg_admin").await;
-    // More than a lock table of 64 locks for each of 200 connections can hold, in portions that can be made.
+    // Many times what one transaction may move, made in portions that one transaction can make.
     by_hand(emulator, "bulk_db", "create schema bulk_s authorization bulk").await;
-    for portion in 0..8 {
+    for portion in 0..3 {
         let tables = format!(
-            "set role bulk; do $$ begin for i in 1..900 loop
+            "set role bulk; do $$ begin for i in 1..700 loop
                execute format('create table bulk_s.t_%s_%s (id int primary key, a text)', {portion}, i); end loop; end $$"
         );
         by_hand(emulator, "bulk_db", &tables).await;

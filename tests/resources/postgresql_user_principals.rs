@@ -300,7 +300,7 @@ async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
         .await
         .expect("the token opens it");
     client
-        .batch_execute("select from public.granted; alter table public.old_table add column a int")
+        .simple_query("select from public.granted; alter table public.old_table add column a int")
         .await
         .expect("it keeps both");
     assert!(log_in(emulator, "old_user", "old secret", "app").await.is_err());

@@ -85,7 +85,7 @@ pub async fn fact(emulator: &Emulator, database: &str, query: &str) -> Option<St
 
 /// Does something as the platform's superuser: what a person does by hand.
 pub async fn by_hand(emulator: &Emulator, database: &str, statements: &str) {
-    let done = emulator.superuser(database).await.batch_execute(statements).await;
+    let done = emulator.superuser(database).await.simple_query(statements).await;
     done.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
 }
 
