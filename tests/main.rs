@@ -1,5 +1,6 @@
 //! The one test binary: the provider as Terraform sees it, and the rules of the codebase.
 
+mod examples;
 mod harness;
 mod pages;
 mod registry;

@@ -8,5 +8,6 @@ mod lifecycle;
 mod refusals;
 mod secrets;
 mod side_by_side;
+mod stack;
 mod unknown;
-mod workspace;
+pub mod workspace;

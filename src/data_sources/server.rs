@@ -211,23 +211,21 @@ mod tests {
 
     #[test]
     fn what_is_private_is_private_for_a_reason() {
-        let table: &[(&str, Option<&str>, &[&str], bool, &str)] = &[
-            ("Disabled", Some("/subnets/a"), &[], true, "/subnets/a"),
-            ("Disabled", None, &["Pending"], true, "nothing reaches the server"),
-            (
-                "Disabled",
-                None,
-                &["Approved", "Rejected"],
-                true,
-                "of which there are 1",
-            ),
-            ("Enabled", None, &[], false, "firewall rules"),
-            ("Enabled", None, &["Approved"], false, "private DNS zone"),
-        ];
-        for (public, subnet, endpoints, private, why) in table {
-            let (found, reason) = network(&properties(public, *subnet, endpoints));
-            assert_eq!(found, *private, "{reason}");
+        let check = |public, subnet, endpoints: &[&str], private, why: &str| {
+            let (found, reason) = network(&properties(public, subnet, endpoints));
+            assert_eq!(found, private, "{reason}");
             assert!(reason.contains(why), "{reason}");
-        }
+        };
+        check("Disabled", Some("/subnets/a"), &[], true, "/subnets/a");
+        check("Disabled", None, &["Pending"], true, "nothing reaches the server");
+        check(
+            "Disabled",
+            None,
+            &["Approved", "Rejected"],
+            true,
+            "of which there are 1",
+        );
+        check("Enabled", None, &[], false, "firewall rules");
+        check("Enabled", None, &["Approved"], false, "private DNS zone");
     }
 }

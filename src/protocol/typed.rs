@@ -11,6 +11,7 @@ use crate::protocol::duration;
 use crate::protocol::model::Model;
 use crate::protocol::path::Step;
 use crate::protocol::schema::{Attribute, Block, NestedBlock, Nesting, Presence};
+use crate::protocol::typed::standard::in_a_set;
 use crate::protocol::value::{Object, Type, Value};
 
 /// What was decoded, or every mistake in it.
@@ -226,8 +227,10 @@ impl<T: Model> Typed for Blocks<T> {
     }
 
     fn from_value(value: Value) -> Decoded<Self> {
-        let elements: Vec<Record<T>> = decode_each(value)?;
-        Ok(Self(elements.into_iter().map(|record| record.0).collect()))
+        match decode_each::<Record<T>>(value) {
+            Ok(elements) => Ok(Self(elements.into_iter().map(|record| record.0).collect())),
+            Err(mistakes) => Err(mistakes.into_iter().map(in_a_set).collect()),
+        }
     }
 
     fn into_value(self) -> Value {
@@ -242,17 +245,8 @@ impl<T: Model> Typed for Blocks<T> {
     }
 
     fn check(value: &Value) -> Vec<Diagnostic> {
-        // A set's elements have no address of their own, so the place within stands in the text.
-        let nameless = |mistake: Diagnostic| match mistake.path.to_string() {
-            place if place.is_empty() => mistake,
-            place => Diagnostic {
-                detail: format!("`{place}`: {}", mistake.detail),
-                path: Default::default(),
-                ..mistake
-            },
-        };
         let blocks = value.as_list().unwrap_or_default().iter().filter_map(Value::as_object);
-        blocks.flat_map(|block| T::check(block)).map(nameless).collect()
+        blocks.flat_map(|block| T::check(block)).map(in_a_set).collect()
     }
 
     fn kind(name: &str) -> Kind {

@@ -128,6 +128,9 @@ impl From<Interrupted> for Diagnostic {
     }
 }
 
+/// No answer is never taken for an absence: a person decides.
+const IF_THE_SERVER_IS_GONE: &str = "If the server is away for now, plan with `-refresh=false`; if it is gone for good, take the resource out with `terraform state rm`.";
+
 impl From<SqlError> for Diagnostic {
     fn from(error: SqlError) -> Self {
         let (summary, advice) = sql(error.kind);
@@ -136,6 +139,10 @@ impl From<SqlError> for Diagnostic {
             String::new()
         } else {
             format!("Statement: {}", error.statement)
+        };
+        let if_gone = match error.kind {
+            Sql::Unreachable(_) => IF_THE_SERVER_IS_GONE,
+            _ => "",
         };
         let part = |label: &str, text: &Option<String>| {
             text.as_ref().map(|text| format!("{label}: {text}")).unwrap_or_default()
@@ -148,6 +155,7 @@ impl From<SqlError> for Diagnostic {
                 part("Hint", &report.hint),
                 statement,
                 advice.to_owned(),
+                if_gone.to_owned(),
             ]),
         )
     }
@@ -246,8 +254,7 @@ fn login(refusal: LoginRefusal) -> &'static str {
 fn reach(unreachable: Unreachable) -> &'static str {
     match unreachable {
         Unreachable::NameResolution => {
-            "The name has no address here. A private server is known only inside its network: check the private DNS zone and its link. If the server was deleted \
-             outside of Terraform, plan with `-refresh=false` or take the resource out with `terraform state rm`."
+            "The name has no address here. A private server is known only inside its network: check the private DNS zone and its link."
         }
         Unreachable::Refused => "Nobody listens at that address. Check the port, and whether the server runs.",
         Unreachable::TimedOut => {

@@ -241,9 +241,11 @@ impl Postgresql<'_> {
         what: &str,
         attempt: impl Fn() -> F,
     ) -> Result<T, Failure> {
+        // A session was waited for already.
+        let heals = |error: &SqlError| error.is_transient() && error.kind != Kind::Unreachable(Unreachable::Refused);
         until(&self.patience, what, || async {
             match attempt().await {
-                Err(Failure::Sql(error)) if error.is_transient() => Ok(Attempt::again(error.to_string())),
+                Err(Failure::Sql(error)) if heals(&error) => Ok(Attempt::again(error.to_string())),
                 other => other.map(Attempt::Done),
             }
         })

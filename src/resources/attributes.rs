@@ -96,7 +96,7 @@ impl Parsed for PrincipalType {
 }
 
 /// An Azure region. `West Europe` and `westeurope` are the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Location(String);
 
 impl FromStr for Location {

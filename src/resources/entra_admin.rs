@@ -150,7 +150,7 @@ impl Resource for EntraAdmin {
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
-        let Some(server) = Administrators::of(&self.server_id, cx).await? else {
+        let Some(server) = Administrators::seen(&self.server_id, cx).await? else {
             return Ok(None);
         };
         let present = server.list().await?;

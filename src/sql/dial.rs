@@ -28,17 +28,25 @@ impl Endpoint {
         }
     }
 
+    /// What is dialled, for people: with the server's own name, which is what they know it by.
+    fn shown(&self) -> String {
+        match &self.dial {
+            Some(dial) => format!("{}, dialled as {dial}", self.host),
+            None => self.target(),
+        }
+    }
+
     /// The addresses of what is dialled; never an empty list.
     pub async fn resolve(&self, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
-        let target = self.target();
+        let (target, shown) = (self.target(), self.shown());
         let failed = |message: String| Error::new(Kind::Unreachable(Unreachable::NameResolution), message);
         match timeout_at(deadline, lookup_host(&target)).await {
-            Err(_) => Err(failed(format!("the name of {target} was not resolved in time"))),
-            Ok(Err(error)) => Err(failed(format!("the name of {target} has no address here")).because(error)),
+            Err(_) => Err(failed(format!("the name of {shown} was not resolved in time"))),
+            Ok(Err(error)) => Err(failed(format!("the name of {shown} has no address here")).because(error)),
             Ok(Ok(found)) => {
                 let addresses: Vec<SocketAddr> = found.collect();
                 if addresses.is_empty() {
-                    return Err(failed(format!("the name of {target} has no address here")));
+                    return Err(failed(format!("the name of {shown} has no address here")));
                 }
                 Ok(addresses)
             }
@@ -64,7 +72,7 @@ impl Endpoint {
     fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> Error {
         let private = self.dial.is_none() && addresses.iter().all(|address| is_private(address.ip()));
         let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-        let (target, shown) = (self.target(), shown.join(", "));
+        let (target, shown) = (self.shown(), shown.join(", "));
         let (reason, message) = match error.kind() {
             io::ErrorKind::ConnectionRefused => {
                 (Unreachable::Refused, format!("{target} ({shown}) refuses connections"))

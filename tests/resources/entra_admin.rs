@@ -45,7 +45,7 @@ async fn is_bound(azure: &Emulator, role: &str, object_id: &str) -> bool {
     label.contains(object_id) && label.contains("admin")
 }
 
-fn text<'a>(value: &'a Value) -> &'a str {
+fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 

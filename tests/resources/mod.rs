@@ -4,14 +4,12 @@ mod client_config;
 mod entra_admin;
 mod federated_credential;
 mod managed_identity;
-
 mod postgresql_access;
-mod postgresql_ownership;
-mod server;
-
 mod postgresql_departure;
 mod postgresql_ownership;
 mod postgresql_role;
 mod postgresql_user;
+mod postgresql_user_at_once;
 mod postgresql_user_principals;
+mod server;
 mod world;

@@ -4,7 +4,7 @@ mod edges;
 mod stage;
 
 use entradb::protocol::value::Value;
-use stage::{ADMINISTRATOR, Stage, TYPE, lines};
+use stage::{ADMINISTRATOR, Stage, TYPE, lines, new_role};
 
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
@@ -67,10 +67,11 @@ async fn a_whole_life() {
 async fn what_was_taken_by_hand_is_named_and_given_again() {
     let stage = Stage::new("drift", TABLES).await;
     let mut access = stage.create(stage.level("write")).await;
+    stage.by_hand(&new_role(stage.emulator, "drift_new")).await;
     stage
         .by_hand(
             "revoke insert, update on sales.orders from {app}; revoke usage on schema sales from {app};
-             create role drift_new; grant usage, create on schema sales to drift_new;
+             grant usage, create on schema sales to drift_new;
              set role drift_new; create table sales.fresh (id int);",
         )
         .await;

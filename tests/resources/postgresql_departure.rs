@@ -94,7 +94,7 @@ async fn every_privilege_is_taken_back_by_itself_and_nothing_is_dropped() {
          alter default privileges for role grantee grant select on tables to other_owner;
          alter default privileges for role grantee revoke execute on functions from public;
          alter default privileges for role grantee in schema g_s grant usage on sequences to public;
-         grant select on g_s.t to group_role with grant option; set role group_role; grant select on g_s.t to grantee; reset role",
+         grant usage on schema g_s to group_role; grant select on g_s.t to group_role with grant option; set role group_role; grant select on g_s.t to grantee; reset role",
     )
     .await;
     leaving.destroy().await;

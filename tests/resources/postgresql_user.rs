@@ -68,18 +68,35 @@ async fn a_whole_life() {
         "select current_setting('search_path')",
     );
     assert_eq!(path.await, "life, public");
+    made.destroy().await;
+    assert_eq!(label(emulator, "life-app").await, None);
+}
 
-    // Renamed in place, and with other settings.
+#[tokio::test]
+async fn a_user_is_renamed_in_place_and_imported() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let app = identity(&plugin, emulator, "rename-app").await;
+    let principal = text(app.get("principal_id")).to_owned();
+    let given = config! {
+        "server" => emulator.postgresql().id.as_str(),
+        "identity_id" => app.get("id").clone(),
+        "settings" => block! { "statement_timeout" => "30s" },
+    };
+    let mut made = users(&plugin).create(given.clone()).await;
     let oid = made.get("oid").clone();
     let renamed = with(
         given.clone(),
-        config! { "name" => "life \"2\"", "settings" => block! { "jit" => "off" } },
+        config! { "name" => "second \"2\"", "settings" => block! { "jit" => "off" } },
     );
     assert_eq!(made.update(renamed.clone()).await, Action::Update);
     assert_eq!(made.get("oid"), &oid);
     made.settled().await;
     let settings = "select current_setting('jit') || current_setting('statement_timeout')";
-    assert_eq!(session_says(emulator, "life \"2\"", &principal, settings).await, "off0");
+    assert_eq!(
+        session_says(emulator, "second \"2\"", &principal, settings).await,
+        "off0"
+    );
 
     // Without a name, the name that it has stays.
     let unnamed = with(renamed.clone(), config! { "name" => Value::Null });
@@ -92,7 +109,7 @@ async fn a_whole_life() {
     );
     assert_eq!(made.update(respelled).await, Action::NoOp);
 
-    let id = format!("{}|life \"2\"", emulator.postgresql().id);
+    let id = format!("{}|second \"2\"", emulator.postgresql().id);
     let mut imported = users(&plugin).import(&id).await;
     for name in [
         "oid",
@@ -108,14 +125,14 @@ async fn a_whole_life() {
     imported
         .settled_as(user(
             emulator,
-            "life \"2\"",
+            "second \"2\"",
             &principal,
             config! { "settings" => block! { "jit" => "off" } },
         ))
         .await;
     made.destroy().await;
     next_command(&plugin).await;
-    assert_eq!(label(emulator, "life \"2\"").await, None);
+    assert_eq!(label(emulator, "second \"2\"").await, None);
     assert_eq!(imported.refresh().await, Found::Gone);
     let gone = users(&plugin).try_import(&id).await;
     assert!(gone.is_err_and(|told| told[0].summary.contains("non-existent")));

@@ -1,7 +1,5 @@
 //! `entradb_postgresql_user` and whom it is bound to: created anew, not visible yet, of another kind, there already.
 
-use std::time::Duration;
-
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::Emulator;
 
@@ -319,89 +317,4 @@ async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
     by_hand(emulator, "app", "drop table old_table").await;
     made.destroy().await;
     by_hand(emulator, "app", "drop table granted").await;
-}
-
-#[tokio::test]
-async fn an_apply_that_is_killed_leaves_nothing_half_done() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let object_id = new_application(emulator, "killed").await;
-    let given = user(
-        emulator,
-        "killed",
-        with(
-            application(&object_id),
-            config! { "settings" => block! { "jit" => "off" } },
-        ),
-    );
-    // The setting cannot be written while the table of settings is locked: the role is made by then, but not for good.
-    let mut holder = emulator.superuser("postgres").await;
-    let holding = holder.transaction().await.expect("a transaction");
-    holding
-        .batch_execute("lock table pg_catalog.pg_db_role_setting in exclusive mode")
-        .await
-        .expect("a lock");
-    let (users, id) = (users(&plugin), plugin.process().expect("a process").id());
-    let planned = users.plan_create(given.clone()).await;
-    let killing = async {
-        let waiting = "select count(*) from pg_locks where not granted and relation = 'pg_db_role_setting'::regclass";
-        while fact(emulator, "postgres", waiting).await.as_deref() == Some("0") {
-            tokio::task::yield_now().await;
-        }
-        let killed = std::process::Command::new("kill")
-            .args(["-9", &id.to_string()])
-            .status();
-        assert!(killed.is_ok_and(|status| status.success()));
-    };
-    let creating = async {
-        use futures_util::FutureExt;
-        let creating = std::panic::AssertUnwindSafe(users.create_planned(planned, given.clone()));
-        assert!(creating.catch_unwind().await.is_err(), "the process is killed");
-    };
-    tokio::join!(creating, killing);
-    drop(holding);
-    drop(plugin);
-
-    let plugin = provider(emulator).await;
-    let mut made = self::users(&plugin).create(given).await;
-    made.settled().await;
-    made.destroy().await;
-}
-
-#[tokio::test]
-async fn many_users_at_once_from_two_processes() {
-    let emulator = emulator().await;
-    let (one, other) = (provider(emulator).await, provider(emulator).await);
-    let mut given = Vec::new();
-    for index in 0..8 {
-        let name = format!("crowd-{index}");
-        let object_id = new_application(emulator, &name).await;
-        let settings = config! { "settings" => block! { "jit" => "off" } };
-        given.push(user(emulator, &name, with(application(&object_id), settings)));
-    }
-    let make = |plugin| {
-        let users = users(plugin);
-        let making = given
-            .iter()
-            .map(move |given| async move { users.create(given.clone()).await });
-        futures_util::future::join_all(making)
-    };
-    let everything = async { tokio::join!(make(&one), make(&other)) };
-    let (ours, theirs) = tokio::time::timeout(Duration::from_secs(120), everything)
-        .await
-        .expect("no deadlock");
-    for (our, their) in ours.iter().zip(&theirs) {
-        assert_eq!(our.state, their.state);
-    }
-    let destroying = ours.into_iter().chain(theirs).map(|user| user.destroy());
-    futures_util::future::join_all(destroying).await;
-    assert_eq!(
-        fact(
-            emulator,
-            "postgres",
-            "select 1 from pg_roles where rolname like 'crowd-%'"
-        )
-        .await,
-        None
-    );
 }

@@ -130,3 +130,24 @@ async fn schemas_are_told() {
         assert!(schema["functions"][name].is_object(), "{name} is missing");
     }
 }
+
+#[tokio::test]
+async fn functions_answer_in_the_console() {
+    let workspace = Workspace::bare("provider \"entradb\" {}\n");
+    let client = "00000000-0000-0000-0000-00000000c11e";
+    let manifest = format!("provider::entradb::kubernetes_service_account(\"{client}\", \"app\", \"apps\").manifest\n");
+    let good = workspace.with_input(&["console"], &manifest).await.succeeded();
+    good.says(&["azure.workload.identity/client-id", client]);
+    let bad = "provider::entradb::kubernetes_service_account(\"no GUID\", \"app\", \"apps\")\n";
+    workspace
+        .with_input(&["console"], bad)
+        .await
+        .refused()
+        .says(&["Invalid function argument", "client_id", "GUID"]);
+    let unknown = "provider::entradb::openmetadata_helm_values({ engine = \"oracle\" })\n";
+    workspace
+        .with_input(&["console"], unknown)
+        .await
+        .refused()
+        .says(&["Invalid function argument"]);
+}

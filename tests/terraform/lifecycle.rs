@@ -125,7 +125,7 @@ async fn what_exists_is_imported_by_the_command() {
         .run(&["import", APP, &missing])
         .await
         .refused()
-        .says(&["There is no identity"]);
+        .says(&["Azure knows no identity"]);
     workspace.run(&["import", APP, "life-import"]).await.refused();
     workspace.ok(&["import", APP, &id]).await;
     workspace.destroy().await;

@@ -1,6 +1,6 @@
 //! Nothing secret in what Terraform keeps or says: TRACE logs, state, plans, whichever way the provider signs in.
 
-mod leaks;
+pub mod leaks;
 
 use entradb_emulator::{Emulator, Failure, Method};
 use serde_json::Value;

@@ -322,6 +322,11 @@ pub async fn signal(name: &str, target: &str) {
 }
 
 impl Outcome {
+    /// Whether it ended well.
+    pub fn is_good(&self) -> bool {
+        self.code == Some(0)
+    }
+
     /// It must have ended well.
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.whole());

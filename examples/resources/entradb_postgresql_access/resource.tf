@@ -27,7 +27,14 @@ resource "entradb_postgresql_access" "reporting" {
   }
 }
 
-# Nobody connects, or calls functions of the schema, only because everybody can.
+# Nobody connects, or calls functions of the schema, only because everybody can. Terraform's own role keeps its way in.
+resource "entradb_postgresql_access" "terraform" {
+  server              = "pg-data.postgres.database.azure.com"
+  database            = "openmetadata_db"
+  grantee             = "terraform"
+  database_privileges = ["CONNECT"]
+}
+
 resource "entradb_postgresql_access" "everybody" {
   server              = "pg-data.postgres.database.azure.com"
   database            = "openmetadata_db"
@@ -40,4 +47,6 @@ resource "entradb_postgresql_access" "everybody" {
     privileges = []
     functions  = []
   }
+
+  depends_on = [entradb_postgresql_access.terraform]
 }

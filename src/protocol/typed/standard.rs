@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::Diagnostic;
-use crate::protocol::path::Step;
+use crate::protocol::path::{Path, Step};
 use crate::protocol::schema::{Block, Presence};
 use crate::protocol::typed::{Decoded, Typed, decode_each, mismatch};
 use crate::protocol::value::{Type, Value};
@@ -112,6 +112,25 @@ impl<T: Typed> Typed for Vec<T> {
     }
 }
 
+/// Elements of a set have no address: the path ends at the set, and the words say what follows.
+pub(super) fn in_a_set(mistake: Diagnostic) -> Diagnostic {
+    let steps = mistake.path.steps();
+    let below = match steps {
+        [Step::Index(_), below @ ..] | below => below,
+    };
+    let below = below.iter().cloned().rev().fold(Path::root(), Path::under);
+    let detail = if below.steps().is_empty() {
+        mistake.detail
+    } else {
+        format!("`{below}`: {}", mistake.detail)
+    };
+    Diagnostic {
+        path: Path::root(),
+        detail,
+        ..mistake
+    }
+}
+
 impl<T: Typed + Ord> Typed for BTreeSet<T> {
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
     const MEANING: Option<&'static str> = T::MEANING;
@@ -121,19 +140,9 @@ impl<T: Typed + Ord> Typed for BTreeSet<T> {
     }
 
     fn from_value(value: Value) -> Decoded<Self> {
-        // A set's elements have no address of their own.
-        let anonymous = |mistakes: Vec<Diagnostic>| {
-            mistakes
-                .into_iter()
-                .map(|mistake| Diagnostic {
-                    path: Default::default(),
-                    ..mistake
-                })
-                .collect::<Vec<_>>()
-        };
         decode_each(value)
             .map(|elements: Vec<T>| elements.into_iter().collect())
-            .map_err(anonymous)
+            .map_err(|mistakes| mistakes.into_iter().map(in_a_set).collect())
     }
 
     fn into_value(self) -> Value {

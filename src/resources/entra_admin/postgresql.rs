@@ -29,28 +29,35 @@ struct Body<'a> {
 }
 
 impl<'a> Administrators<'a> {
-    /// Of a server; nothing when Azure says that it does not exist.
+    /// Of a server, to look at it; nothing when Azure says that it does not exist.
+    pub(super) async fn seen(id: &ResourceId, cx: &'a Context) -> Result<Option<Self>> {
+        let found = cx.clients()?.postgresql_server(id, cx.patience()).await?;
+        found
+            .as_ref()
+            .clone()
+            .map(|server| Self::on(id, server, cx))
+            .transpose()
+    }
+
+    /// Of a server, to change it; nothing when Azure says that it does not exist.
     pub(super) async fn of(id: &ResourceId, cx: &'a Context) -> Result<Option<Self>> {
-        let clients = cx.clients()?;
-        let Some(server) = clients.azure().postgresql_server(id, cx.patience()).await? else {
-            return Ok(None);
-        };
-        let name = server
-            .properties
-            .fully_qualified_domain_name
-            .as_deref()
-            .unwrap_or_default();
-        let host = name.parse().map_err(|_| {
+        let found = cx.clients()?.azure().postgresql_server(id, cx.patience()).await?;
+        found.map(|server| Self::on(id, server, cx)).transpose()
+    }
+
+    fn on(id: &ResourceId, server: FlexibleServer, cx: &'a Context) -> Result<Self> {
+        let name = server.properties.fully_qualified_domain_name.as_deref();
+        let host = name.unwrap_or_default().parse().map_err(|_| {
             let detail = format!("Azure names no host of the server {id} yet. Apply again when it is ready.");
             Diagnostic::error("Server has no host name", detail)
         })?;
-        Ok(Some(Self {
+        Ok(Self {
             id: id.clone(),
             cx,
-            clients,
+            clients: cx.clients()?,
             server,
             host,
-        }))
+        })
     }
 
     /// Of a server that must exist.
@@ -129,6 +136,9 @@ impl<'a> Administrators<'a> {
 
     /// Takes an administrator away. Being none is success.
     pub(super) async fn remove(&self, object_id: Guid) -> Result<()> {
+        if let Some(refusal) = not_running(&self.id, &self.server) {
+            return Err(refusal);
+        }
         tracing::info!(server = %self.id, %object_id, "removing the administrator");
         let id = self.administrator(object_id)?;
         let outcome = self
@@ -234,11 +244,8 @@ fn refusal(id: &ResourceId, server: &FlexibleServer) -> Option<Diagnostic> {
         );
         return Some(Diagnostic::error("Server is a replica", detail));
     }
-    let state = properties.state.as_deref().unwrap_or("Ready");
-    if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
-        let detail =
-            format!("The server {id} is {state}, and administrators are set while it runs. Start it and apply again.");
-        return Some(Diagnostic::error("Server is not running", detail));
+    if let Some(refusal) = not_running(id, server) {
+        return Some(refusal);
     }
     let entra = properties
         .auth_config
@@ -255,6 +262,19 @@ fn refusal(id: &ResourceId, server: &FlexibleServer) -> Option<Diagnostic> {
         ));
     }
     None
+}
+
+/// Azure refuses changes while a server is stopped, with a conflict that looks as if it would pass.
+fn not_running(id: &ResourceId, server: &FlexibleServer) -> Option<Diagnostic> {
+    let state = server.properties.state.as_deref().unwrap_or("Ready");
+    ["Stopped", "Stopping", "Dropping", "Disabled"]
+        .contains(&state)
+        .then(|| {
+            let detail = format!(
+                "The server {id} is {state}, and administrators are changed while it runs. Start it and apply again."
+            );
+            Diagnostic::error("Server is not running", detail)
+        })
 }
 
 fn present(found: AdministratorProperties) -> Result<Present> {

@@ -138,21 +138,22 @@ mod tests {
         }
     }
 
+    fn filled(mut catalog: ServerCatalog, version: u32) -> ServerCatalog {
+        let roles = [
+            role(1, "terraform"),
+            role(2, "held"),
+            role(3, "a\"b"),
+            role(4, "mine"),
+            role(5, "azuresu"),
+        ];
+        (catalog.version, catalog.current_role) = (version, 1);
+        catalog.roles = roles.into();
+        catalog.memberships = vec![member(2, 1), member(1, 4)];
+        catalog
+    }
+
     fn catalog(version: u32) -> ServerCatalog {
-        ServerCatalog {
-            version,
-            current_role: 1,
-            roles: [
-                role(1, "terraform"),
-                role(2, "held"),
-                role(3, "a\"b"),
-                role(4, "mine"),
-                role(5, "azuresu"),
-            ]
-            .into(),
-            memberships: vec![member(2, 1), member(1, 4)],
-            ..ServerCatalog::default()
-        }
+        filled(ServerCatalog::default(), version)
     }
 
     fn text(statements: &[Statement]) -> Vec<String> {

@@ -23,7 +23,7 @@ pub struct DatabaseCatalog {
     pub default_privileges: Vec<DefaultPrivileges>,
     /// Columns that have access lists of their own.
     pub columns: Vec<Column>,
-    schema_numbers: HashMap<Name, usize>,
+    pub(crate) schema_numbers: HashMap<Name, usize>,
 }
 
 /// One entry of ALTER DEFAULT PRIVILEGES.

@@ -134,8 +134,10 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     let mut addresses = BTreeMap::new();
     for (index, (service, port, tls)) in wanted.into_iter().enumerate() {
         let (listener, port) = http::bind(port).await?;
-        let scheme = if tls { "https" } else { "http" };
-        addresses.insert(index, format!("{scheme}://127.0.0.1:{port}"));
+        addresses.insert(
+            index,
+            format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" }),
+        );
         fronts.push(Front { service, listener, tls });
     }
     let address = |index: usize| addresses[&index].clone();

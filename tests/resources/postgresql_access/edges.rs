@@ -166,6 +166,32 @@ async fn what_is_the_platforms_is_told_once_and_makes_no_difference() {
 }
 
 #[tokio::test]
+async fn a_role_that_is_not_ours_to_act_for_is_tried_and_left_out() {
+    let stage = Stage::new("foreign", "set role {owner}; create table sales.a (); reset role;").await;
+    stage
+        .by_hand(
+            "create role foreign_maker; grant usage, create on schema sales to foreign_maker;
+             set role foreign_maker; create table sales.foreign (); reset role;",
+        )
+        .await;
+    let planned = stage.plugin.resource(TYPE).plan_create(stage.level("read")).await;
+    let mut access = stage.create(stage.level("read")).await;
+    access.settled().await;
+    // Before version 16, whoever may create roles may act for every ordinary one.
+    let ours = stage.emulator.postgresql().major < 16;
+    assert_eq!(stage.can("SELECT", "sales.foreign").await, ours);
+    assert!(stage.can("SELECT", "sales.a").await);
+    assert!(planned.get("missing").is_unknown());
+    let planned = access.plan(stage.level("write")).await.expect("a plan");
+    let told = access.apply(planned).await.expect("an apply");
+    assert_eq!(told.is_empty(), ours, "{told:#?}");
+    access.settled().await;
+    stage.nothing_is_borrowed().await;
+    access.destroy().await;
+    assert_eq!(stage.privileges_of("app").await, 0);
+}
+
+#[tokio::test]
 async fn thousands_of_tables_are_one_transaction() {
     let stage = Stage::new("many", "").await;
     let tables = "set role {owner};

@@ -37,9 +37,33 @@ async fn emulator() -> &'static Emulator {
             .add_administrator(runner, ADMINISTRATOR)
             .await
             .expect("an administrator");
+        // On Azure, administrators manage every ordinary role, the password administrator included.
+        let server = emulator.superuser("postgres").await;
+        server
+            .simple_query(&managed_by(&emulator, "pgadmin", ADMINISTRATOR))
+            .await
+            .expect("a grant");
         emulator
     };
     EMULATOR.get_or_init(start).await
+}
+
+/// From version 16 on, who manages a role needs ADMIN OPTION; before, CREATEROLE is enough.
+fn managed_by(emulator: &Emulator, role: &str, administrators: &str) -> String {
+    let (role, administrators) = (quoted(role), quoted(administrators));
+    match emulator.postgresql().major {
+        16.. => format!("grant {role} to {administrators} with admin true, inherit false, set false;"),
+        _ => String::new(),
+    }
+}
+
+/// Makes a role that the administrators manage.
+pub fn new_role(emulator: &Emulator, role: &str) -> String {
+    format!(
+        "create role {} login; {}",
+        quoted(role),
+        managed_by(emulator, role, "azure_pg_admin")
+    )
 }
 
 impl Stage {
@@ -50,8 +74,7 @@ impl Stage {
         let make = format!("create database {} owner pgadmin", quoted(database));
         server.simple_query(&make).await.expect("a database");
         for role in ["owner", "etl", "app", "app2"] {
-            let role = quoted(&format!("{database}_{role}"));
-            let make = format!("create role {role} login");
+            let make = new_role(emulator, &format!("{database}_{role}"));
             server.simple_query(&make).await.expect("a role");
         }
         let stage = Self {

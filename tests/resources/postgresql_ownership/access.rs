@@ -15,7 +15,7 @@ async fn previous_owners_keep_what_is_declared() {
     let bench = Bench::new("keeping", ONE).await;
     let before = bench.picture().await;
     let provider = bench.provider().await;
-    let given = |access: &str| bench.from_old(config! { "previous_owner_access" => access, "on_destroy" => "restore" });
+    let given = |access: &str| bench.of_old(config! { "previous_owner_access" => access, "on_destroy" => "restore" });
     let mut ownership = provider.resource(OWNERSHIP).create(given("privileges")).await;
     ownership.settled().await;
     assert!(
@@ -55,7 +55,7 @@ async fn foreign_keys_are_checked_for_an_owner_that_is_let_into_the_schema() {
     let provider = bench.provider().await;
     let mut ownership = provider
         .resource(OWNERSHIP)
-        .create(bench.from_old(config! { "on_destroy" => "restore" }))
+        .create(bench.of_old(config! { "on_destroy" => "restore" }))
         .await;
     ownership.settled().await;
     assert!(

@@ -146,7 +146,7 @@ impl Bench {
     }
 
     /// The old user's objects, wherever they are.
-    pub fn from_old(&self, more: Object) -> Object {
+    pub fn of_old(&self, more: Object) -> Object {
         let mut config = self.config(crate::config! { "previous_owners" => Value::from([self.role("old").as_str()]) });
         config.extend(more);
         config

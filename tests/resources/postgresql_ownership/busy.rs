@@ -50,7 +50,7 @@ async fn who_holds_locks_is_not_kept_waiting_and_the_move_comes_back() {
         .await
         .expect("a long transaction");
     let plugin = bench.provider().await;
-    let given = bench.from_old(config! {});
+    let given = bench.of_old(config! {});
     let resource = plugin.resource(OWNERSHIP);
     let creating = resource.create(given);
     let working = async {
@@ -77,7 +77,7 @@ async fn who_holds_locks_is_not_kept_waiting_and_the_move_comes_back() {
 async fn a_killed_apply_is_continued_by_the_next() {
     let setup = TWO_THOUSAND.replace("1..2000", "1..400");
     let bench = Bench::new("killed", &setup).await;
-    let given = bench.from_old(config! { "on_destroy" => "restore", "restore_to" => "killed_old" });
+    let given = bench.of_old(config! { "on_destroy" => "restore", "restore_to" => "killed_old" });
     // The first process is killed as soon as something has moved: dropping it does that.
     {
         let plugin = bench.provider().await;
@@ -112,7 +112,7 @@ async fn an_apply_that_fails_half_way_keeps_its_record() {
         .await
         .expect("a long transaction");
     let plugin = bench.provider().await;
-    let mut given = bench.from_old(config! { "on_destroy" => "restore" });
+    let mut given = bench.of_old(config! { "on_destroy" => "restore" });
     given.insert("timeouts".into(), crate::block! { "create" => "3s" });
     let resource = plugin.resource(OWNERSHIP);
     let failed = resource.try_create(given.clone()).await.err().expect("no time");

@@ -1,8 +1,12 @@
 //! Every kind of object moves and finds back, with every privilege that anybody had.
 
-use crate::config;
+use entradb::protocol::value::Object;
+
 use crate::harness::instance::Found;
 use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, list, next};
+use crate::{block, config};
+
+const OBJECTS: &str = "entradb_postgresql_objects";
 
 /// One of each; what only a superuser may make is handed to the old owner afterwards.
 const ONE_OF_EACH: &str = r#"
@@ -68,7 +72,64 @@ async fn every_kind_of_object_moves_and_finds_back() {
     let bench = Bench::new("every_kind", ONE_OF_EACH).await;
     let before = bench.picture().await;
     let provider = bench.provider().await;
-    let given = bench.from_old(config! { "include_database" => true, "on_destroy" => "restore" });
+    let server = bench.emulator.postgresql().fqdn.as_str();
+    let ask = |more| {
+        let mut ask = config! { "server" => server, "database" => "every_kind" };
+        ask.extend(more);
+        ask
+    };
+    let listed = provider
+        .read_data_source(OBJECTS, ask(config! { "owner" => bench.role("old") }))
+        .await;
+    let shown = |listed: &Object| -> Vec<String> {
+        let objects = listed["objects"].as_list().expect("a list").iter();
+        objects
+            .map(|object| {
+                let of = |name: &str| {
+                    object
+                        .as_object()
+                        .and_then(|object| object[name].as_str())
+                        .unwrap_or("-")
+                        .to_owned()
+                };
+                format!("{} {} {}: {}", of("type"), of("schema"), of("identity"), of("reason"))
+            })
+            .collect()
+    };
+    for line in [
+        "function s function s.f(integer, text): -",
+        "large_object - large object 424242: -",
+        "operator s operator s.===(integer, integer): -",
+        "operator_class s operator class s.class using btree: -",
+        "publication - publication everything: only a superuser may own a publication of all tables",
+        "sequence s sequence s.plain_id_seq: it follows table s.plain",
+    ] {
+        assert!(
+            shown(&listed).iter().any(|shown| shown == line),
+            "{line} is not in {:#?}",
+            shown(&listed)
+        );
+    }
+    let count = i64::try_from(shown(&listed).len()).expect("a number");
+    assert_eq!(listed["owners"], block! { bench.role("old").as_str() => count });
+    let views = provider
+        .read_data_source(OBJECTS, ask(config! { "schema" => "s", "type" => "view" }))
+        .await;
+    assert_eq!(shown(&views), ["view s view s.seen: -"]);
+    let everybody = provider.read_data_source(OBJECTS, ask(config! {})).await;
+    assert!(
+        shown(&everybody)
+            .iter()
+            .any(|shown| shown.ends_with("it is a member of an extension"))
+    );
+    let nowhere = config! { "server" => server, "database" => "nowhere" };
+    let told = provider
+        .try_read_data_source(OBJECTS, nowhere)
+        .await
+        .expect_err("no such database");
+    assert_eq!(told[0].path.to_string(), "database");
+
+    let given = bench.of_old(config! { "include_database" => true, "on_destroy" => "restore" });
     let mut ownership = provider.resource(OWNERSHIP).create(given.clone()).await;
     ownership.settled().await;
 

@@ -47,7 +47,7 @@ async fn what_previous_owners_make_later_is_drift_and_moves_too() {
     )
     .await;
     let provider = bench.provider().await;
-    let given = bench.from_old(config! {});
+    let given = bench.of_old(config! {});
     let mut ownership = provider.resource(OWNERSHIP).create(given.clone()).await;
     assert_eq!(ownership.get("pending"), &Value::List(vec![]));
     ownership.settled().await;
@@ -90,7 +90,7 @@ async fn the_owner_changes_in_place_and_an_old_name_that_is_gone_is_a_rename() {
     let before = bench.picture().await;
     let provider = bench.provider().await;
     let restored = config! { "on_destroy" => "restore" };
-    let given = bench.from_old(restored);
+    let given = bench.of_old(restored);
     let mut ownership = provider.resource(OWNERSHIP).create(given.clone()).await;
     bench.run("reset role; grant create on schema public to {new}; set role {new}; create table two (id int); reset role; revoke create on schema public from {new}").await;
 
@@ -181,7 +181,7 @@ async fn what_the_owner_had_from_the_start_stays_with_it() {
     let provider = bench.provider().await;
     let ownership = provider
         .resource(OWNERSHIP)
-        .create(bench.from_old(config! { "on_destroy" => "restore" }))
+        .create(bench.of_old(config! { "on_destroy" => "restore" }))
         .await;
     assert_eq!(bench.owned_by("new").await, 2);
     ownership.destroy().await;
@@ -197,10 +197,10 @@ async fn what_is_gone_is_gone_and_keep_keeps() {
     .await;
     let provider = bench.provider().await;
     let resource = provider.resource(OWNERSHIP);
-    resource.create(bench.from_old(config! {})).await.destroy().await;
+    resource.create(bench.of_old(config! {})).await.destroy().await;
     assert_eq!(bench.owned_by("new").await, 1);
-    let mut ownership = resource
-        .create(bench.from_old(config! { "on_destroy" => "restore" }))
+    let ownership = resource
+        .create(bench.of_old(config! { "on_destroy" => "restore" }))
         .await;
     bench.run("reset role; drop table one; revoke {new} from {old}; revoke create on schema public from {old}; drop role {new}").await;
     let plugin = bench.provider().await;
@@ -208,7 +208,7 @@ async fn what_is_gone_is_gone_and_keep_keeps() {
     assert_eq!(ownership.refresh().await, Found::Gone);
 
     let failed = resource
-        .try_create(bench.from_old(config! {}))
+        .try_create(bench.of_old(config! {}))
         .await
         .err()
         .expect("no such role");
@@ -230,7 +230,7 @@ async fn what_the_server_refuses_is_listed_with_its_reason() {
     )
     .await;
     let provider = bench.provider().await;
-    let mut ownership = provider.resource(OWNERSHIP).create(bench.from_old(config! {})).await;
+    let mut ownership = provider.resource(OWNERSHIP).create(bench.of_old(config! {})).await;
     ownership.settled().await;
     let stays = list(ownership.get("not_movable"));
     assert_eq!(
@@ -250,14 +250,14 @@ async fn a_circle_of_memberships_is_explained_before_anything_changes() {
     let provider = bench.provider().await;
     let resource = provider.resource(OWNERSHIP);
     let failed = resource
-        .try_create(bench.from_old(config! {}))
+        .try_create(bench.of_old(config! {}))
         .await
         .err()
         .expect("a circle");
     assert_eq!(failed.told[0].summary, "Circular membership");
     assert_eq!(bench.owned_by("old").await, 1);
     let mut ownership = resource
-        .create(bench.from_old(config! { "previous_owner_access" => "none" }))
+        .create(bench.of_old(config! { "previous_owner_access" => "none" }))
         .await;
     ownership.settled().await;
     assert_eq!(bench.owned_by("old").await, 0);
@@ -276,16 +276,16 @@ async fn mistakes_are_seen_early() {
         ),
         (bench.config(config! { "schemas" => Value::List(vec![]) }), "schemas"),
         (
-            bench.from_old(config! { "object_types" => Value::from(["database"]) }),
+            bench.of_old(config! { "object_types" => Value::from(["database"]) }),
             "object_types",
         ),
         (
-            bench.from_old(config! { "object_types" => Value::from(["tables"]) }),
+            bench.of_old(config! { "object_types" => Value::from(["tables"]) }),
             "object_types",
         ),
     ];
     for (given, place) in mistakes {
-        let told = resource.try_plan_create(given).await.err().expect("a mistake");
+        let told = resource.try_plan_create(given).await.expect_err("a mistake");
         assert_eq!(told[0].path.to_string(), place, "{told:?}");
     }
 }

@@ -107,8 +107,8 @@ pub struct Departure<'a> {
 /// How often we begin again when something of the role appears meanwhile.
 const ROUNDS: usize = 3;
 
-/// Locks that one transaction of a large move may take: well below the least that servers are set to.
-const LOCKS: u32 = 400;
+/// Locks that one transaction of a large move may take: a third of what the smallest servers have for all sessions together.
+const LOCKS: u32 = 1000;
 
 const LARGE_OBJECTS: &str = "SELECT l.oid, l.lomowner, x.grantor FROM pg_catalog.pg_largeobject_metadata l, \
      pg_catalog.aclexplode(l.lomacl) x WHERE x.grantee = $1 GROUP BY 1, 2, 3 ORDER BY 1, 3";
@@ -182,11 +182,12 @@ impl Departure<'_> {
 
     async fn leave(&self, database: &str) -> Result<()> {
         tracing::info!(database, "taking back what the role was granted");
-        match self.leave_at_once(database).await {
-            Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && self.owned == OwnedObjects::Reassign => {
-                while self.move_some(database).await? {}
-                Ok(self.leave_at_once(database).await?)
-            }
+        let all = async {
+            // The locks of one large transaction would be missing elsewhere: on every session of the server.
+            while self.owned == OwnedObjects::Reassign && self.move_some(database).await? {}
+            self.leave_at_once(database).await
+        };
+        match all.await {
             // The database went meanwhile, and what was in it.
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(()),
             outcome => Ok(outcome?),
@@ -232,9 +233,8 @@ impl Departure<'_> {
         Ok(transaction.commit().await?)
     }
 
-    /// Moves as many objects as one transaction holds; whether there may be more.
+    /// Moves as many objects as one transaction holds, unless it holds all that is left; whether it did.
     async fn move_some(&self, database: &str) -> Result<bool, Failure> {
-        tracing::info!(database, "moving what the role owns, a batch at a time");
         self.server
             .write(database, "moving what the role owns", |session| {
                 self.attempt_to_move(session, database)
@@ -250,24 +250,19 @@ impl Departure<'_> {
         let (Some(role), Some(heir)) = (server.roles.get(&self.role), heir) else {
             return Ok(false);
         };
-        let mut locks = 0;
-        let batch: Vec<&Object> = objects
-            .objects
-            .iter()
-            .filter(|object| object.owner == self.role && !object.extension && object.kind != ObjectKind::Schema)
-            .filter(|object| !matches!(object.parent, Some(Parent::SequenceOf(_))))
-            .take_while(|object| {
-                locks += object.locks.saturating_add(1);
-                locks <= LOCKS || locks == object.locks.saturating_add(1)
-            })
-            .collect();
+        let batch = batch(&objects, self.role);
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(
+            database,
+            count = batch.len(),
+            "moving what the role owns, a batch at a time"
+        );
         let moves = batch
             .iter()
             .filter_map(|object| Some(sql!("ALTER {} OWNER TO {}", object.address()?, &heir.name)));
         let moves: Vec<Statement> = moves.collect();
-        if moves.is_empty() {
-            return Ok(false);
-        }
         let lent = Entry::of(&server, database, &objects, role, heir);
         let loan = borrow(&server, lent.lenders)?;
         let all: Vec<Statement> = loan
@@ -326,6 +321,24 @@ impl Departure<'_> {
             .map(|row| row.text(0).map(str::to_owned))
             .collect::<Result<_, _>>()?)
     }
+}
+
+/// What the role owns, as far as one transaction may move it; nothing when one transaction may move everything.
+fn batch(objects: &DatabaseCatalog, role: u32) -> Vec<&Object> {
+    let locks = |object: &Object| u64::from(object.locks) + 1;
+    let owned = objects.objects.iter().filter(|object| object.owner == role);
+    if owned.clone().map(locks).sum::<u64>() <= u64::from(LOCKS) {
+        return Vec::new();
+    }
+    let mut sum = 0;
+    owned
+        .filter(|object| !object.extension && object.kind != ObjectKind::Schema && object.address().is_some())
+        .filter(|object| !matches!(object.parent, Some(Parent::SequenceOf(_))))
+        .take_while(|object| {
+            sum += locks(object);
+            sum <= u64::from(LOCKS) || sum == locks(object)
+        })
+        .collect()
 }
 
 /// The large objects that the role was granted something on; the snapshot of a database leaves them out.

@@ -6,9 +6,12 @@ pub mod carrying;
 pub mod goal;
 pub mod members;
 pub mod moving;
+pub mod recall;
 pub mod record;
 pub mod scope;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -134,11 +137,11 @@ impl Resource for PostgresqlOwnership {
         let Some(inventory) = Inventory::load(&server, &self.database, asks).await? else {
             return Ok(None);
         };
-        let record = steps::open(cx, &server.host.to_string(), &inventory).unwrap_or_default();
+        let record = recall::open(cx, &server.host.to_string(), &inventory).unwrap_or_default();
         let Some(owner) = owner(&inventory, &self.owner, &record) else {
             return Ok(None);
         };
-        let record = steps::forget_lost(cx, &inventory, record, owner);
+        let record = recall::forget_lost(cx, &inventory, record, owner);
         let (pending, not_movable) = self.findings(&inventory, owner.oid, &record);
         let (id, host) = (server.id.clone(), server.host.to_string());
         Ok(Some(Self {

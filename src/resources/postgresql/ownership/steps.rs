@@ -1,6 +1,6 @@
 //! The steps of handing over and of restoring, in the order in which nothing breaks in between.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Computed;
@@ -14,12 +14,11 @@ use crate::resources::postgresql::ownership::carrying::Carrier;
 use crate::resources::postgresql::ownership::goal::{Handover, Restoration, role};
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::moving::lets_in;
+use crate::resources::postgresql::ownership::recall::{open, prune};
 use crate::resources::postgresql::ownership::record::{Record, place};
 use crate::resources::postgresql::ownership::scope::LISTED;
-use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
-use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::{Name, Statement};
 
 impl PostgresqlOwnership {
@@ -252,98 +251,6 @@ impl PostgresqlOwnership {
     }
 }
 
-/// The record, when it is about this database. One that was restored from a dump has other numbers: names tell then what is what.
-pub(super) fn open(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
-    let record: Record = cx.record()?;
-    let database = inventory.database()?;
-    if record.is_of(host, database.name.as_str(), database.oid) {
-        return Some(record);
-    }
-    (record.host == host && record.database == database.name.as_str()).then(|| by_names(record, inventory))
-}
-
-/// The same record in the numbers of today.
-fn by_names(record: Record, inventory: &Inventory) -> Record {
-    let numbers = |oid: u32| {
-        let name = record.roles.get(&oid)?;
-        inventory.server.role(name).map(|role| role.oid)
-    };
-    let named: HashMap<String, &Object> = inventory.objects().map(|object| (object.to_string(), object)).collect();
-    let taken = record.taken.values().filter_map(|taken| {
-        let mut taken = taken.clone();
-        taken.from = numbers(taken.from)?;
-        Some((place(named.get(&taken.name)?), taken))
-    });
-    let members = record.members.iter().filter_map(|member| {
-        let mut member = member.clone();
-        (member.role, member.member) = (numbers(member.role)?, numbers(member.member)?);
-        Some(member)
-    });
-    Record {
-        database_oid: inventory.database().map(|database| database.oid).unwrap_or_default(),
-        owner: numbers(record.owner).unwrap_or_default(),
-        former_owners: record.former_owners.iter().filter_map(|oid| numbers(*oid)).collect(),
-        taken: taken.collect(),
-        members: members.collect(),
-        host: record.host.clone(),
-        database: record.database.clone(),
-        roles: record
-            .roles
-            .iter()
-            .filter_map(|(oid, name)| Some((numbers(*oid)?, name.clone())))
-            .collect(),
-        ..Record::default()
-    }
-}
-
-/// Forgets what never left its owner, and what is gone.
-fn prune(record: &mut Record, inventory: &Inventory, owner: u32) {
-    let owners: HashMap<_, u32> = inventory
-        .objects()
-        .map(|object| (place(object), object.owner))
-        .collect();
-    // Large objects of the owner are not looked at: there may be millions.
-    let unseen = ObjectKind::LargeObject.catalog();
-    record
-        .taken
-        .retain(|place, _| place.0 == unseen || owners.get(place) == Some(&owner));
-    record.remember_names(&inventory.server);
-}
-
-/// What another owner has taken is not ours to give back any more: said once, then forgotten.
-pub(super) fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owner: &Role) -> Record {
-    let strangers = |object: &&Object| {
-        let taken = record.taken.get(&place(object));
-        let ordinary = inventory
-            .server
-            .roles
-            .get(&object.owner)
-            .is_none_or(|role| !is_platform(role));
-        ordinary
-            && object.owner != owner.oid
-            && taken.is_some_and(|taken| taken.from != object.owner)
-            && !record.former_owners.contains(&object.owner)
-    };
-    let lost: Vec<&Object> = inventory.objects().filter(strangers).collect();
-    if lost.is_empty() {
-        return record;
-    }
-    let named = lost
-        .iter()
-        .map(|object| format!("{object} (now of {})", inventory.called(object.owner)));
-    let detail = format!(
-        "These objects had been moved to {}, and somebody moved them on: {}. When another resource claims the same objects, let only one of the \
-         two do so: they would take them from each other with every apply.",
-        owner.name,
-        list(named)
-    );
-    cx.warn("Another owner has taken objects", detail);
-    let places: BTreeSet<_> = lost.into_iter().map(place).collect();
-    record.taken.retain(|place, _| !places.contains(place));
-    cx.keep_record(&record);
-    record
-}
-
 fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {
     if record.refused.is_empty() {
         return;
@@ -361,7 +268,7 @@ fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {
 }
 
 /// A list for a sentence, no longer than one can read.
-fn list(names: impl Iterator<Item = String>) -> String {
+pub(super) fn list(names: impl Iterator<Item = String>) -> String {
     let mut names: Vec<String> = names.collect();
     names.sort();
     let more = names.len().saturating_sub(LISTED / 10);

@@ -133,7 +133,6 @@ async fn what_the_directory_does_not_confirm_fails_in_the_operation() {
 async fn a_busy_server_refuses_a_second_change() {
     let emulator = Emulator::start(Options::default()).await.unwrap();
     let arm = Arm::new(&emulator);
-    emulator.faults().slow_operations(std::time::Duration::from_millis(300));
     emulator.faults().slow_operations(std::time::Duration::from_secs(1));
     let path = at(&emulator, &emulator.runner().object_id);
     let body = body(&emulator, "ServicePrincipal", "terraform");

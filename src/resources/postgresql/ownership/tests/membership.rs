@@ -1,0 +1,53 @@
+//! Previous owners as members of the new one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::members;
+use crate::resources::postgresql::ownership::record::Record;
+use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, membership, objects};
+use crate::sql::postgres::server_catalog::Membership;
+use crate::sql::quote::Dialect;
+
+#[test]
+fn previous_owners_become_members_and_circles_are_refused() {
+    let found = inventory(16, objects());
+    let wanted = BTreeSet::from([OLD]);
+    let missing = members::missing(&found, OWNER, &wanted).unwrap();
+    assert_eq!(
+        missing[0].1.render(Dialect::PostgreSql),
+        r#"GRANT "owner" TO "old" WITH INHERIT TRUE, SET TRUE"#
+    );
+    let with = |held: Membership| {
+        let mut server = (*found.server).clone();
+        server.memberships.push(held);
+        Inventory {
+            server: Arc::new(server),
+            ..found.clone()
+        }
+    };
+    let circle = members::missing(&with(membership(OLD, OWNER)), OWNER, &wanted).unwrap_err();
+    assert_eq!(circle.summary, "Circular membership");
+    let weak = Membership {
+        inherit: Some(false),
+        set: Some(true),
+        ..membership(OWNER, OLD)
+    };
+    let missing = members::missing(&with(weak), OWNER, &wanted).unwrap();
+    assert_eq!(missing[0].0.before, Some((false, true)));
+    assert_eq!(
+        members::missing(&with(membership(OWNER, OLD)), OWNER, &wanted).unwrap(),
+        []
+    );
+    let record = Record {
+        members: vec![missing[0].0.clone()],
+        ..Record::default()
+    };
+    let end = members::superfluous(&with(weak).server, &record, OWNER, &BTreeSet::new());
+    assert_eq!(
+        end[0].1.render(Dialect::PostgreSql),
+        r#"GRANT "owner" TO "old" WITH INHERIT FALSE, SET TRUE"#
+    );
+    assert_eq!(members::superfluous(&found.server, &record, OWNER, &wanted), []);
+}
