@@ -115,6 +115,6 @@ async fn perform(console: &mut Console, keep: bool) -> Result<bool> {
 }
 
 fn interrupted(console: &Console) -> bool {
-    console.failed("Interrupted. Everything is stopped and removed.");
+    console.failed("Interrupted. Everything is being stopped and removed.");
     false
 }

@@ -6,8 +6,10 @@ use serde_json::json;
 use crate::demo::application::{login, resource_manager};
 use crate::demo::console::{Console, Context, Failure, Result};
 use crate::demo::database::{self, DATABASE, OLD_USER};
+use crate::demo::old_application::OldApplication;
 use crate::demo::stage::Stage;
 use crate::demo::terraform::changes;
+use crate::demo::workspace::LOCATION;
 
 impl Stage {
     /// Three things done by hand; a plan names each, and an apply puts them right.
@@ -24,49 +26,64 @@ impl Stage {
             .await
             .context("a privilege taken by hand")?;
         console.say(&format!("an administrator takes CREATE on {DATABASE} from `{name}`"));
-        let identity = self.attribute("entradb_managed_identity.app", "id").await?;
-        let (status, _) = resource_manager(&self.emulator, Method::DELETE, &identity, None).await?;
-        let body = json!({"location": "westeurope"});
-        let (again, _) = resource_manager(&self.emulator, Method::PUT, &identity, Some(body)).await?;
-        if status >= 300 || again >= 300 {
-            return Err(Failure(format!(
-                "The identity could not be made anew: {status}, {again}."
-            )));
-        }
+        let principal = self.make_identity_anew().await?;
         console.say("somebody deletes the managed identity, and makes it anew under the same name");
-        let locked_out = self.application().await.is_err();
-        console.prove(
-            locked_out,
-            "OpenMetadata is locked out: same name, other identity",
-            || "It still logs in.".to_owned(),
-        )?;
+        let token = self.emulator.database_token(&principal);
+        let Err(Failure(refusal)) = login(&self.emulator, &name, &token, DATABASE).await else {
+            return Err(Failure(
+                "The database lets the new identity in without having been told of it.".to_owned(),
+            ));
+        };
+        let expected = refusal.contains("oid mismatch") && refusal.contains(&principal);
+        let claim = "OpenMetadata is locked out: the same name, another identity";
+        console.prove(expected, claim, || {
+            format!("It is refused for another reason: {refusal}")
+        })?;
+        console.quote(&refusal);
 
-        let (_, plan) = self.terraform.plan(console, "drift.tfplan", &[]).await?;
+        let (_, plan) = self.terraform.plan(console, &["-out=repair.tfplan"]).await?;
         let shown = changes(&plan);
         console.quote(&shown);
         for (needle, claim) in [
             (
-                "table public.legacy_report (owner openmetadata_user)",
+                format!("- \"table public.legacy_report (owner {OLD_USER})\""),
                 "the plan names the table that waits for its new owner",
             ),
-            ("CREATE", "it names the privilege that is missing"),
             (
-                "object_id",
-                "it shows that the user is bound to an identity that is gone",
+                format!("- \"database {DATABASE} lacks CREATE\""),
+                "it names the privilege that is missing",
             ),
             (
-                "entradb_federated_credential.app",
-                "it shows that the trust in the cluster is gone",
+                format!("-> \"{principal}\""),
+                "it binds the user to the identity that there is now",
+            ),
+            (
+                "# entradb_federated_credential.app will be created".to_owned(),
+                "it gives the cluster its trust again",
             ),
         ] {
-            console.prove(shown.contains(needle), claim, || {
+            console.prove(shown.contains(&needle), claim, || {
                 format!("`{needle}` is not in the plan:\n{plan}")
             })?;
         }
-        self.terraform.run(console, &["apply", "drift.tfplan"]).await?;
+        self.terraform.run(console, &["apply", "repair.tfplan"]).await?;
         self.application().await?;
         console.held("after the apply OpenMetadata logs in again");
         self.no_changes(console, "and the plan is empty again").await
+    }
+
+    /// Deletes the managed identity and makes it again under its name, past Terraform; gives the new object ID.
+    async fn make_identity_anew(&self) -> Result<String> {
+        let id = self.attribute("entradb_managed_identity.app", "id").await?;
+        let (deleted, _) = resource_manager(&self.emulator, Method::DELETE, &id, None).await?;
+        let body = json!({"location": LOCATION});
+        let (made, answer) = resource_manager(&self.emulator, Method::PUT, &id, Some(body)).await?;
+        match answer["properties"]["principalId"].as_str() {
+            Some(principal) if deleted < 300 && made < 300 => Ok(principal.to_owned()),
+            _ => Err(Failure(format!(
+                "The identity could not be made anew: {deleted}, {made}, {answer}."
+            ))),
+        }
     }
 
     /// Everything is taken back, and the old user has what it had.
@@ -75,7 +92,9 @@ impl Stage {
         let name = self.attribute("entradb_postgresql_user.app", "name").await?;
         let identity = self.attribute("entradb_managed_identity.app", "id").await?;
         let moved = database::owners(&self.eyes).await?;
+        let old = OldApplication::start(self.emulator.clone(), self.password.clone());
         self.terraform.run(console, &["destroy", "-auto-approve"]).await?;
+        let report = old.stop().await?;
         let now = database::owners(&self.eyes).await?;
         console.table(
             &["kind", "objects", "owner until now", "owner now"],
@@ -105,7 +124,10 @@ impl Stage {
         old.batch_execute("insert into change_event (kind, json) values ('end', '{}'); alter table user_entity drop column last_login")
             .await
             .context("the old user works on")?;
-        console.held(&format!("{OLD_USER} works on, with its password and its own tables"));
-        Ok(())
+        let claim =
+            format!("{OLD_USER} worked all the while and works on, with its password and its own tables: {report}");
+        console.prove(report.is_telling(), &claim, || {
+            "It did too little to prove anything.".to_owned()
+        })
     }
 }

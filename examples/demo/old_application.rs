@@ -1,5 +1,6 @@
 //! The application that is running all the while, as the old user with the password: it must not notice anything.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
 use crate::demo::application::login;
-use crate::demo::console::{Context, Failure, Result};
+use crate::demo::console::{Context, Failure, Result, number, seconds};
 use crate::demo::database::{DATABASE, OLD_USER};
 
 /// Between two rounds of work.
@@ -39,6 +40,26 @@ pub(crate) struct Report {
     pub(crate) logins: usize,
     pub(crate) alterations: usize,
     pub(crate) slowest: Duration,
+}
+
+impl Report {
+    /// Whether it did enough to prove something.
+    pub(crate) fn is_telling(&self) -> bool {
+        self.alterations > 1
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} rounds of writing and reading, {} logins, {} ALTER TABLE, no failure, slowest statement {}",
+            number(self.rounds),
+            self.logins,
+            self.alterations,
+            seconds(self.slowest),
+        )
+    }
 }
 
 impl OldApplication {

@@ -114,7 +114,7 @@ impl Stage {
     }
 
     pub(crate) async fn no_changes(&self, console: &mut Console, claim: &str) -> Result<()> {
-        let (changes, plan) = self.terraform.plan(console, "again.tfplan", &[]).await?;
+        let (changes, plan) = self.terraform.plan(console, &[]).await?;
         console.prove(!changes, claim, || plan)
     }
 }

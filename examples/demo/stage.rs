@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use entradb_emulator::{Emulator, Options};
-use serde_json::Value;
 use tokio_postgres::Client;
 
 use crate::demo::console::{Console, Context, Result};
@@ -67,7 +66,7 @@ impl Stage {
         })
     }
 
-    /// The acts, in order. The old application runs from the first to the last.
+    /// The acts, in order.
     pub(crate) async fn perform(&self, console: &mut Console, keep: bool) -> Result<()> {
         let old = OldApplication::start(self.emulator.clone(), self.password.clone());
         console.say(&format!(
@@ -100,11 +99,6 @@ impl Stage {
             .to_owned())
     }
 
-    /// An output of the configuration.
-    pub(crate) async fn output(&self, name: &str) -> Result<Value> {
-        self.terraform.json(&["output", "-json", name]).await
-    }
-
     /// Where a person finds out more after a failure.
     pub(crate) fn point_at_logs(&self, console: &Console, keep: bool) {
         let place = if keep {
@@ -126,7 +120,8 @@ impl Stage {
             .terraform
             .environment()
             .iter()
-            .filter(|(name, _)| name != "PATH" && name != "HOME")
+            // A person has a home and a path already, and wants to be asked.
+            .filter(|(name, _)| !["PATH", "HOME", "TF_INPUT", "TF_IN_AUTOMATION"].contains(&name.as_str()))
             .map(|(name, value)| format!("export {name}='{value}'\n"))
             .collect();
         self.workspace.write("environment.sh", &lines)?;

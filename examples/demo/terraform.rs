@@ -13,6 +13,9 @@ use tokio::process::{Child, Command};
 use crate::demo::console::{Console, Context, Failure, Result};
 use crate::demo::workspace::{Program, Workspace};
 
+/// What people are told to do. The demo does that, and nothing else.
+const GUIDE: &str = include_str!("../../docs/guides/moving-a-running-application.md");
+
 /// Lines that tell of progress.
 const PROGRESS: [&str; 6] = [
     ": Creation complete",
@@ -104,15 +107,13 @@ impl Terraform {
         }
     }
 
-    /// Plans into a file and says whether there are changes.
-    pub(crate) async fn plan(&self, console: &Console, file: &str, more: &[&str]) -> Result<(bool, String)> {
-        let out = format!("-out={file}");
-        let mut arguments = vec!["plan", out.as_str()];
-        arguments.extend(more);
+    /// Plans, and says whether there are changes.
+    pub(crate) async fn plan(&self, console: &Console, more: &[&str]) -> Result<(bool, String)> {
+        let arguments = [&["plan"], more].concat();
         // The exit code is ours to read, not the person's.
-        let mut all = arguments.clone();
-        all.push("-detailed-exitcode");
-        let outcome = self.attempt(console, &all).await?;
+        let outcome = self
+            .attempt(console, &[&arguments[..], &["-detailed-exitcode"]].concat())
+            .await?;
         match outcome.code {
             0 => Ok((false, outcome.output)),
             2 => Ok((true, outcome.output)),
@@ -143,7 +144,16 @@ impl Terraform {
             .copied()
             .filter(|argument| !["-detailed-exitcode", "-auto-approve"].contains(argument))
             .collect();
-        console.command(&format!("{} {}", self.program.name, shown.join(" ")));
+        let shown = shown.join(" ");
+        if !GUIDE
+            .lines()
+            .any(|line| line.strip_prefix("terraform ") == Some(shown.as_str()))
+        {
+            return Err(Failure(format!(
+                "The guide does not tell people to run `terraform {shown}`; the demo must not either."
+            )));
+        }
+        console.command(&format!("{} {shown}", self.program.name));
         self.execute(Some(console), arguments).await
     }
 
@@ -207,7 +217,8 @@ async fn follow(console: Option<&Console>, output: impl AsyncRead + Unpin) -> Re
     let mut all = String::new();
     while let Some(line) = lines.next_line().await.context("the command's output")? {
         if let Some(console) = console.filter(|_| PROGRESS.iter().any(|word| line.contains(word))) {
-            console.quote(line.trim());
+            // IDs are long, and there is more of them in the log.
+            console.quote(line.split(" [").next().unwrap_or(&line).trim());
         }
         all.push_str(&line);
         all.push('\n');
@@ -215,26 +226,29 @@ async fn follow(console: Option<&Console>, output: impl AsyncRead + Unpin) -> Re
     Ok(all)
 }
 
-/// What changes in a plan, as Terraform shows it: the resources and their changed lines.
+/// What changes in a plan, as Terraform shows it: the resources, and of those that are there already the changed lines.
 pub(crate) fn changes(plan: &str) -> String {
     let marked = |line: &str| {
         let text = line.trim_start();
-        let unknown = text.ends_with("(known after apply)") || text.contains(" unchanged ");
-        let block = text.ends_with('{') || text.starts_with("# (");
-        text.starts_with("# entradb_")
-            || (["+ ", "- ", "~ "].iter().any(|mark| text.starts_with(mark)) && !unknown && !block)
+        let value = ["- ", "~ "].iter().any(|mark| text.starts_with(mark)) && !text.ends_with(['[', '{', '(']);
+        text.starts_with("# entradb_") || value && !text.ends_with("(known after apply)")
     };
-    let inside = plan
-        .split("Terraform will perform the following actions:")
-        .last()
-        .unwrap_or(plan);
-    let inside = inside
-        .split("OpenTofu will perform the following actions:")
-        .last()
-        .unwrap_or(inside);
-    let lines = inside
-        .lines()
-        .take_while(|line| !line.starts_with("Plan: "))
-        .filter(|line| marked(line));
-    lines.collect::<Vec<_>>().join("\n")
+    let (_, actions) = plan
+        .split_once("will perform the following actions:")
+        .unwrap_or(("", plan));
+    let mut shown: Vec<&str> = Vec::new();
+    let mut list = 0;
+    for line in actions.lines().take_while(|line| !line.starts_with("Plan: ")) {
+        if line.ends_with(" = [") {
+            list = shown.len();
+        }
+        // A list that only the apply can tell is printed as if all of it went away.
+        if line.trim_start().starts_with("] -> (known after apply)") {
+            shown.truncate(list);
+        }
+        if marked(line) {
+            shown.push(line.strip_prefix("  ").unwrap_or(line));
+        }
+    }
+    shown.join("\n")
 }

@@ -15,6 +15,9 @@ use crate::demo::console::{Console, Context, Failure, Result};
 const BINARY: &str = "terraform-provider-entradb";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Where the emulated Azure is.
+pub(crate) const LOCATION: &str = "westeurope";
+
 /// Holds the folder for as long as its input is open, which is as long as we live, however we end.
 const KEEPER: &str = r#"read -r word; cd / && rm -rf -- "$1""#;
 
@@ -99,7 +102,7 @@ impl Workspace {
     /// Answers to the example's variables that have no default.
     pub(crate) fn write_variables(&self, emulator: &Emulator) -> Result<()> {
         let text = format!(
-            "server_id           = \"{}\"\ncluster_id          = \"{}\"\nresource_group_name = \"{}\"\nlocation            = \"westeurope\"\n",
+            "server_id           = \"{}\"\ncluster_id          = \"{}\"\nresource_group_name = \"{}\"\nlocation            = \"{LOCATION}\"\n",
             emulator.postgresql().id,
             emulator.cluster_id(),
             emulator.resource_group(),
