@@ -151,6 +151,7 @@ pub fn calls(source: &Source) -> Broken {
         (".unwrap()", &[], "say why it holds with `expect`, or hand the error on"),
         ("tokio::time::sleep", &["src/retry.rs"], "only retry.rs sleeps"),
         ("thread::sleep", &[], "only retry.rs sleeps"),
+        ("batch_execute", &[], "SQL goes through a Session"),
         (
             "env::var",
             &["src/main.rs", "src/provider/settings.rs", "src/provider/config.rs"],
