@@ -47,7 +47,9 @@ impl Entry {
         }
         if !entry.begin.is_empty() {
             // Who gives a schema away must be allowed to create one.
-            entry.lenders.extend(creator(server, database, &[server.current_role, role.oid, heir.oid]));
+            entry
+                .lenders
+                .extend(creator(server, database, &[server.current_role, role.oid, heir.oid]));
         }
         let occupied: BTreeSet<&Name> = objects
             .objects
