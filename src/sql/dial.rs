@@ -31,8 +31,8 @@ impl Endpoint {
     /// What is dialled, for people: with the server's own name, which is what they know it by.
     fn shown(&self) -> String {
         match &self.dial {
-            Some(dial) => format!("{}, dialled as {dial}", self.host),
-            None => self.target(),
+            Some(dial) => format!("the server {}, dialled as {dial}", self.host),
+            None => format!("the server {}", self.target()),
         }
     }
 

@@ -38,7 +38,7 @@ async fn an_apply_that_is_killed_leaves_nothing_half_done() {
     let mut holder = emulator.superuser("postgres").await;
     let holding = holder.transaction().await.expect("a transaction");
     holding
-        .batch_execute("lock table pg_catalog.pg_db_role_setting in exclusive mode")
+        .simple_query("lock table pg_catalog.pg_db_role_setting in exclusive mode")
         .await
         .expect("a lock");
     let (users, id) = (users(&plugin), plugin.process().expect("a process").id());

@@ -20,7 +20,7 @@ use crate::error::{Context, Error, Result};
 use crate::faults::Faults;
 use crate::journal::{Journal, Service, hold};
 use crate::keys::{Key, base64url};
-use crate::options::Options;
+use crate::options::{Options, Ports};
 use crate::postgres::bootstrap::ADMINISTRATOR;
 use crate::postgres::front;
 use crate::postgres::server::{Plan, Server};
@@ -118,11 +118,8 @@ struct Front {
     tls: bool,
 }
 
-async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
-    let authority = Authority::generate()?;
-    fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
-
-    let ports = options.ports;
+/// Binds every front: from now on the addresses are known.
+async fn bind(ports: Ports) -> Result<(Vec<Front>, Endpoints)> {
     let wanted = [
         (Service::Authority, ports.authority, true),
         (Service::ResourceManager, ports.resource_manager, true),
@@ -148,6 +145,14 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         issuer: address(3),
         instance_metadata: address(4),
     };
+    Ok((fronts, endpoints))
+}
+
+async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
+    let authority = Authority::generate()?;
+    fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
+
+    let (fronts, endpoints) = bind(options.ports).await?;
 
     let mut state = State::default();
     let runner = runner(&mut state, &folder)?;
@@ -155,7 +160,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     let cluster_id = resources(&mut state, &options, &endpoints);
     let principals: Vec<Principal> = state.directory.all().cloned().collect();
 
-    let (database, database_port) = http::bind(ports.postgresql).await?;
+    let (database, database_port) = http::bind(options.ports.postgresql).await?;
     let plan = Plan {
         name: &options.postgresql_server,
         port: database_port,

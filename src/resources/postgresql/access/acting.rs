@@ -3,15 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sql;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::protocol::diagnostic::Result;
+use crate::resources::postgresql::borrowed;
+use crate::resources::postgresql::role_name::is_platform;
+use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::statement::Statement;
-
-/// The superuser that made the server.
-const BOOTSTRAP: u32 = 10;
-
-/// Roles of the platform, besides superusers and those that PostgreSQL brings along.
-const PLATFORM: [&str; 4] = ["azuresu", "azure_pg_admin", "azure_superuser", "replication"];
 
 /// The role whose members manage every ordinary role.
 const ADMINISTRATORS: &str = "azure_pg_admin";
@@ -43,12 +39,6 @@ pub struct Acting<'a> {
     is_administrator: bool,
     /// Roles, by name, for which the server has refused to let us act.
     refused: &'a BTreeSet<String>,
-}
-
-/// Whether the role belongs to the platform or to PostgreSQL itself.
-pub fn is_platform(role: &Role) -> bool {
-    let name = role.name.as_str();
-    role.superuser || role.oid == BOOTSTRAP || name.starts_with("pg_") || PLATFORM.contains(&name)
 }
 
 impl<'a> Acting<'a> {
@@ -91,51 +81,21 @@ impl<'a> Acting<'a> {
         if may_try { Reach::Tried } else { Reach::Never }
     }
 
-    /// Whether we have a direct grant of the role that borrowing would overwrite; with its options.
-    fn own_grant(&self, role: u32) -> Option<(bool, bool)> {
-        let me = self.server.current_role;
-        let direct = self
-            .server
-            .memberships
-            .iter()
-            .find(|grant| grant.role == role && grant.member == me && grant.grantor != BOOTSTRAP)?;
-        Some((direct.inherit?, direct.set?))
-    }
-
     /// The statement by which we become a member of the role.
     pub fn borrow(&self, role: u32) -> Option<Statement> {
-        let name = &self.server.roles.get(&role)?.name;
-        Some(if self.server.version < OPTIONS {
-            sql!("GRANT {} TO CURRENT_USER", name)
-        } else {
-            sql!("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE", name)
-        })
+        borrowed::borrow(self.server, [role]).ok()?.begin.pop()
     }
 
-    /// The statement that leaves our membership as it was before.
-    fn give_back(&self, role: u32) -> Option<Statement> {
-        let name = &self.server.roles.get(&role)?.name;
-        let word = |value| if value { "TRUE" } else { "FALSE" };
-        Some(match self.own_grant(role) {
-            Some((inherit, set)) => sql!(
-                "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}",
-                name,
-                word(inherit),
-                word(set)
-            ),
-            None => sql!("REVOKE {} FROM CURRENT_USER", name),
-        })
-    }
-
-    /// Puts the memberships that the work needs around it, in one order for all.
-    pub fn wrap(&self, owners: &BTreeSet<u32>, work: Vec<Statement>) -> Vec<Statement> {
+    /// Puts the memberships that the work needs around it.
+    ///
+    /// # Errors
+    /// None for the owners within our reach: what cannot be borrowed is out of it.
+    pub fn wrap(&self, owners: &BTreeSet<u32>, work: Vec<Statement>) -> Result<Vec<Statement>> {
         let needed = owners
             .iter()
             .filter(|owner| matches!(self.reach(**owner), Reach::Borrowed | Reach::Tried));
-        let needed: Vec<u32> = needed.copied().collect();
-        let before = needed.iter().filter_map(|role| self.borrow(*role));
-        let after = needed.iter().filter_map(|role| self.give_back(*role));
-        before.chain(work).chain(after).collect()
+        let loan = borrowed::borrow(self.server, needed.copied())?;
+        Ok(loan.begin.into_iter().chain(work).chain(loan.end).collect())
     }
 
     /// Those of the owners of whom only the server knows whether we may act for them, by name.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use crate::resources::postgresql::access::acting::{Acting, Reach, is_platform};
+use crate::resources::postgresql::access::acting::{Acting, Reach};
 use crate::resources::postgresql::access::word::Grantee;
+use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::acl::{Acl, Grant, PUBLIC};
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{Column, DatabaseCatalog, DefaultPrivileges};

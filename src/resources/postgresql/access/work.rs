@@ -87,7 +87,9 @@ impl Work {
         if let Some(model) = job.before {
             work.add(scene, &model.grantee, (&ByTarget::new(), &others));
         }
-        work.statements = scene.acting.wrap(&work.acted_for, std::mem::take(&mut work.statements));
+        work.statements = scene
+            .acting
+            .wrap(&work.acted_for, std::mem::take(&mut work.statements))?;
         Ok(work)
     }
 

@@ -51,13 +51,11 @@ async fn only_what_lacks_is_named() {
             Some(&level("read")),
             None,
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        GRANT "etl" TO CURRENT_USER
-        GRANT SELECT ON TABLE "sales"."items", "sales"."loaded", "sales"."orders" TO "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "app"
-        REVOKE "app_owner" FROM CURRENT_USER
-        REVOKE "etl" FROM CURRENT_USER"#]],
+                GRANT "app_owner", "etl" TO CURRENT_USER
+                GRANT SELECT ON TABLE "sales"."items", "sales"."loaded", "sales"."orders" TO "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "app"
+                REVOKE "app_owner", "etl" FROM CURRENT_USER"#]],
         )
         .await;
 }
@@ -183,17 +181,15 @@ async fn exclusive_takes_the_rest_and_never_from_an_owner() {
             Some(&exclusive("read")),
             None,
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        GRANT "etl" TO CURRENT_USER
-        REVOKE CREATE ON SCHEMA "sales" FROM "app"
-        REVOKE DELETE ON TABLE "sales"."orders" FROM "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "etl" IN SCHEMA "sales" REVOKE UPDATE ON TABLES FROM "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" REVOKE EXECUTE ON ROUTINES FROM "app"
-        SET LOCAL ROLE "app_owner"
-        REVOKE INSERT ON TABLE "sales"."granted_on" FROM "app"
-        SET LOCAL ROLE NONE
-        REVOKE "app_owner" FROM CURRENT_USER
-        REVOKE "etl" FROM CURRENT_USER"#]],
+                GRANT "app_owner", "etl" TO CURRENT_USER
+                REVOKE CREATE ON SCHEMA "sales" FROM "app"
+                REVOKE DELETE ON TABLE "sales"."orders" FROM "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "etl" IN SCHEMA "sales" REVOKE UPDATE ON TABLES FROM "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" REVOKE EXECUTE ON ROUTINES FROM "app"
+                SET LOCAL ROLE "app_owner"
+                REVOKE INSERT ON TABLE "sales"."granted_on" FROM "app"
+                SET LOCAL ROLE NONE
+                REVOKE "app_owner", "etl" FROM CURRENT_USER"#]],
         )
         .await;
 }
@@ -243,14 +239,12 @@ async fn destroying_takes_what_was_declared() {
             None,
             Some(&declared),
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        GRANT "etl" TO CURRENT_USER
-        REVOKE CONNECT, TEMPORARY ON DATABASE "app" FROM "app"
-        REVOKE USAGE ON SCHEMA "sales" FROM "app"
-        REVOKE SELECT ON TABLE "sales"."orders" FROM "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" REVOKE SELECT ON TABLES FROM "app"
-        REVOKE "app_owner" FROM CURRENT_USER
-        REVOKE "etl" FROM CURRENT_USER"#]],
+                GRANT "app_owner", "etl" TO CURRENT_USER
+                REVOKE CONNECT, TEMPORARY ON DATABASE "app" FROM "app"
+                REVOKE USAGE ON SCHEMA "sales" FROM "app"
+                REVOKE SELECT ON TABLE "sales"."orders" FROM "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" REVOKE SELECT ON TABLES FROM "app"
+                REVOKE "app_owner", "etl" FROM CURRENT_USER"#]],
         )
         .await;
 }
@@ -265,16 +259,12 @@ async fn hostile_names_are_names() {
     let world = world.table("b", 400, &[]);
     world
         .runs(Some(&grantee("{}", level("read"))), None, expect![[r#"
-            GRANT "app_owner" TO CURRENT_USER
-            GRANT "etl" TO CURRENT_USER
-            GRANT "o""wner" TO CURRENT_USER
+            GRANT "app_owner", "etl", "o""wner" TO CURRENT_USER
             GRANT USAGE ON SCHEMA "sales" TO "{}"
             GRANT SELECT ON ALL TABLES IN SCHEMA "sales" TO "{}"
             ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl", "o""wner" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "{}"
             ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl", "o""wner" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "{}"
-            REVOKE "app_owner" FROM CURRENT_USER
-            REVOKE "etl" FROM CURRENT_USER
-            REVOKE "o""wner" FROM CURRENT_USER"#]])
+            REVOKE "app_owner", "etl", "o""wner" FROM CURRENT_USER"#]])
         .await;
 }
 

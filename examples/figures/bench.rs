@@ -1,0 +1,219 @@
+//! Folders with configurations of one kind of resource, and `terraform` run in them. It knows no figure.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use entradb_emulator::Emulator;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::{Result, plugin};
+
+/// Where the provider comes from: a mirror, as in a company without access to the registry.
+const HOST: &str = "mirror.example.invalid";
+
+/// What is planned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `entradb_postgresql_user`
+    Users,
+    /// `terraform_data`, which is built into Terraform and asks nobody.
+    Data,
+}
+
+/// What all workspaces share.
+pub(crate) struct Bench {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+/// A folder with a configuration.
+pub(crate) struct Workspace<'bench> {
+    bench: &'bench Bench,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// A temporary folder with a mirror of the provider in it.
+    pub(crate) fn new(azure: &Emulator, provider: &Path) -> Result<Bench> {
+        let folder = tempfile::Builder::new().prefix("entradb-figures-").tempdir()?;
+        let system = if cfg!(target_os = "macos") {
+            "darwin"
+        } else {
+            std::env::consts::OS
+        };
+        let processor = if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
+        let package = folder
+            .path()
+            .join(format!("mirror/{HOST}/entradb/entradb/0.1.0/{system}_{processor}"));
+        std::fs::create_dir_all(&package)?;
+        let program = package.join("terraform-provider-entradb_v0.1.0");
+        std::fs::copy(provider, &program)?;
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+        let mirror = folder.path().join("mirror");
+        let cli = format!(
+            "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
+            mirror.display()
+        );
+        std::fs::write(folder.path().join("cli.tfrc"), cli)?;
+        Ok(Bench {
+            folder,
+            environment: azure.environment(),
+        })
+    }
+
+    /// A folder with `count` resources of a kind, initialised.
+    pub(crate) async fn workspace(&self, azure: &Emulator, kind: Kind, count: usize) -> Result<Workspace<'_>> {
+        let name = if kind == Kind::Users { "users" } else { "data" };
+        let folder = self.folder.path().join(format!("{name}-{count}"));
+        std::fs::create_dir(&folder)?;
+        let configuration = match kind {
+            Kind::Users => users(azure, count).await?,
+            Kind::Data => data(count),
+        };
+        std::fs::write(folder.join("main.tf"), configuration)?;
+        let workspace = Workspace { bench: self, folder };
+        workspace.run(&["init"]).await?;
+        Ok(workspace)
+    }
+
+    /// The program's own words about itself.
+    pub(crate) async fn version(&self) -> Result<String> {
+        let output = self.command(self.folder.path(), &["version"]).output().await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new("terraform");
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("TF_CLI_CONFIG_FILE", self.folder.path().join("cli.tfrc"))
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("TF_IN_AUTOMATION", "1")
+            .env("TF_INPUT", "0")
+            .env("TF_CLI_ARGS", "-no-color")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+/// Each user has a person of its own in the directory. Names are literal: references between counted resources cost
+/// Terraform the square of their number.
+async fn users(azure: &Emulator, count: usize) -> Result<String> {
+    let mut objects = Vec::new();
+    for number in 0..count {
+        let name = format!("person-{count}-{number}@example.invalid");
+        let object = azure.add_user(&name, &format!("Person {number}")).await?;
+        objects.push(format!("    \"{name}\" = \"{object}\"\n"));
+    }
+    Ok(format!(
+        r#"terraform {{
+  required_providers {{
+    entradb = {{
+      source  = "{HOST}/entradb/entradb"
+      version = "~> 0.1"
+    }}
+  }}
+}}
+
+provider "entradb" {{}}
+
+locals {{
+  people = {{
+{}  }}
+}}
+
+resource "entradb_postgresql_user" "person" {{
+  for_each = local.people
+
+  server         = "{}"
+  name           = each.key
+  object_id      = each.value
+  principal_type = "User"
+}}
+"#,
+        objects.concat(),
+        azure.postgresql().fqdn
+    ))
+}
+
+fn data(count: usize) -> String {
+    let people: String = (0..count)
+        .map(|number| format!("    \"person-{number}\" = \"{number}\"\n"))
+        .collect();
+    format!(
+        "locals {{\n  people = {{\n{people}  }}\n}}\n\nresource \"terraform_data\" \"person\" {{\n  for_each = local.people\n\n  \
+         input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n"
+    )
+}
+
+impl Workspace<'_> {
+    async fn run(&self, arguments: &[&str]) -> Result<Duration> {
+        let begun = Instant::now();
+        let output = self.bench.command(&self.folder, arguments).output().await;
+        let output = output
+            .map_err(|error| format!("`terraform` cannot be started (install Terraform 1.11 or newer): {error}"))?;
+        let took = begun.elapsed();
+        check(arguments, &output)?;
+        Ok(took)
+    }
+
+    /// How long a plan takes.
+    pub(crate) async fn plan(&self) -> Result<Duration> {
+        self.run(&["plan"]).await
+    }
+
+    /// How long an apply takes.
+    pub(crate) async fn apply(&self) -> Result<Duration> {
+        self.run(&["apply", "-auto-approve"]).await
+    }
+
+    /// Leaves nothing for the next.
+    pub(crate) async fn destroy(&self) -> Result<Duration> {
+        self.run(&["destroy", "-auto-approve"]).await
+    }
+
+    /// The most memory, in bytes, that a provider held during a plan.
+    pub(crate) async fn peak_of_plan(&self) -> Result<u64> {
+        let child = self.bench.command(&self.folder, &["plan"]).spawn()?;
+        let id = child.id().ok_or("it has ended")?;
+        let mut looks = tokio::time::interval(Duration::from_millis(2));
+        let mut ended = std::pin::pin!(child.wait_with_output());
+        let mut peak = 0;
+        loop {
+            tokio::select! {
+                output = &mut ended => {
+                    check(&["plan"], &output?)?;
+                    return Ok(peak);
+                }
+                _ = looks.tick() => {
+                    let held = plugin::providers(id).into_iter().filter_map(|one| plugin::memory(one, "VmHWM"));
+                    peak = held.fold(peak, u64::max);
+                }
+            }
+        }
+    }
+}
+
+fn check(arguments: &[&str], output: &Output) -> Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`terraform {}` failed:\n{said}", arguments.join(" ")).into())
+}
