@@ -1,10 +1,5 @@
 //! The main job, shown and proved: an application that runs with a password moves to Microsoft Entra, with the real
 //! `terraform`, a real PostgreSQL and an emulated Azure. It looks at the outcome with its own eyes, not with the provider's.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the demo is a client of its own: nothing of the provider stands between it and what it proves"
-)]
-
 mod demo {
     pub(crate) mod aftermath;
     pub(crate) mod application;

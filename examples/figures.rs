@@ -56,7 +56,7 @@ async fn measure() -> Result<()> {
 
 /// What is known of the program alone.
 async fn starts(provider: &Path) -> Result<Vec<Figure>> {
-    eprintln!("starting the provider {RUNS} times");
+    eprintln!("starting the provider {} times", RUNS * 3);
     let mut times = Vec::new();
     let mut resident = 0;
     for run in 0..=RUNS * 3 {
@@ -90,20 +90,20 @@ async fn starts(provider: &Path) -> Result<Vec<Figure>> {
 /// The same plans of users and of `terraform_data`, in turns, so that the machine's mood hits both.
 async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figure>> {
     eprintln!("planning {count} of each kind, before and after the apply");
-    let users = bench.workspace(azure, Kind::Users, count).await?;
-    let data = bench.workspace(azure, Kind::Data, count).await?;
+    let of_users = bench.workspace(azure, Kind::Users, count).await?;
+    let of_data = bench.workspace(azure, Kind::Data, count).await?;
     let mut figures = Vec::new();
     for (stage, command) in [
         ("all to create", "terraform plan"),
         ("nothing to do", "terraform plan, after terraform apply"),
     ] {
         if stage == "nothing to do" {
-            let took = [users.apply().await?, data.apply().await?];
+            let took = [of_users.apply().await?, of_data.apply().await?];
             figures.push(beside("apply", count, took, "terraform apply -auto-approve, once"));
         }
         let mut times = [Vec::new(), Vec::new()];
         for run in 0..=RUNS {
-            let took = [users.plan().await?, data.plan().await?];
+            let took = [of_users.plan().await?, of_data.plan().await?];
             for (all, one) in times.iter_mut().zip(took) {
                 all.extend((run > 0).then_some(one));
             }
@@ -111,25 +111,33 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
         figures.push(beside(&format!("plan, {stage}"), count, times.map(median), command));
     }
     let before = azure.statements().len();
-    let peak = users.peak_of_plan().await?;
+    let peak = of_users.peak_of_plan().await?;
     figures.push(Figure {
-        what: format!("statements of the plan, {count} users"),
+        what: format!("statements of the plan, {}", users(count)),
         value: (azure.statements().len() - before).to_string(),
         command: "log_statement = 'all' on the server, over terraform plan".to_owned(),
     });
     figures.push(Figure {
-        what: format!("largest resident memory in the plan, {count} users"),
+        what: format!("largest resident memory in the plan, {}", users(count)),
         value: mebibytes(peak),
         command: "grep VmHWM /proc/PID/status, of each provider while terraform plan runs".to_owned(),
     });
-    users.destroy().await?;
+    of_users.destroy().await?;
     Ok(figures)
 }
 
-fn beside(what: &str, count: usize, [users, data]: [Duration; 2], command: &str) -> Figure {
+fn users(count: usize) -> String {
+    if count == 1 {
+        "1 user".to_owned()
+    } else {
+        format!("{count} users")
+    }
+}
+
+fn beside(what: &str, count: usize, [of_users, of_data]: [Duration; 2], command: &str) -> Figure {
     Figure {
-        what: format!("{what}, {count} users (as many terraform_data)"),
-        value: format!("{:.2} s ({:.2} s)", users.as_secs_f64(), data.as_secs_f64()),
+        what: format!("{what}, {} (as many terraform_data)", users(count)),
+        value: format!("{:.2} s ({:.2} s)", of_users.as_secs_f64(), of_data.as_secs_f64()),
         command: command.to_owned(),
     }
 }

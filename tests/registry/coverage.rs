@@ -114,11 +114,13 @@ fn every_type_has_a_test_of_its_life() {
     let schemas = provider.schemas();
     let mut problems = Vec::new();
     for name in schemas.resources.keys() {
-        let file = format!("tests/resources/{}.rs", name.trim_start_matches(PREFIX));
-        // A long life is told in several files of a folder.
-        let rest = files(&root().join(file.trim_end_matches(".rs"))).into_iter();
-        let rest = rest.filter_map(|path| std::fs::read_to_string(path).ok());
-        let text: String = read(&file).into_iter().chain(rest).collect();
+        let module = format!("tests/resources/{}", name.trim_start_matches(PREFIX));
+        let file = format!("{module}.rs");
+        let mut text = read(&file).unwrap_or_default();
+        // A long life is told in chapters.
+        for chapter in files(&root().join(&module)) {
+            text += &std::fs::read_to_string(chapter).unwrap_or_default();
+        }
         // The life of a resource: made, settled, imported, gone.
         for step in [name.as_str(), "settled", "import", "destroy"] {
             if !text.contains(step) {

@@ -6,7 +6,9 @@ use entradb_emulator::Emulator;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{by_hand, emulator, fact, identity, label, log_in, next_command, provider, text, with};
+use crate::resources::world::{
+    by_hand, emulator, fact, identity, label, log_in, next_command, provider, role_by_hand, text, with,
+};
 use crate::{block, config};
 
 fn users(plugin: &Plugin) -> Resource<'_> {
@@ -268,10 +270,11 @@ async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let object_id = new_application(emulator, "old-user").await;
+    role_by_hand(emulator, "old_user", "login password 'old secret'").await;
     by_hand(
         emulator,
         "app",
-        "create role old_user login password 'old secret'; create table old_table (); alter table old_table owner to old_user;
+        "create table old_table (); alter table old_table owner to old_user;
          create table granted (); alter table granted owner to azure_pg_admin; grant select on granted to old_user; alter role old_user set work_mem = '9MB'",
     )
     .await;

@@ -89,6 +89,16 @@ pub async fn by_hand(emulator: &Emulator, database: &str, statements: &str) {
     done.unwrap_or_else(|error| panic!("{statements}: {error:?}"));
 }
 
+/// Makes a role by hand. On Azure, an administrator manages every ordinary role; from PostgreSQL 16 on that has to be granted.
+pub async fn role_by_hand(emulator: &Emulator, role: &str, attributes: &str) {
+    let name = quoted(role);
+    by_hand(emulator, "postgres", &format!("create role {name} {attributes}")).await;
+    if emulator.postgresql().major >= 16 {
+        let managed = format!("grant {name} to azure_pg_admin with admin true, inherit false, set false");
+        by_hand(emulator, "postgres", &managed).await;
+    }
+}
+
 /// The label of a role.
 pub async fn label(emulator: &Emulator, role: &str) -> Option<String> {
     let query = format!(

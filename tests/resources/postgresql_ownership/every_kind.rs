@@ -3,6 +3,7 @@
 use entradb::protocol::value::Object;
 
 use crate::harness::instance::Found;
+use crate::harness::plugin::Plugin;
 use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, list, next};
 use crate::{block, config};
 
@@ -72,6 +73,63 @@ async fn every_kind_of_object_moves_and_finds_back() {
     let bench = Bench::new("every_kind", ONE_OF_EACH).await;
     let before = bench.picture().await;
     let provider = bench.provider().await;
+    what_would_move_is_listed(&bench, &provider).await;
+
+    let given = bench.of_old(config! { "include_database" => true, "on_destroy" => "restore" });
+    let mut ownership = provider.resource(OWNERSHIP).create(given.clone()).await;
+    ownership.settled().await;
+
+    // What may only be a superuser's, and the extension, stay; nothing else of the old owner is left.
+    let query =
+        "select classid::regclass || ' ' || objid from pg_shdepend where refobjid = '{old}'::regrole and deptype = 'o'
+                 and dbid = (select oid from pg_database where datname = current_database())";
+    let left = bench.texts(query).await;
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(
+        list(ownership.get("not_movable")),
+        [bench.fill("publication everything (owner {old}): only a superuser may own a publication of all tables")]
+    );
+    let database = bench
+        .texts("select datdba::regrole::text from pg_database where datname = current_database()")
+        .await;
+    assert_eq!(database, [bench.role("new")]);
+    let borrowed = "select m.roleid::regrole || ' to ' || m.member::regrole from pg_auth_members m
+                    where m.roleid::regrole::text like 'every_kind%' order by 1";
+    assert_eq!(bench.texts(borrowed).await, [bench.fill("{new} to {old}")]);
+
+    // The old user goes on as before, its migrations included.
+    let old = bench.session("old").await;
+    let migration = "alter table s.plain add column more int; insert into s.plain (note) values ('x');
+        create index on s.plain (more); drop view s.seen; create or replace function s.f() returns int language sql as 'select 3';
+        comment on table s.plain is 'still ours'";
+    old.batch_execute(migration)
+        .await
+        .expect("the old user may still do everything");
+    let undone = "alter table s.plain drop column more; create view s.seen as select id from s.plain";
+    old.batch_execute(undone)
+        .await
+        .expect("the old user may still do everything");
+
+    let plugin = bench.provider().await;
+    let mut ownership = next(ownership, &plugin);
+    assert_eq!(
+        ownership.refresh().await,
+        Found::Changed,
+        "a view that the old user made is the old user's"
+    );
+    assert_eq!(
+        list(ownership.get("pending")),
+        [bench.fill("view s.seen (owner {old})")]
+    );
+    ownership.update(given).await;
+    ownership.settled().await;
+    ownership.destroy().await;
+    assert_eq!(bench.picture().await, before);
+    assert_eq!(bench.texts(borrowed).await, [""; 0]);
+}
+
+/// The data source tells before the first apply what would move, and what stays and why.
+async fn what_would_move_is_listed(bench: &Bench, provider: &Plugin) {
     let server = bench.emulator.postgresql().fqdn.as_str();
     let ask = |more| {
         let mut ask = config! { "server" => server, "database" => "every_kind" };
@@ -128,56 +186,4 @@ async fn every_kind_of_object_moves_and_finds_back() {
         .await
         .expect_err("no such database");
     assert_eq!(told[0].path.to_string(), "database");
-
-    let given = bench.of_old(config! { "include_database" => true, "on_destroy" => "restore" });
-    let mut ownership = provider.resource(OWNERSHIP).create(given.clone()).await;
-    ownership.settled().await;
-
-    // What may only be a superuser's, and the extension, stay; nothing else of the old owner is left.
-    let query =
-        "select classid::regclass || ' ' || objid from pg_shdepend where refobjid = '{old}'::regrole and deptype = 'o'
-                 and dbid = (select oid from pg_database where datname = current_database())";
-    let left = bench.texts(query).await;
-    assert_eq!(left.len(), 1, "{left:?}");
-    assert_eq!(
-        list(ownership.get("not_movable")),
-        [bench.fill("publication everything (owner {old}): only a superuser may own a publication of all tables")]
-    );
-    let database = bench
-        .texts("select datdba::regrole::text from pg_database where datname = current_database()")
-        .await;
-    assert_eq!(database, [bench.role("new")]);
-    let borrowed = "select m.roleid::regrole || ' to ' || m.member::regrole from pg_auth_members m
-                    where m.roleid::regrole::text like 'every_kind%' order by 1";
-    assert_eq!(bench.texts(borrowed).await, [bench.fill("{new} to {old}")]);
-
-    // The old user goes on as before, its migrations included.
-    let old = bench.session("old").await;
-    let migration = "alter table s.plain add column more int; insert into s.plain (note) values ('x');
-        create index on s.plain (more); drop view s.seen; create or replace function s.f() returns int language sql as 'select 3';
-        comment on table s.plain is 'still ours'";
-    old.batch_execute(migration)
-        .await
-        .expect("the old user may still do everything");
-    let undone = "alter table s.plain drop column more; create view s.seen as select id from s.plain";
-    old.batch_execute(undone)
-        .await
-        .expect("the old user may still do everything");
-
-    let plugin = bench.provider().await;
-    let mut ownership = next(ownership, &plugin);
-    assert_eq!(
-        ownership.refresh().await,
-        Found::Changed,
-        "a view that the old user made is the old user's"
-    );
-    assert_eq!(
-        list(ownership.get("pending")),
-        [bench.fill("view s.seen (owner {old})")]
-    );
-    ownership.update(given).await;
-    ownership.settled().await;
-    ownership.destroy().await;
-    assert_eq!(bench.picture().await, before);
-    assert_eq!(bench.texts(borrowed).await, [""; 0]);
 }

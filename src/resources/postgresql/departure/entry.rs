@@ -47,7 +47,9 @@ impl Entry {
         }
         if !entry.begin.is_empty() {
             // Who gives a schema away must be allowed to create one.
-            entry.lenders.extend(creator(server, database));
+            entry
+                .lenders
+                .extend(creator(server, database, &[server.current_role, role.oid, heir.oid]));
         }
         let occupied: BTreeSet<&Name> = objects
             .objects
@@ -74,11 +76,11 @@ impl Entry {
     }
 }
 
-/// In whose name we may create schemas in a database, when not in our own.
-fn creator(server: &ServerCatalog, database: &str) -> Option<u32> {
+/// In whose name we may create schemas in a database, when in none of these.
+fn creator(server: &ServerCatalog, database: &str, ours: &[u32]) -> Option<u32> {
     let database = server.database(database)?;
     let initial = || Acl::initial(Class::Database, database.owner, server.version);
     let acl = database.acl.clone().unwrap_or_else(initial);
-    let may = acl.effective(&server.inherited_by(server.current_role)).has(Create);
-    (!may).then_some(database.owner)
+    let ours: BTreeSet<u32> = ours.iter().flat_map(|role| server.inherited_by(*role)).collect();
+    (!acl.effective(&ours).has(Create)).then_some(database.owner)
 }
