@@ -87,6 +87,10 @@ impl Console {
     /// Begins the next step.
     pub(crate) fn step(&mut self, title: &str) {
         self.finish_step();
+        if self.steps == 0 {
+            // What was built before is not counted.
+            self.began = Instant::now();
+        }
         self.steps += 1;
         self.step = Some(Instant::now());
         println!("\n{}", self.paint(Colour::Bold, &format!("{:>2}  {title}", self.steps)));

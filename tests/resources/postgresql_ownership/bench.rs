@@ -2,16 +2,14 @@
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Emulator, Options};
-use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
 use crate::harness::instance::Instance;
 use crate::harness::plugin::Plugin;
+use crate::resources::world;
 
 /// The type under test.
 pub const OWNERSHIP: &str = "entradb_postgresql_ownership";
-
-static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
 
 /// A database of its own on a server that others may use at the same time.
 pub struct Bench {
@@ -23,21 +21,44 @@ pub struct Bench {
     pub eyes: Client,
 }
 
-/// An emulator whose administrator is the runner.
+/// An emulator of its own, whose administrator is the runner, with the roles `old` and `new`.
 pub async fn start() -> Emulator {
     let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-    let (object_id, name) = (&emulator.runner().object_id, &emulator.runner().display_name);
-    emulator
-        .add_administrator(object_id, name)
+    let runner = &emulator.runner().object_id;
+    let added = emulator.add_administrator(runner, world::ADMINISTRATOR).await;
+    added.expect("the runner becomes an administrator");
+    let eyes = emulator.superuser("postgres").await;
+    eyes.batch_execute("create role old; create role new")
         .await
-        .expect("the runner becomes an administrator");
+        .expect("two roles");
+    manage(&emulator, "^(old|new|pgadmin)$").await;
     emulator
+}
+
+/// On Azure every administrator manages every ordinary role; from version 16 on PostgreSQL wants that to be granted.
+async fn manage(emulator: &Emulator, roles: &str) {
+    let statements = format!(
+        "do $$ declare managed text; begin
+            if current_setting('server_version_num')::int < 160000 then return; end if;
+            perform pg_advisory_xact_lock(42);
+            for managed in select rolname from pg_roles where rolname ~ '{roles}' loop
+                if not exists (select from pg_auth_members
+                               where roleid = managed::regrole and member = '{admin}'::regrole and admin_option) then
+                    execute format('grant %I to {admin} with admin true, inherit false, set false', managed);
+                end if;
+            end loop;
+        end $$",
+        admin = world::ADMINISTRATOR
+    );
+    let everywhere = emulator.superuser("postgres").await;
+    let managed = everywhere.batch_execute(&statements).await;
+    managed.expect("roles that are managed");
 }
 
 impl Bench {
     /// A database in which `statements` have run; `{new}` and `{old}` stand for two roles that may log in.
     pub async fn new(database: &str, statements: &str) -> Self {
-        let emulator = EMULATOR.get_or_init(start).await;
+        let emulator = world::emulator().await;
         let everywhere = emulator.superuser("postgres").await;
         let make = format!("create database {database} owner pgadmin");
         everywhere.execute(&make, &[]).await.expect("a database");
@@ -49,6 +70,7 @@ impl Bench {
             eyes: emulator.superuser(database).await,
         };
         bench.run(statements).await;
+        manage(emulator, &format!("^({database}_.*|pgadmin)$")).await;
         bench
     }
 

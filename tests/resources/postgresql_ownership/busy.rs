@@ -11,9 +11,6 @@ const TWO_THOUSAND: &str = "grant create on schema public to {old}; set role {ol
 async fn two_thousand_tables_move_in_transactions_that_fit_the_lock_table() {
     let emulator = start().await;
     let eyes = emulator.superuser("app").await;
-    eyes.batch_execute("create role old; create role new")
-        .await
-        .expect("roles");
     for part in 0..4 {
         let make = TWO_THOUSAND
             .replace("{old}", "old")
@@ -139,9 +136,6 @@ async fn an_apply_that_fails_half_way_keeps_its_record() {
 async fn a_restart_in_the_middle_is_survived() {
     let emulator = start().await;
     let eyes = emulator.superuser("app").await;
-    eyes.batch_execute("create role old; create role new")
-        .await
-        .expect("roles");
     let make = TWO_THOUSAND.replace("{old}", "old").replace("1..2000", "1..500");
     eyes.batch_execute(&make).await.expect("tables");
     let plugin = provider(&emulator).await;
