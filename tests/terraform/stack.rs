@@ -212,7 +212,7 @@ async fn what_the_example_made_is_imported() {
     assert_eq!(
         stack.owned_by("openmetadata_user").await,
         ALL,
-        "without a record, to the only previous owner"
+        "without a record, to whom restore_to names"
     );
 }
 
