@@ -171,6 +171,51 @@ fn gave_nothing_away(stack: &Stack) {
     secrets.expect_none_in(&said);
 }
 
+#[tokio::test]
+async fn what_the_example_made_is_imported() {
+    let stack = Stack::deployed().await;
+    let workspace = &stack.workspace;
+    workspace.apply().await;
+    let credential = workspace.attributes("entradb_federated_credential.app").await;
+    let server = &stack.azure.postgresql().id;
+    let imports = [
+        (
+            "entradb_federated_credential.app",
+            credential["id"].as_str().expect("an ID").to_owned(),
+        ),
+        ("entradb_postgresql_user.app", format!("{server}|openmetadata")),
+        (
+            "entradb_postgresql_access.app",
+            format!("{server}|{DATABASE}|openmetadata"),
+        ),
+        (OWNERSHIP, format!("{server}|{DATABASE}|openmetadata")),
+    ];
+    for (address, id) in &imports {
+        workspace.ok(&["state", "rm", address]).await;
+        workspace.ok(&["import", address, id]).await;
+    }
+    // Nobody knows any more what came from whom: a person says who gets it back.
+    let restored = "on_destroy      = \"restore\"\n  restore_to      = var.previous_owner\n";
+    workspace.write(
+        "main.tf",
+        &workspace
+            .read("main.tf")
+            .replace("on_destroy      = \"restore\"", restored),
+    );
+    // What only the configuration says is taken over by an update; nothing is made anew or taken away.
+    let planned = actions(&workspace.planned("imported.tfplan", &[]).await);
+    assert!(planned.iter().all(|action| action.ends_with(" update")), "{planned:?}");
+    workspace.ok(&["apply", "imported.tfplan"]).await;
+    workspace.settled().await;
+    assert_eq!(stack.owned_by("openmetadata").await, ALL);
+    workspace.destroy().await;
+    assert_eq!(
+        stack.owned_by("openmetadata_user").await,
+        ALL,
+        "without a record, to whom restore_to names"
+    );
+}
+
 /// Applies while a table is in use, so that the move has a middle; answers what holds the table.
 async fn blocked(stack: &Stack) -> (tokio_postgres::Client, crate::terraform::workspace::Running) {
     let user = stack.azure.superuser(DATABASE).await;
