@@ -256,6 +256,7 @@ async fn a_circle_of_memberships_is_explained_before_anything_changes() {
         .err()
         .expect("a circle");
     assert_eq!(failed.told[0].summary, "Circular membership");
+    assert!(!failed.left.exists(), "nothing is there to be replaced");
     assert_eq!(bench.owned_by("old").await, 1);
     let mut ownership = resource
         .create(bench.of_old(config! { "previous_owner_access" => "none" }))

@@ -6,7 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::borrowed::{Loan, borrow};
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::moving::Move;
-use crate::resources::postgresql::ownership::record::Place;
+use crate::resources::postgresql::ownership::record::{Place, place};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -27,24 +27,16 @@ impl<'a> Needs<'a> {
     #[must_use]
     pub fn of(moves: &[Move<'a>], inventory: &'a Inventory, now: impl Fn(&Object) -> u32) -> Needs<'a> {
         let mut needs = Needs::default();
+        let mut looked_at = BTreeSet::new();
         for next in moves {
             needs.roles.extend([inventory.acting_owner(next.object.owner), next.to]);
             let Some(container) = container(next.object, inventory).filter(|_| next.moves()) else {
                 continue;
             };
-            let owner = inventory.acting_owner(now(container));
-            // What others were granted outlives a change of the owner; what the owner held goes to the next one.
-            let mut powers = inventory.powers(next.to);
-            let owns = powers.contains(&owner)
-                || now(container) == container.owner && inventory.may(next.to, Privilege::Create, container);
-            powers.remove(&container.owner);
-            let acl = container.effective_acl(inventory.catalog.version);
-            let creates = owns || acl.is_some_and(|acl| acl.effective(&powers).has(Privilege::Create));
-            if !creates {
-                needs.roles.insert(owner);
-                needs
-                    .create
-                    .insert(((container.kind.catalog(), container.oid), next.to), container);
+            let at = (place(container), next.to);
+            if looked_at.insert(at) && !creates(next.to, container, now(container), inventory) {
+                needs.roles.insert(inventory.acting_owner(now(container)));
+                needs.create.insert(at, container);
             }
         }
         needs
@@ -84,6 +76,19 @@ impl<'a> Needs<'a> {
         }
         Ok(loan)
     }
+}
+
+/// Whether a role may create in a schema or database that belongs to `owner` by now. What others were granted outlives a change of the
+/// owner; what the owner held goes to the next one.
+fn creates(role: u32, container: &Object, owner: u32, inventory: &Inventory) -> bool {
+    let mut powers = inventory.powers(role);
+    let unmoved = owner == container.owner && inventory.may(role, Privilege::Create, container);
+    if unmoved || powers.contains(&inventory.acting_owner(owner)) {
+        return true;
+    }
+    powers.remove(&container.owner);
+    let acl = container.effective_acl(inventory.catalog.version);
+    acl.is_some_and(|acl| acl.effective(&powers).has(Privilege::Create))
 }
 
 fn not_ours_to_grant(container: &Object, to: &str, inventory: &Inventory) -> Diagnostic {

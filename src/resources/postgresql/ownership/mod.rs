@@ -41,6 +41,8 @@ model! {
     /// was interrupted is continued by the next one. What previous owners create later shows as `pending`, and moves with the next apply.
     ///
     /// What belongs to an extension or to the platform stays where it is. Sequences of serial and identity columns follow their table.
+    ///
+    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name.
         #[replace]
@@ -124,8 +126,8 @@ impl Resource for PostgresqlOwnership {
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
-        cx.checkpoint(&self);
-        self.hand_over(None, cx).await
+        let so_far = self.clone();
+        self.hand_over(None, cx, || cx.checkpoint(&so_far)).await
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
@@ -156,7 +158,7 @@ impl Resource for PostgresqlOwnership {
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let former = (prior.owner != self.owner).then_some(&prior.owner);
-        self.hand_over(former, cx).await
+        self.hand_over(former, cx, || ()).await
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {

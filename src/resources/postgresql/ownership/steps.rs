@@ -23,7 +23,13 @@ use crate::sql::statement::{Name, Statement};
 
 impl PostgresqlOwnership {
     /// Brings everything declared to the owner: previous owners become members first, then objects move, then what is wanted no more ends.
-    pub(super) async fn hand_over(self, former: Option<&Name>, cx: &Context) -> Result<Self> {
+    /// `begun` is called before the first thing that lasts.
+    pub(super) async fn hand_over(
+        self,
+        former: Option<&Name>,
+        cx: &Context,
+        begun: impl FnOnce() + Send,
+    ) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
         let (id, host) = (server.id.clone(), server.host.to_string());
         let goal = Handover {
@@ -41,6 +47,7 @@ impl PostgresqlOwnership {
 
         let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
         let missing = members::missing(&inventory, owner, &wanted)?;
+        begun();
         carrier.keep(|record| {
             record.members.extend(missing.iter().map(|(member, _)| member.clone()));
             record.remember_names(&inventory.server);
