@@ -47,9 +47,12 @@ pub(crate) fn built() -> Result<PathBuf> {
 /// Starts the provider, reads its line, ends it.
 pub(crate) async fn start(provider: &Path) -> Result<Started> {
     let certificate = certificate()?;
+    // Who is killed cannot remove its socket: it goes with the folder.
+    let folder = tempfile::tempdir()?;
     let mut command = Command::new(provider);
     command
         .env_clear()
+        .env("TMPDIR", folder.path())
         .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
         .env("PLUGIN_PROTOCOL_VERSIONS", "5,6")
         .env("PLUGIN_CLIENT_CERT", certificate)

@@ -144,6 +144,8 @@ impl Workspace {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
+            // Who is killed cannot remove its socket: it goes with the folder.
+            .env("TMPDIR", self.folder.path())
             .env("TF_CLI_CONFIG_FILE", self.path("cli.tfrc"))
             .env("CHECKPOINT_DISABLE", "1")
             .env("TF_IN_AUTOMATION", "1")
