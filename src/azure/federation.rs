@@ -39,8 +39,10 @@ pub struct Federation {
     /// Who issued the token; a slash at the end counts.
     pub issuer: String,
     /// Whom the token is about.
+    #[serde(default)]
     pub subject: String,
     /// Whom the token is for: exactly one.
+    #[serde(default)]
     pub audiences: Vec<String>,
 }
 

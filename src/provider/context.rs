@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::lock::Held;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
 use crate::protocol::value::Object;
@@ -51,6 +52,26 @@ impl Context {
     /// How long this call may wait.
     pub fn patience(&self) -> &Patience {
         &self.patience
+    }
+
+    /// Whether waiting is over: the person wants to stop, or the time of this call has passed.
+    pub fn is_over(&self) -> bool {
+        self.patience.stop.is_stopped() || self.patience.left().is_zero()
+    }
+
+    /// Our turn on something that takes one change at a time within this process. Who has waited past a stop begins nothing any more.
+    ///
+    /// # Errors
+    /// When the person wants to stop.
+    pub async fn turn(&self, key: String) -> Result<Held> {
+        let held = self.clients()?.locks.hold(key).await;
+        if self.patience.stop.is_stopped() {
+            return Err(Diagnostic::error(
+                "Stopped",
+                "Nothing was begun; the next apply does it.",
+            ));
+        }
+        Ok(held)
     }
 
     /// Tells the person; the call goes on.

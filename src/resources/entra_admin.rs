@@ -134,10 +134,16 @@ impl Resource for EntraAdmin {
         let server = Administrators::of_existing(&self.server_id, cx).await?;
         server.must_take_administrators()?;
         let wanted = self.wanted(cx).await?;
-        let _held = server.alone().await;
+        let _held = server.alone().await?;
         let start = self.start(&server.list().await?, &wanted)?;
         if start != Start::Leave {
-            server.set(&wanted).await?;
+            if let Err(error) = server.set(&wanted).await {
+                if cx.is_over() {
+                    // Azure may have taken it: the state remembers whom to look for.
+                    cx.checkpoint(&self.with(&wanted, false, server.host()));
+                }
+                return Err(error);
+            }
         } else if !self.adopt_existing {
             let detail = format!(
                 "The administrator `{}` of {} existed already, exactly as configured; it is managed by Terraform from now on.",
@@ -191,7 +197,7 @@ impl Resource for EntraAdmin {
         let other_type = prior.principal_type.get() != Some(&wanted.principal.principal_type);
         if former.is_some() || other_type {
             server.must_take_administrators()?;
-            let _held = server.alone().await;
+            let _held = server.alone().await?;
             match former {
                 Some(former) => server.rebind(former, &wanted).await?,
                 None => server.set(&wanted).await?,
@@ -213,7 +219,7 @@ impl Resource for EntraAdmin {
         let Some(server) = Administrators::of(&self.server_id, cx).await? else {
             return Ok(());
         };
-        let _held = server.alone().await;
+        let _held = server.alone().await?;
         server.remove(object_id).await
     }
 

@@ -77,11 +77,8 @@ impl<'a> Administrators<'a> {
     }
 
     /// A server takes one change at a time; other processes are waited out by the calls themselves.
-    pub(super) async fn alone(&self) -> Held {
-        self.clients
-            .locks
-            .hold(format!("server {}", self.id).to_ascii_lowercase())
-            .await
+    pub(super) async fn alone(&self) -> Result<Held> {
+        self.cx.turn(format!("server {}", self.id).to_ascii_lowercase()).await
     }
 
     /// The administrators that the server has.

@@ -159,7 +159,7 @@ impl FederatedCredential {
     /// Azure refuses writes that overlap under one identity; other processes are waited out by the calls themselves.
     async fn alone(&self, cx: &Context) -> Result<Held> {
         let key = format!("federated credentials of {}", self.managed_identity_id).to_ascii_lowercase();
-        Ok(cx.clients()?.locks.hold(key).await)
+        cx.turn(key).await
     }
 
     /// What the configuration comes to.

@@ -44,11 +44,7 @@ pub struct Outcome {
 /// # Errors
 /// [`Kind::DatabaseGone`] when the database does not exist; otherwise whatever went wrong: nothing was changed then.
 pub async fn run(server: &Postgresql<'_>, cx: &Context, database: &Name, job: Job<'_>) -> Result<Outcome, Failure> {
-    let _alone = cx
-        .clients()?
-        .locks
-        .hold(format!("access to {} on {}", database, server.host))
-        .await;
+    let _alone = cx.turn(format!("access to {} on {}", database, server.host)).await?;
     tracing::info!(database = database.as_str(), "privileges are compared and put right");
     server
         .write(database.as_str(), "changing privileges", |session| {

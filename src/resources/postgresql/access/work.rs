@@ -66,10 +66,10 @@ impl Work {
             && let Some(number) = scene.number(&before.grantee)
         {
             let mut former = before.declaration(scene.server.version).wanted(scene, number);
-            if number == PUBLIC && current.is_none() {
+            if number == PUBLIC && current != Some(PUBLIC) {
                 difference::keep_what_postgresql_gives(&mut former, scene);
             }
-            if number == scene.server.current_role && current.is_none() {
+            if number == scene.server.current_role && current != Some(number) {
                 // Whatever else is to be destroyed in the database needs the way in.
                 let connect = Privileges::of(&[Privilege::Connect]);
                 former

@@ -9,6 +9,7 @@ mod taking_back;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -227,7 +228,7 @@ impl Departure<'_> {
             }
             _ => {}
         }
-        let loan = borrow(&server, lenders)?;
+        let loan = borrow(&server, by_name(&server, database, lenders))?;
         let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
         transaction.execute_all(&all).await?;
         Ok(transaction.commit().await?)
@@ -264,7 +265,7 @@ impl Departure<'_> {
             .filter_map(|object| Some(sql!("ALTER {} OWNER TO {}", object.address()?, &heir.name)));
         let moves: Vec<Statement> = moves.collect();
         let lent = Entry::of(&server, database, &objects, role, heir);
-        let loan = borrow(&server, lent.lenders)?;
+        let loan = borrow(&server, by_name(&server, database, lent.lenders))?;
         let all: Vec<Statement> = loan
             .begin
             .into_iter()
@@ -323,6 +324,17 @@ impl Departure<'_> {
     }
 }
 
+/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
+fn by_name(server: &ServerCatalog, database: &str, lenders: BTreeSet<u32>) -> BTreeSet<u32> {
+    let stands_for = server.role("pg_database_owner").map(|role| role.oid);
+    let owner = server.database(database).map(|database| database.owner);
+    let acting = |role| match owner {
+        Some(owner) if Some(role) == stands_for => owner,
+        _ => role,
+    };
+    lenders.into_iter().map(acting).collect()
+}
+
 /// What the role owns, as far as one transaction may move it; nothing when one transaction may move everything.
 fn batch(objects: &DatabaseCatalog, role: u32) -> Vec<&Object> {
     let locks = |object: &Object| u64::from(object.locks) + 1;
@@ -332,7 +344,14 @@ fn batch(objects: &DatabaseCatalog, role: u32) -> Vec<&Object> {
     }
     let mut sum = 0;
     owned
-        .filter(|object| !object.extension && object.kind != ObjectKind::Schema && object.address().is_some())
+        .filter(|object| !object.extension && object.address().is_some())
+        // These have no ALTER of their own here; REASSIGN OWNED moves them in the end.
+        .filter(|object| {
+            !matches!(
+                object.kind,
+                ObjectKind::Schema | ObjectKind::Extension | ObjectKind::ForeignDataWrapper
+            )
+        })
         .filter(|object| !matches!(object.parent, Some(Parent::SequenceOf(_))))
         .take_while(|object| {
             sum += locks(object);

@@ -126,7 +126,7 @@ impl<'a> Carrier<'a> {
                 match self.pass(goal).await? {
                     Pass::Done => return Ok(Attempt::Done(())),
                     Pass::Busy(because) => return Ok(Attempt::again(because)),
-                    Pass::Moved if self.server.patience.stop.is_stopped() => {
+                    Pass::Moved if self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero() => {
                         return Ok(Attempt::again("some objects are left"));
                     }
                     Pass::Moved => {}
@@ -219,14 +219,20 @@ impl<'a> Carrier<'a> {
         statements.extend(loan.begin);
         statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
         statements.extend(loan.end);
+        let remember = || moves.iter().flat_map(|next| next.remember.iter().cloned());
         self.keep(|record| {
-            record
-                .taken
-                .extend(moves.iter().flat_map(|next| next.remember.iter().cloned()));
+            for (place, taken) in remember() {
+                // What an earlier move put on record says what is true until this transaction has ended.
+                let known = record.taken.get(&place).is_some_and(|known| known.from == taken.from);
+                if !known {
+                    record.taken.insert(place, taken);
+                }
+            }
             record.remember_names(&inventory.server);
         });
         let started = Instant::now();
         self.run(session, &statements).await?;
+        self.keep(|record| record.taken.extend(remember()));
         self.pace(moves.len(), started.elapsed());
         Ok(())
     }
@@ -265,9 +271,7 @@ impl<'a> Carrier<'a> {
 
     /// Everybody who changes owners or privileges here takes the same locks first.
     fn locks(&self, moves: &[Move<'_>], inventory: &Inventory) -> BTreeSet<Lock> {
-        let database = inventory
-            .database()
-            .map(|database| Lock::object(ObjectKind::Database.catalog(), database.oid));
+        let database = [Lock::name(ObjectKind::Database.catalog(), self.database.as_str())];
         let schema = |next: &Move<'_>| match &next.object.schema {
             Some(schema) => inventory.catalog.schema(schema).map(|schema| schema.oid),
             None => (next.object.kind == ObjectKind::Schema).then_some(next.object.oid),
@@ -282,7 +286,14 @@ impl<'a> Carrier<'a> {
     fn refused(&self, object: &Object, error: &Error) {
         tracing::warn!(%object, %error, "{object} cannot be moved: {error}");
         self.keep(|record| {
-            record.taken.remove(&place(object));
+            // Only what this very move put on record: where it came from earlier is still to be known.
+            if record
+                .taken
+                .get(&place(object))
+                .is_some_and(|taken| taken.from == object.owner)
+            {
+                record.taken.remove(&place(object));
+            }
             let detail = error
                 .report
                 .detail

@@ -7,7 +7,7 @@ use crate::resources::postgresql::inventory::{Inventory, obstacle};
 use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
 use crate::resources::postgresql::ownership::moving::{self, Move, followers_of, grant_again, granted, leave};
 use crate::resources::postgresql::ownership::record::{Place, Record, Taken, place};
-use crate::resources::postgresql::ownership::scope::Scope;
+use crate::resources::postgresql::ownership::scope::{Scope, refusal};
 use crate::sql::postgres::object::{Object, Parent};
 use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::{Name, Statement};
@@ -95,7 +95,7 @@ impl Handover<'_> {
         let given = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
                 || self.scope.covers(object) && !record.own.contains(&place(object));
-            object.owner == former.oid && ours && is_free(object, inventory)
+            object.owner == former.oid && ours && is_free(object, inventory) && refusal(record, object).is_none()
         };
         let each = |object: &'a Object| {
             let following = followers_of(object, &followers).map_or(&[][..], Vec::as_slice);
@@ -159,6 +159,7 @@ impl Goal for Restoration<'_> {
         for object in inventory
             .objects()
             .filter(|object| object.owner == owner.oid && is_free(object, inventory))
+            .filter(|object| refusal(record, object).is_none())
         {
             let Some(to) = self.destination(object, inventory, record, heir) else {
                 continue;

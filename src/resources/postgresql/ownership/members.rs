@@ -15,6 +15,10 @@ use crate::sql::statement::Statement;
 /// Whether a role has everything that another one has, and may become it.
 #[must_use]
 pub fn is_full_member(server: &ServerCatalog, role: u32, member: u32) -> bool {
+    // Before version 16 a membership has no options: whether it inherits is the member's own affair.
+    if server.version < 16 {
+        return server.memberships_of(member).contains(&role);
+    }
     server.inherited_by(member).contains(&role) && server.assumable_by(member).contains(&role)
 }
 

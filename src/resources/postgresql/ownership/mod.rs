@@ -122,12 +122,43 @@ impl Resource for PostgresqlOwnership {
 
     async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         Server::plan(plan);
+        let scope = [
+            "owner",
+            "schemas",
+            "previous_owners",
+            "object_types",
+            "include_database",
+        ];
+        if !plan.is_create() && !scope.iter().any(|name| plan.changes(name)) {
+            // The same objects are meant as before: what Read found of them holds until the next Read.
+            plan.keep("not_movable");
+        }
         Ok(())
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
         let so_far = self.clone();
-        self.hand_over(None, cx, || cx.checkpoint(&so_far)).await
+        let outcome = self.hand_over(None, cx, || cx.checkpoint(&so_far)).await;
+        match outcome {
+            // Ended early, not failed: an error would have Terraform give everything back and begin anew.
+            Err(error) if cx.is_over() => {
+                let begun = cx
+                    .record::<Record>()
+                    .is_some_and(|record| !record.taken.is_empty() || !record.members.is_empty());
+                match so_far.read(cx).await {
+                    Ok(Some(seen)) if begun => {
+                        let detail = format!(
+                            "{} What is left stands in `pending`, and the next apply goes on.",
+                            error.detail
+                        );
+                        cx.warn("Ownership is not complete", detail);
+                        Ok(seen)
+                    }
+                    _ => Err(error),
+                }
+            }
+            other => other,
+        }
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {

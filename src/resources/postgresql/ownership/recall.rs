@@ -79,6 +79,8 @@ pub fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owne
             .is_none_or(|role| !is_platform(role));
         ordinary
             && object.owner != owner.oid
+            // Where a change of the owner was cut short, part of it stands with the next owner already.
+            && object.owner != record.owner
             && taken.is_some_and(|taken| taken.from != object.owner)
             && !record.former_owners.contains(&object.owner)
     };

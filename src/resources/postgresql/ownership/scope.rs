@@ -126,7 +126,7 @@ impl Scope<'_> {
     }
 }
 
-fn refusal<'a>(record: &'a Record, object: &Object) -> Option<&'a str> {
+pub(super) fn refusal<'a>(record: &'a Record, object: &Object) -> Option<&'a str> {
     let known = record
         .refused
         .iter()

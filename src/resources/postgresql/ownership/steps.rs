@@ -73,7 +73,8 @@ impl PostgresqlOwnership {
             // What appeared since the last look is the next one's to tell.
             pending: Computed::known(Vec::new()),
             pending_count: Computed::known(0),
-            not_movable: Computed::known(not_movable),
+            // Written by Read: what an update would only learn now, the next look tells.
+            not_movable: Computed::known(self.not_movable.get().cloned().unwrap_or(not_movable)),
             ..self
         })
     }

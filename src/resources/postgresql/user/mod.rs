@@ -64,7 +64,7 @@ model! {
         pub connection_limit: i64,
         /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
-        /// Whether a role of this name that is there already is taken over: a role with a password is bound to the principal and keeps what it owns and may do, and its password no longer opens it. Without this, such a role is an error.
+        /// Whether a role of this name that is there already is taken over: a role with a password is bound to the principal and keeps what it owns and may do. Its password is left as it is: switch passwords off on the server when nobody needs them any more. Without this, such a role is an error.
         #[default(false)]
         pub adopt_existing: bool,
         /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
