@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::azure::Azure;
 use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server;
 use crate::lock::Locks;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
@@ -38,7 +38,7 @@ pub struct Clients {
     pub(crate) server_catalogs: Snapshots<Host, ServerCatalog>,
     pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
     identities: Snapshots<String, Option<Identity>>,
-    servers: Snapshots<String, Option<FlexibleServer>>,
+    servers: Snapshots<String, Option<Server>>,
     clusters: Snapshots<String, Option<Cluster>>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
@@ -124,16 +124,13 @@ impl Clients {
         self.identities.forget(|known| *known == key);
     }
 
-    /// A PostgreSQL server, read once for all who ask within a few seconds. `None`: there is none.
+    /// A database server of any kind, read once for all who ask within a few seconds. `None`: there is none.
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
+    pub async fn server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Server>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self
-            .servers
-            .get(&key, || self.azure.postgresql_server(id, patience))
-            .await?)
+        Ok(self.servers.get(&key, || self.azure.server(id, patience)).await?)
     }
 
     /// Something about the server was changed: the next one who asks reads it anew.
