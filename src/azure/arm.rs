@@ -62,6 +62,22 @@ impl Azure {
         }
     }
 
+    /// Reads a resource with further query parameters; nothing when it, its parent or its group does not exist.
+    pub(crate) async fn find_with<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        query: &[(&str, &str)],
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Option<T>, Error> {
+        let mut url = self.resource_url(id, &[], api_version).await?;
+        url.query_pairs_mut().extend_pairs(query);
+        match self.call(&Call::get(Scope::ResourceManager, url), patience).await {
+            Err(error) if error.is_gone() => Ok(None),
+            other => other?.json().map(Some),
+        }
+    }
+
     /// Reads all pages of a collection below a scope: `list(&server, "administrators", …)`,
     /// `list(&subscription, "providers/Microsoft.DBforPostgreSQL/flexibleServers", …)`.
     pub async fn list<T: DeserializeOwned>(

@@ -1,7 +1,9 @@
 //! Microsoft's side: who is signed in, to which cloud. It knows nothing of Terraform or of databases.
 
+pub mod administrator;
 mod answer;
 mod arm;
+pub mod authentication;
 mod call;
 pub mod cloud;
 mod credential;
@@ -13,12 +15,15 @@ pub mod graph;
 mod http;
 pub mod managed_identity;
 mod metadata;
+pub mod mysql;
 mod operation;
 pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
+pub mod server;
 pub mod settings;
+pub mod sql;
 pub mod token;
 pub mod trust;
 

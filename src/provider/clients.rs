@@ -11,8 +11,8 @@ use crate::azure::Azure;
 use crate::azure::error::Error as AzureError;
 use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server;
 use crate::lock::Locks;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
@@ -40,7 +40,7 @@ pub struct Clients {
     pub(crate) server_catalogs: Snapshots<Host, ServerCatalog, Failure>,
     pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog, Failure>,
     identities: Snapshots<String, Option<Identity>, AzureError>,
-    servers: Snapshots<String, Option<FlexibleServer>, AzureError>,
+    servers: Snapshots<String, Option<Server>, AzureError>,
     clusters: Snapshots<String, Option<Cluster>, AzureError>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
@@ -127,13 +127,13 @@ impl Clients {
         self.identities.forget(|known| *known == key);
     }
 
-    /// A PostgreSQL server, read once for all who ask within a few seconds. `None`: there is none.
+    /// A database server of any kind, read once for all who ask within a few seconds. `None`: there is none.
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
+    pub async fn server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Server>>> {
         let key = id.to_string().to_ascii_lowercase();
-        let load = || self.azure.postgresql_server(id, patience);
+        let load = || self.azure.server(id, patience);
         Ok(self.servers.get(&key, patience, "the server", load).await?)
     }
 
