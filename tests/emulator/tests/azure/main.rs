@@ -14,4 +14,5 @@ mod mysql;
 mod principals;
 mod sql;
 mod strictness;
+mod targets;
 mod tokens;
