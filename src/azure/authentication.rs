@@ -127,7 +127,10 @@ fn of_postgresql(server: &Server) -> Authentication {
     Authentication {
         entra: enabled(config.active_directory_auth, false),
         password: enabled(config.password_auth, true),
-        tenant_id: config.tenant_id.filter(|id| !id.is_empty()),
+        tenant_id: config
+            .tenant_id
+            .filter(|id| !id.is_empty())
+            .map(|id| id.to_ascii_lowercase()),
     }
 }
 
