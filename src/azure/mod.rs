@@ -10,6 +10,7 @@ pub mod error;
 pub mod federation;
 pub mod graph;
 mod http;
+pub mod identity_target;
 pub mod managed_identity;
 mod metadata;
 mod operation;

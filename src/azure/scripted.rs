@@ -20,6 +20,8 @@ use crate::retry::{Backoff, Patience, StopSignal};
 #[derive(Default)]
 struct Script {
     asked: Vec<String>,
+    /// What writes named in `If-Match`.
+    versions: Vec<String>,
     answers: VecDeque<String>,
 }
 
@@ -77,6 +79,7 @@ impl Scripted {
             .collect();
         let script = Arc::new(Mutex::new(Script {
             asked: Vec::new(),
+            versions: Vec::new(),
             answers,
         }));
         (Scripted { script, origin }, listener)
@@ -128,6 +131,11 @@ impl Scripted {
             .collect()
     }
 
+    /// The versions that the writes so far named as the only ones that they are meant for.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        self.script.lock().unwrap().versions.clone()
+    }
+
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
         let script = self.script.lock().unwrap();
@@ -135,10 +143,11 @@ impl Scripted {
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
-        let (line, body) = read(&mut stream).await?;
+        let (line, version, body) = read(&mut stream).await?;
         let is_token = line.contains(" /token?");
         let answer = {
             let mut script = self.script.lock().unwrap();
+            script.versions.extend(version);
             script.asked.push(if body.is_empty() {
                 line
             } else {
@@ -174,20 +183,21 @@ pub(crate) fn patience() -> Patience {
     Patience::new(Duration::from_secs(60), Backoff::REQUEST, StopSignal::new())
 }
 
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
+/// The first line, the `If-Match` where there is one, and the body.
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Option<String>, String)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse().ok())?
-            });
+            let header = |wanted: &str| {
+                let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+                headers.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
+            };
+            let length = header("content-length").and_then(|length| length.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
-                return Some((line, body.to_owned()));
+                return Some((line, header("if-match"), body.to_owned()));
             }
         }
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;

@@ -1,0 +1,328 @@
+//! Resources that identities are attached to: which types there are, how each wants to be told, and what its `identity` says. It sends nothing.
+//!
+//! Source: the API versions in [`TARGETS`], and recorded traffic of Microsoft.Compute and Microsoft.DBforPostgreSQL.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value, json};
+
+use crate::azure::resource_id::ResourceId;
+
+/// How the identities of a resource are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// A part is sent; Azure merges it.
+    Patch,
+    /// The whole resource is sent back, with another `identity`. Such a resource takes one kind of identity, and one identity.
+    Put,
+}
+
+/// A type of resource that identities are attached to.
+#[derive(Debug)]
+pub struct Target {
+    /// The resource type.
+    pub resource_type: &'static str,
+    /// What people call it.
+    pub called: &'static str,
+    /// The version of the API.
+    pub api_version: &'static str,
+    /// How it is changed.
+    pub verb: Verb,
+    /// How its `type` spells both kinds at once.
+    both: &'static str,
+    /// Whether it has a system-assigned identity at all.
+    pub system_assigned: bool,
+    /// Whether it refuses a write that names an older version of it (`If-Match`).
+    pub versioned: bool,
+    /// Whether the last identity is named as null when it goes, or its kind alone goes out of `type`.
+    names_the_last: bool,
+    /// Whether one of its user-assigned identities must be the primary one.
+    has_primary: bool,
+}
+
+const SPACED: &str = "SystemAssigned, UserAssigned";
+const PLAIN: &str = "SystemAssigned,UserAssigned";
+
+const PATCHED: Target = Target {
+    resource_type: "",
+    called: "",
+    api_version: "",
+    verb: Verb::Patch,
+    both: PLAIN,
+    system_assigned: true,
+    versioned: false,
+    names_the_last: true,
+    has_primary: false,
+};
+
+/// Every type that is supported.
+pub static TARGETS: [Target; 11] = [
+    compute("Microsoft.Compute/virtualMachines", "virtual machine"),
+    compute("Microsoft.Compute/virtualMachineScaleSets", "virtual machine scale set"),
+    web("Microsoft.Web/sites", "web or function app"),
+    web("Microsoft.Web/sites/slots", "slot of a web or function app"),
+    app("Microsoft.App/containerApps", "container app"),
+    app("Microsoft.App/jobs", "container app job"),
+    Target {
+        resource_type: "Microsoft.ContainerService/managedClusters",
+        called: "Kubernetes cluster",
+        api_version: "2024-09-01",
+        verb: Verb::Put,
+        versioned: true,
+        ..PATCHED
+    },
+    Target {
+        resource_type: "Microsoft.DBforPostgreSQL/flexibleServers",
+        called: "PostgreSQL flexible server",
+        // 2024-08-01 knows no system-assigned identity.
+        api_version: "2025-08-01",
+        ..PATCHED
+    },
+    Target {
+        resource_type: "Microsoft.DBforMySQL/flexibleServers",
+        called: "MySQL flexible server",
+        api_version: "2023-12-30",
+        system_assigned: false,
+        ..PATCHED
+    },
+    sql("Microsoft.Sql/servers", "SQL server"),
+    sql("Microsoft.Sql/managedInstances", "SQL managed instance"),
+];
+
+const fn compute(resource_type: &'static str, called: &'static str) -> Target {
+    Target {
+        resource_type,
+        called,
+        api_version: "2024-07-01",
+        both: SPACED,
+        versioned: true,
+        names_the_last: false,
+        ..PATCHED
+    }
+}
+
+const fn web(resource_type: &'static str, called: &'static str) -> Target {
+    Target {
+        resource_type,
+        called,
+        api_version: "2024-04-01",
+        both: SPACED,
+        ..PATCHED
+    }
+}
+
+const fn app(resource_type: &'static str, called: &'static str) -> Target {
+    Target {
+        resource_type,
+        called,
+        api_version: "2024-03-01",
+        ..PATCHED
+    }
+}
+
+const fn sql(resource_type: &'static str, called: &'static str) -> Target {
+    Target {
+        resource_type,
+        called,
+        api_version: "2021-11-01",
+        has_primary: true,
+        ..PATCHED
+    }
+}
+
+/// Which identity is attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// The resource's own, which lives and dies with it.
+    System,
+    /// A user-assigned one.
+    User(ResourceId),
+}
+
+impl FromStr for Assigned {
+    type Err = crate::azure::resource_id::InvalidResourceId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "system" => Ok(Self::System),
+            id => id.parse().map(Self::User),
+        }
+    }
+}
+
+impl fmt::Display for Assigned {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => out.write_str("system"),
+            Self::User(id) => id.fmt(out),
+        }
+    }
+}
+
+/// Why an identity cannot be attached; a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(pub String);
+
+/// What the `identity` of a resource says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// Whether there is a system-assigned identity.
+    pub system: bool,
+    /// The user-assigned ones, as Azure spells their IDs, with the object ID that the resource knows of each, where it tells.
+    pub users: Vec<(String, Option<String>)>,
+}
+
+impl Attached {
+    /// Reads a resource. Both spellings of `type` are understood, whatever their case.
+    pub fn of(resource: &Value) -> Self {
+        let identity = &resource["identity"];
+        let kinds = identity["type"].as_str().unwrap_or_default();
+        let has = |kind: &str| kinds.split(',').any(|word| word.trim().eq_ignore_ascii_case(kind));
+        let users = identity["userAssignedIdentities"].as_object().filter(|_| has("UserAssigned"));
+        let users = users.into_iter().flatten().map(|(id, known)| {
+            let principal = known["principalId"].as_str().filter(|id| is_told(id));
+            (id.clone(), principal.map(str::to_owned))
+        });
+        Self {
+            system: has("SystemAssigned"),
+            users: users.collect(),
+        }
+    }
+
+    /// Whether an identity is among them.
+    pub fn has(&self, assigned: &Assigned) -> bool {
+        match assigned {
+            Assigned::System => self.system,
+            Assigned::User(id) => self.user(id).is_some(),
+        }
+    }
+
+    /// The object ID that the resource has for a user-assigned identity: another one than the identity's own after that was made anew.
+    pub fn principal_of(&self, id: &ResourceId) -> Option<&str> {
+        self.user(id)?.1.as_deref()
+    }
+
+    fn user(&self, id: &ResourceId) -> Option<&(String, Option<String>)> {
+        self.users.iter().find(|(key, _)| is_id(key, id))
+    }
+}
+
+/// MySQL writes zeros for what it does not tell.
+fn is_told(id: &str) -> bool {
+    id.bytes().any(|byte| byte != b'0' && byte != b'-')
+}
+
+fn is_id(text: &str, id: &ResourceId) -> bool {
+    text.parse::<ResourceId>().is_ok_and(|other| other == *id)
+}
+
+impl Target {
+    /// The type of a resource, if it is supported.
+    pub fn of(id: &ResourceId) -> Option<&'static Self> {
+        TARGETS.iter().find(|target| id.is_type(target.resource_type))
+    }
+
+    /// What must be sent so that an identity is attached; nothing when it is.
+    ///
+    /// # Errors
+    /// When this type of resource cannot have it.
+    pub fn attaching(&self, resource: &Value, assigned: &Assigned) -> Result<Option<Value>, Refusal> {
+        let found = Attached::of(resource);
+        if found.has(assigned) {
+            return Ok(None);
+        }
+        if self.verb == Verb::Put {
+            self.must_have_room(&found)?;
+        }
+        let mut identity = Map::new();
+        let (system, users) = match assigned {
+            Assigned::System => (true, !found.users.is_empty()),
+            Assigned::User(id) => {
+                identity.insert("userAssignedIdentities".to_owned(), json!({ id.as_str(): {} }));
+                (found.system, true)
+            }
+        };
+        identity.insert("type".to_owned(), self.kinds(system, users).into());
+        let primary = match assigned {
+            Assigned::User(id) if self.has_primary && !has_primary(resource, &found) => Some(id.as_str().into()),
+            _ => None,
+        };
+        Ok(Some(self.body(resource, identity, primary)))
+    }
+
+    /// What must be sent so that an identity is not attached; nothing when it is not.
+    pub fn detaching(&self, resource: &Value, assigned: &Assigned) -> Option<Value> {
+        let found = Attached::of(resource);
+        let mut identity = Map::new();
+        let (system, left) = match assigned {
+            Assigned::System if !found.system => return None,
+            Assigned::System => (false, found.users.clone()),
+            Assigned::User(id) => {
+                let (key, _) = found.user(id)?;
+                let left: Vec<_> = found.users.iter().filter(|(other, _)| other != key).cloned().collect();
+                if self.verb == Verb::Patch && (self.names_the_last || !left.is_empty()) {
+                    identity.insert("userAssignedIdentities".to_owned(), json!({ key: null }));
+                }
+                (found.system, left)
+            }
+        };
+        identity.insert("type".to_owned(), self.kinds(system, !left.is_empty()).into());
+        let goes = |id: &ResourceId| primary(resource).is_some_and(|text| is_id(text, id));
+        let next = match assigned {
+            Assigned::User(id) if self.has_primary && goes(id) => {
+                Some(left.first().map_or(Value::Null, |(key, _)| key.clone().into()))
+            }
+            _ => None,
+        };
+        Some(self.body(resource, identity, next))
+    }
+
+    fn kinds(&self, system: bool, users: bool) -> &'static str {
+        match (system, users) {
+            (true, true) => self.both,
+            (true, false) => "SystemAssigned",
+            (false, true) => "UserAssigned",
+            (false, false) => "None",
+        }
+    }
+
+    fn body(&self, resource: &Value, identity: Map<String, Value>, primary: Option<Value>) -> Value {
+        let mut body = match self.verb {
+            Verb::Patch => json!({}),
+            Verb::Put => resource.clone(),
+        };
+        body["identity"] = identity.into();
+        if let Some(primary) = primary {
+            body["properties"] = json!({ "primaryUserAssignedIdentityId": primary });
+        }
+        body
+    }
+
+    /// One identity of one kind is all that a cluster takes.
+    fn must_have_room(&self, found: &Attached) -> Result<(), Refusal> {
+        let present = match (found.system, found.users.first()) {
+            (true, _) => "a system-assigned identity".to_owned(),
+            (false, Some((id, _))) => format!("the identity {id}"),
+            (false, None) => return Ok(()),
+        };
+        Err(Refusal(format!(
+            "The {} has {present} already, and takes only one. Another one would take its place, with all the permissions it was given; \
+             change that where the {} itself is managed.",
+            self.called, self.called
+        )))
+    }
+}
+
+/// The primary identity of a SQL server, while it is attached.
+fn has_primary(resource: &Value, found: &Attached) -> bool {
+    let primary = primary(resource).and_then(|text| text.parse::<ResourceId>().ok());
+    primary.is_some_and(|id| found.user(&id).is_some())
+}
+
+fn primary(resource: &Value) -> Option<&str> {
+    resource["properties"]["primaryUserAssignedIdentityId"].as_str()
+}
+
+#[cfg(test)]
+mod tests;
