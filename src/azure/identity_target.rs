@@ -169,8 +169,19 @@ pub struct Refusal(pub String);
 pub struct Attached {
     /// Whether there is a system-assigned identity.
     pub system: bool,
-    /// The user-assigned ones, as Azure spells their IDs, with the object ID that the resource knows of each, where it tells.
-    pub users: Vec<(String, Option<String>)>,
+    /// The user-assigned ones.
+    pub users: Vec<AttachedUser>,
+}
+
+/// A user-assigned identity, as the resource that it is attached to knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedUser {
+    /// Its ID as Azure spells it here.
+    pub id: String,
+    /// The object ID, where the resource tells: another one than the identity's own when that was made anew since.
+    pub principal_id: Option<String>,
+    /// The client ID, where the resource tells.
+    pub client_id: Option<String>,
 }
 
 impl Attached {
@@ -179,10 +190,14 @@ impl Attached {
         let identity = &resource["identity"];
         let kinds = identity["type"].as_str().unwrap_or_default();
         let has = |kind: &str| kinds.split(',').any(|word| word.trim().eq_ignore_ascii_case(kind));
-        let users = identity["userAssignedIdentities"].as_object().filter(|_| has("UserAssigned"));
-        let users = users.into_iter().flatten().map(|(id, known)| {
-            let principal = known["principalId"].as_str().filter(|id| is_told(id));
-            (id.clone(), principal.map(str::to_owned))
+        let users = identity["userAssignedIdentities"]
+            .as_object()
+            .filter(|_| has("UserAssigned"));
+        let told = |known: &Value, name: &str| known[name].as_str().filter(|id| is_told(id)).map(str::to_owned);
+        let users = users.into_iter().flatten().map(|(id, known)| AttachedUser {
+            id: id.clone(),
+            principal_id: told(known, "principalId"),
+            client_id: told(known, "clientId"),
         });
         Self {
             system: has("SystemAssigned"),
@@ -198,13 +213,9 @@ impl Attached {
         }
     }
 
-    /// The object ID that the resource has for a user-assigned identity: another one than the identity's own after that was made anew.
-    pub fn principal_of(&self, id: &ResourceId) -> Option<&str> {
-        self.user(id)?.1.as_deref()
-    }
-
-    fn user(&self, id: &ResourceId) -> Option<&(String, Option<String>)> {
-        self.users.iter().find(|(key, _)| is_id(key, id))
+    /// What is known of a user-assigned identity, if it is among them.
+    pub fn user(&self, id: &ResourceId) -> Option<&AttachedUser> {
+        self.users.iter().find(|user| is_id(&user.id, id))
     }
 }
 
@@ -259,8 +270,8 @@ impl Target {
             Assigned::System if !found.system => return None,
             Assigned::System => (false, found.users.clone()),
             Assigned::User(id) => {
-                let (key, _) = found.user(id)?;
-                let left: Vec<_> = found.users.iter().filter(|(other, _)| other != key).cloned().collect();
+                let key = &found.user(id)?.id;
+                let left: Vec<_> = found.users.iter().filter(|other| other.id != *key).cloned().collect();
                 if self.verb == Verb::Patch && (self.names_the_last || !left.is_empty()) {
                     identity.insert("userAssignedIdentities".to_owned(), json!({ key: null }));
                 }
@@ -271,11 +282,17 @@ impl Target {
         let goes = |id: &ResourceId| primary(resource).is_some_and(|text| is_id(text, id));
         let next = match assigned {
             Assigned::User(id) if self.has_primary && goes(id) => {
-                Some(left.first().map_or(Value::Null, |(key, _)| key.clone().into()))
+                Some(left.first().map_or(Value::Null, |next| next.id.clone().into()))
             }
             _ => None,
         };
         Some(self.body(resource, identity, next))
+    }
+
+    /// Whether the resource cannot be without the identity that it has: a cluster without one runs as a service principal, if it has that.
+    pub fn cannot_be_without(&self, resource: &Value) -> bool {
+        let principal = resource["properties"]["servicePrincipalProfile"]["clientId"].as_str();
+        self.verb == Verb::Put && principal.is_none_or(|id| id.eq_ignore_ascii_case("msi"))
     }
 
     fn kinds(&self, system: bool, users: bool) -> &'static str {
@@ -303,7 +320,7 @@ impl Target {
     fn must_have_room(&self, found: &Attached) -> Result<(), Refusal> {
         let present = match (found.system, found.users.first()) {
             (true, _) => "a system-assigned identity".to_owned(),
-            (false, Some((id, _))) => format!("the identity {id}"),
+            (false, Some(user)) => format!("the identity {}", user.id),
             (false, None) => return Ok(()),
         };
         Err(Refusal(format!(

@@ -30,6 +30,8 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub use arm::Change;
+
 use crate::azure::cloud::{Cloud, Scope, endpoint};
 use crate::azure::credential::SignIn;
 use crate::azure::error::{Error, Kind};

@@ -40,6 +40,7 @@ pub struct Clients {
     identities: Snapshots<String, Option<Identity>>,
     servers: Snapshots<String, Option<FlexibleServer>>,
     clusters: Snapshots<String, Option<Cluster>>,
+    targets: Snapshots<String, Option<serde_json::Value>>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -82,6 +83,7 @@ impl Clients {
             identities: Snapshots::default(),
             servers: Snapshots::default(),
             clusters: Snapshots::default(),
+            targets: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -149,6 +151,31 @@ impl Clients {
     pub async fn cluster(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Cluster>>> {
         let key = id.to_string().to_ascii_lowercase();
         Ok(self.clusters.get(&key, || self.azure.cluster(id, patience)).await?)
+    }
+
+    /// A resource that identities are attached to, read once for all who ask within a few seconds. `None`: it does not exist.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn target(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Arc<Option<serde_json::Value>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        Ok(self
+            .targets
+            .get(&key, || self.azure.find(id, api_version, patience))
+            .await?)
+    }
+
+    /// The identities of a resource were changed: the next one who asks reads it anew.
+    pub fn forget_target(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.targets.forget(|known| *known == key);
+        self.forget_identity(id);
+        self.forget_server(id);
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

@@ -158,9 +158,7 @@ impl Progress {
                 self.failed += 1;
                 self.failed <= MOST_FAILURES
             }
-            Kind::PrincipalNotFound => {
-                self.unknown_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_UNKNOWN
-            }
+            Kind::PrincipalNotFound => self.unknown_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_UNKNOWN,
             _ => false,
         };
         match worth_another {

@@ -3,7 +3,8 @@ use serde_json::json;
 use super::*;
 
 const ONE: &str = "/subscriptions/S/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one";
-const OTHER: &str = "/subscriptions/S/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other";
+const OTHER: &str =
+    "/subscriptions/S/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/other";
 
 fn target(resource_type: &str) -> &'static Target {
     let (provider, kinds) = resource_type.split_once('/').unwrap();
@@ -32,9 +33,24 @@ fn every_type_is_found_by_an_id_of_any_case_and_no_other() {
 
 #[test]
 fn both_spellings_and_every_case_are_understood() {
-    for kinds in [SPACED, PLAIN, "systemassigned,userassigned", "UserAssigned , SystemAssigned"] {
+    for kinds in [
+        SPACED,
+        PLAIN,
+        "systemassigned,userassigned",
+        "UserAssigned , SystemAssigned",
+    ] {
         let found = Attached::of(&resource(kinds, &[OTHER]));
-        assert!(found.system && found.has(&Assigned::User(OTHER.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions").parse().unwrap())), "{kinds}");
+        assert!(
+            found.system
+                && found.has(&Assigned::User(
+                    OTHER
+                        .to_uppercase()
+                        .replace("/SUBSCRIPTIONS", "/subscriptions")
+                        .parse()
+                        .unwrap()
+                )),
+            "{kinds}"
+        );
     }
     // What is left in the map of a resource without the kind counts for nothing.
     assert_eq!(Attached::of(&resource("None", &[ONE])), Attached::default());
@@ -42,8 +58,8 @@ fn both_spellings_and_every_case_are_understood() {
     let zeros = "00000000-0000-0000-0000-000000000000";
     let told = json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { ONE: { "principalId": zeros }, OTHER: { "principalId": "p" } } } });
     let found = Attached::of(&told);
-    assert_eq!(found.principal_of(&ONE.parse().unwrap()), None);
-    assert_eq!(found.principal_of(&OTHER.parse().unwrap()), Some("p"));
+    let principal = |id: &str| found.user(&id.parse().unwrap()).unwrap().principal_id.clone();
+    assert_eq!((principal(ONE), principal(OTHER)), (None, Some("p".to_owned())));
 }
 
 #[test]
@@ -60,7 +76,12 @@ fn attaching_names_one_identity_and_keeps_the_kinds_that_are_there() {
         SPACED
     );
     assert_eq!(
-        body("Microsoft.App/jobs", &resource("UserAssigned", &[OTHER]), &Assigned::System).unwrap(),
+        body(
+            "Microsoft.App/jobs",
+            &resource("UserAssigned", &[OTHER]),
+            &Assigned::System
+        )
+        .unwrap(),
         json!({ "identity": { "type": PLAIN } })
     );
     assert_eq!(body(vm, &resource("UserAssigned", &[ONE]), &one()), None);
@@ -75,7 +96,10 @@ fn detaching_names_one_identity_and_leaves_the_others() {
         body(vm, &resource(SPACED, &[ONE, OTHER]), &one()).unwrap(),
         json!({ "identity": { "type": SPACED, "userAssignedIdentities": { ONE: null } } })
     );
-    assert_eq!(body(vm, &resource("UserAssigned", &[ONE]), &one()).unwrap(), json!({ "identity": { "type": "None" } }));
+    assert_eq!(
+        body(vm, &resource("UserAssigned", &[ONE]), &one()).unwrap(),
+        json!({ "identity": { "type": "None" } })
+    );
     assert_eq!(
         body(app, &resource(PLAIN, &[ONE]), &one()).unwrap(),
         json!({ "identity": { "type": "SystemAssigned", "userAssignedIdentities": { ONE: null } } })
@@ -91,16 +115,25 @@ fn detaching_names_one_identity_and_leaves_the_others() {
 #[test]
 fn a_cluster_is_sent_whole_and_takes_one() {
     let cluster = target("Microsoft.ContainerService/managedClusters");
-    let before = json!({ "location": "westeurope", "properties": { "dnsPrefix": "d" }, "identity": { "type": "None" } });
+    let before =
+        json!({ "location": "westeurope", "properties": { "dnsPrefix": "d" }, "identity": { "type": "None" } });
     let body = cluster.attaching(&before, &one()).unwrap().unwrap();
     assert_eq!(body["properties"], before["properties"]);
     assert_eq!(body["identity"]["type"], "UserAssigned");
     let Refusal(words) = cluster.attaching(&resource("SystemAssigned", &[]), &one()).unwrap_err();
     assert!(words.contains("has a system-assigned identity already"), "{words}");
-    let Refusal(words) = cluster.attaching(&resource("UserAssigned", &[OTHER]), &Assigned::System).unwrap_err();
+    let Refusal(words) = cluster
+        .attaching(&resource("UserAssigned", &[OTHER]), &Assigned::System)
+        .unwrap_err();
     assert!(words.contains(OTHER), "{words}");
     let body = cluster.detaching(&resource("UserAssigned", &[ONE]), &one()).unwrap();
-    assert_eq!((&body["identity"], &body["location"]), (&json!({ "type": "None" }), &json!("westeurope")));
+    assert!(cluster.cannot_be_without(&before));
+    let own = json!({ "properties": { "servicePrincipalProfile": { "clientId": "7e1f" } } });
+    assert!(!cluster.cannot_be_without(&own) && !target("Microsoft.Web/sites").cannot_be_without(&before));
+    assert_eq!(
+        (&body["identity"], &body["location"]),
+        (&json!({ "type": "None" }), &json!("westeurope"))
+    );
 }
 
 #[test]
@@ -119,5 +152,11 @@ fn a_sql_server_always_has_a_primary_one_of_its_own() {
     let detached = |resource: &Value| primary(server.detaching(resource, &one()));
     assert_eq!(detached(&with(&[ONE, OTHER], ONE)), Some(OTHER.into()));
     assert_eq!(detached(&with(&[ONE, OTHER], OTHER)), None);
-    assert_eq!(detached(&with(&[ONE], &ONE.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions"))), Some(Value::Null));
+    assert_eq!(
+        detached(&with(
+            &[ONE],
+            &ONE.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions")
+        )),
+        Some(Value::Null)
+    );
 }

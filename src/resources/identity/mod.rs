@@ -1,4 +1,5 @@
 //! Managed identities and who may sign in as them.
 
+pub mod assignment;
 pub mod federated_credential;
 pub mod managed_identity;

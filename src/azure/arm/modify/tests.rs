@@ -27,7 +27,11 @@ async fn add(answers: &[&str], versioned: bool) -> (Result<Value, Error>, Vec<St
     };
     let outcome = server.azure().modify(change, &patience(), decide, count).await;
     let short = |line: String| line.replace(&format!("{ID}?api-version=1"), "t");
-    (outcome, server.asked().into_iter().map(short).collect(), accepted.into_inner())
+    (
+        outcome,
+        server.asked().into_iter().map(short).collect(),
+        accepted.into_inner(),
+    )
 }
 
 #[tokio::test]
@@ -105,7 +109,10 @@ async fn what_a_policy_takes_back_again_and_again_is_told() {
 
 #[tokio::test]
 async fn what_does_not_heal_ends_at_once() {
-    let answers = ["200\n\n{}", "403\n\n{\"error\":{\"code\":\"LinkedAuthorizationFailed\",\"message\":\"no\"}}"];
+    let answers = [
+        "200\n\n{}",
+        "403\n\n{\"error\":{\"code\":\"LinkedAuthorizationFailed\",\"message\":\"no\"}}",
+    ];
     assert_eq!(add(&answers, false).await.0.unwrap_err().kind(), Kind::Forbidden);
     let answers = ["404\n\n{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"no\"}}"];
     assert_eq!(add(&answers, false).await.0.unwrap_err().kind(), Kind::NotFound);
@@ -114,9 +121,20 @@ async fn what_does_not_heal_ends_at_once() {
 #[tokio::test]
 async fn the_version_that_was_seen_is_named() {
     let version = |versioned| async move {
-        let server = Scripted::new(&["200\n\n{\"eTag\":\"e-1\"}", "200\n\n{}", "200\n\n{\"words\":\"ours\"}", "200\n\n{\"words\":\"ours\"}"]).await;
+        let server = Scripted::new(&[
+            "200\n\n{\"eTag\":\"e-1\"}",
+            "200\n\n{}",
+            "200\n\n{\"words\":\"ours\"}",
+            "200\n\n{\"words\":\"ours\"}",
+        ])
+        .await;
         let id: ResourceId = ID.parse().unwrap();
-        let change = Change { id: &id, api_version: "1", whole: true, versioned };
+        let change = Change {
+            id: &id,
+            api_version: "1",
+            whole: true,
+            versioned,
+        };
         let decide = |resource: &Value| Ok::<_, Error>(resource["words"].is_null().then(|| json!({})));
         server.azure().modify(change, &patience(), decide, || ()).await.unwrap();
         server.versions()
