@@ -61,6 +61,7 @@ struct Plans {
     slowness: Duration,
     refused_logins: u32,
     invisible_federations: u32,
+    forbidden_assignments: Vec<String>,
 }
 
 /// The faults of one emulator. All of them can be set while it runs.
@@ -123,6 +124,14 @@ impl Faults {
     /// look-ups (AADSTS70021).
     pub fn delay_federated_credentials(&self, exchanges: u32) {
         hold(&self.plans).invisible_federations = exchanges;
+    }
+
+    /// From now on nobody may assign an identity whose ID contains `identity` (letter case ignored): 403
+    /// `LinkedAuthorizationFailed`. [`Faults::clear`] ends it.
+    pub fn forbid_assignment(&self, identity: &str) {
+        hold(&self.plans)
+            .forbidden_assignments
+            .push(identity.to_ascii_lowercase());
     }
 
     /// Graph, ARM and each database miss this object for their next `lookups` look-ups, each on its own.
@@ -212,6 +221,12 @@ impl Faults {
         let refused = plans.refused_logins > 0;
         plans.refused_logins = plans.refused_logins.saturating_sub(1);
         refused
+    }
+
+    pub(crate) fn forbids_assignment(&self, identity: &str) -> bool {
+        let identity = identity.to_ascii_lowercase();
+        let plans = hold(&self.plans);
+        plans.forbidden_assignments.iter().any(|part| identity.contains(part))
     }
 
     pub(crate) fn invisible_federations(&self) -> u32 {

@@ -17,6 +17,7 @@ mod instance_metadata;
 mod issuer;
 mod journal;
 mod keys;
+mod machines;
 mod options;
 mod people;
 mod postgres;
@@ -32,6 +33,7 @@ pub use directory::{Access, PrincipalKind};
 pub use error::Error;
 pub use faults::{Failure, Faults};
 pub use journal::{Login, Request, Service};
+pub use machines::Targets;
 pub use options::{Options, Ports};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
@@ -91,7 +93,7 @@ pub struct PostgresqlServer {
 pub struct Emulator {
     world: Arc<World>,
     runner: AppCredential,
-    cluster_id: String,
+    targets: Targets,
     authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
     ca_file: PathBuf,
@@ -172,15 +174,16 @@ impl Emulator {
     /// The ARM resource ID of the AKS cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        &self.targets.cluster
     }
 
     /// The cluster's present OpenID issuer, with its slash at the end.
     #[must_use]
     pub fn cluster_issuer(&self) -> String {
         let state = hold(&self.world.state);
-        let cluster = state.clusters.get(&self.cluster_id.to_ascii_lowercase());
-        cluster.and_then(|cluster| cluster.issuer.clone()).unwrap_or_default()
+        let cluster = state.targets.get(&self.targets.cluster.to_ascii_lowercase());
+        let issuer = cluster.and_then(|cluster| cluster.body["properties"]["oidcIssuerProfile"]["issuerURL"].as_str());
+        issuer.unwrap_or_default().to_owned()
     }
 
     /// A token that the kubelet projects into a pod of this service account, for `api://AzureADTokenExchange`.

@@ -220,8 +220,9 @@ impl Emulator {
         let issuer = setup::new_issuer(&self.world.options, &self.world.endpoints);
         let mut state = hold(&self.world.state);
         state.issuers.insert(issuer.clone());
-        let cluster = state.clusters.get_mut(&self.cluster_id().to_ascii_lowercase());
-        cluster.expect("the cluster is never removed").issuer = Some(issuer.clone());
+        let cluster = state.targets.get_mut(&self.cluster_id().to_ascii_lowercase());
+        let cluster = cluster.expect("the cluster is never removed");
+        cluster.body["properties"]["oidcIssuerProfile"] = json!({"enabled": true, "issuerURL": issuer});
         issuer
     }
 

@@ -12,7 +12,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::certificates::{Authority, ClientCertificate, write_pfx};
 use crate::directory::{Access, Principal, PrincipalKind, RegisteredCertificate};
@@ -20,6 +19,7 @@ use crate::error::{Context, Error, Result};
 use crate::faults::Faults;
 use crate::journal::{Journal, Service, hold};
 use crate::keys::{Key, base64url};
+use crate::machines::{self, Targets};
 use crate::options::{Options, Ports};
 use crate::postgres::bootstrap::ADMINISTRATOR;
 use crate::postgres::front;
@@ -75,7 +75,7 @@ pub(crate) async fn start(options: Options) -> Result<Emulator> {
 struct Parts {
     world: Arc<World>,
     runner: AppCredential,
-    cluster_id: String,
+    targets: Targets,
     authority: Arc<Authority>,
     server: Arc<Server>,
 }
@@ -102,7 +102,7 @@ fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
     Emulator {
         world: parts.world,
         runner: parts.runner,
-        cluster_id: parts.cluster_id,
+        targets: parts.targets,
         authority: parts.authority,
         server,
         ca_file: folder.path().join("ca.pem"),
@@ -157,7 +157,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     let mut state = State::default();
     let runner = runner(&mut state, &folder)?;
     machine(&mut state);
-    let cluster_id = resources(&mut state, &options, &endpoints);
+    let targets = resources(&mut state, &options, &endpoints);
     let principals: Vec<Principal> = state.directory.all().cloned().collect();
 
     let (database, database_port) = http::bind(options.ports.postgresql).await?;
@@ -196,7 +196,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     Ok(Parts {
         world,
         runner,
-        cluster_id,
+        targets,
         authority: Arc::new(authority),
         server,
     })
@@ -282,8 +282,8 @@ fn machine(state: &mut State) {
     state.directory.add(principal);
 }
 
-/// The resource group and the cluster in it; answers the cluster's ID.
-fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> String {
+/// The resource group and what identities can be assigned to in it.
+fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Targets {
     let group = ResourceGroup {
         name: options.resource_group.clone(),
         location: options.location.clone(),
@@ -294,23 +294,9 @@ fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Str
         "/subscriptions/{}/resourceGroups/{}/providers",
         options.subscription_id, options.resource_group
     );
-    let machine = format!("{base}/Microsoft.Compute/virtualMachines/terraform-vm");
-    if let Some(object_id) = state.machine_system_identity.clone()
-        && let Some(principal) = state.directory.get_mut(&object_id)
-    {
-        principal.resource_id = Some(machine);
-    }
-    let id = format!("{base}/Microsoft.ContainerService/managedClusters/aks-data");
     let issuer = new_issuer(options, endpoints);
     state.issuers.insert(issuer.clone());
-    let cluster = Cluster {
-        id: id.clone(),
-        name: "aks-data".to_owned(),
-        location: options.location.clone(),
-        issuer: Some(issuer),
-    };
-    state.clusters.insert(id.to_ascii_lowercase(), cluster);
-    id
+    machines::furnish(state, &base, &options.location, &issuer)
 }
 
 /// An issuer of the form `https://host/{tenant}/{guid}/`.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::arm::identities::Identity;
 use crate::arm::operations::Operation;
+use crate::arm::targets::Target;
 use crate::directory::{Directory, Principal};
 use crate::error::Result;
 use crate::faults::Faults;
@@ -33,8 +33,8 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<String, ResourceGroup>,
     /// By lower-case resource ID.
     pub(crate) identities: BTreeMap<String, Identity>,
-    /// By lower-case resource ID.
-    pub(crate) clusters: BTreeMap<String, Cluster>,
+    /// Resources that identities are assigned to, by lower-case resource ID.
+    pub(crate) targets: BTreeMap<String, Target>,
     /// By lower-case resource ID.
     pub(crate) servers: BTreeMap<String, Arc<Server>>,
     pub(crate) operations: BTreeMap<String, Operation>,

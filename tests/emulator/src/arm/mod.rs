@@ -3,7 +3,6 @@
 
 pub(crate) mod administrators;
 pub(crate) mod body;
-pub(crate) mod clusters;
 pub(crate) mod databases;
 pub(crate) mod federation;
 pub(crate) mod groups;
@@ -11,6 +10,7 @@ pub(crate) mod identities;
 pub(crate) mod metadata;
 pub(crate) mod operations;
 pub(crate) mod servers;
+pub(crate) mod targets;
 
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
     }
     let polling = parts
         .iter()
-        .any(|part| matches!(*part, "azureasyncoperation" | "operationresults"));
+        .any(|part| matches!(*part, "azureasyncoperation" | "operationresults") || targets::OPERATIONS.contains(part));
     if let Some((unknown, _)) = ask
         .query
         .iter()
@@ -169,6 +169,18 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
             ("microsoft.dbforpostgresql", ["locations", _, "operationresults", id]) => {
                 operations::result(call, id).await
             }
+            ("microsoft.compute" | "microsoft.containerservice", ["locations", _, "operations", id]) => {
+                operations::poll(call, id).await
+            }
+            (
+                "microsoft.app",
+                [
+                    "locations",
+                    _,
+                    "containerappoperationresults" | "containerappjoboperationresults",
+                    id,
+                ],
+            ) => operations::result(call, id).await,
             _ => call.no_such_type(call.part(3), call.part(4)),
         },
         [
@@ -196,8 +208,11 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => administrators::one(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => databases::list(call).await,
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => databases::one(call).await,
-                ("microsoft.containerservice", ["managedclusters", _]) => clusters::one(call),
-                _ => call.no_such_type(call.part(5), call.part(6)),
+                ("microsoft.web", ["sites", _, "operationresults", id]) => operations::result(call, id).await,
+                (namespace, rest) => match targets::kinds::of_path(namespace, rest) {
+                    Some(kind) => targets::one(call, kind).await,
+                    None => call.no_such_type(call.part(5), call.part(6)),
+                },
             }
         }
         ["providers", "microsoft.dbforpostgresql", "getprivatednszonesuffix"] => servers::zone_suffix(call),

@@ -34,8 +34,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) location: &'a str,
 }
 
-/// Starts the work and answers 202 with both addresses. A planned fault takes the place of the work.
-pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+/// An operation that has begun: what its addresses are made of.
+pub(crate) struct Begun {
+    pub(crate) id: String,
+    pub(crate) query: String,
+    pub(crate) started: String,
+}
+
+/// Begins the work. A planned fault takes the place of the work.
+pub(crate) fn begin<F>(call: &Call<'_>, work: F) -> Begun
 where
     F: Future<Output = End> + Send + 'static,
 {
@@ -72,6 +79,16 @@ where
             }
         });
     }
+    Begun { id, query, started }
+}
+
+/// Starts the work and answers 202 with both addresses. A planned fault takes the place of the work.
+pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+where
+    F: Future<Output = End> + Send + 'static,
+{
+    let world = call.world;
+    let Begun { id, query, started } = begin(call, work);
     let base = format!(
         "{}/subscriptions/{}/providers/Microsoft.DBforPostgreSQL/locations/{}",
         world.endpoints.resource_manager,

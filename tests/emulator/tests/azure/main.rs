@@ -12,4 +12,5 @@ mod lifecycle;
 mod login;
 mod principals;
 mod strictness;
+mod targets;
 mod tokens;
