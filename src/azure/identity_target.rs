@@ -35,8 +35,6 @@ pub struct Target {
     pub system_assigned: bool,
     /// Whether it refuses a write that names an older version of it (`If-Match`).
     pub versioned: bool,
-    /// Whether the last identity is named as null when it goes, or its kind alone goes out of `type`.
-    names_the_last: bool,
     /// Whether one of its user-assigned identities must be the primary one.
     has_primary: bool,
 }
@@ -52,7 +50,6 @@ const PATCHED: Target = Target {
     both: PLAIN,
     system_assigned: true,
     versioned: false,
-    names_the_last: true,
     has_primary: false,
 };
 
@@ -97,7 +94,6 @@ const fn compute(resource_type: &'static str, called: &'static str) -> Target {
         api_version: "2024-07-01",
         both: SPACED,
         versioned: true,
-        names_the_last: false,
         ..PATCHED
     }
 }
@@ -219,6 +215,11 @@ impl Attached {
     }
 }
 
+/// Those that are attached and stay so.
+fn named(users: &[AttachedUser]) -> Map<String, Value> {
+    users.iter().map(|user| (user.id.clone(), json!({}))).collect()
+}
+
 /// MySQL writes zeros for what it does not tell.
 fn is_told(id: &str) -> bool {
     id.bytes().any(|byte| byte != b'0' && byte != b'-')
@@ -246,39 +247,32 @@ impl Target {
         if self.verb == Verb::Put {
             self.must_have_room(&found)?;
         }
-        let mut identity = Map::new();
         let (system, users) = match assigned {
-            Assigned::System => (true, !found.users.is_empty()),
-            Assigned::User(id) => {
-                identity.insert("userAssignedIdentities".to_owned(), json!({ id.as_str(): {} }));
-                (found.system, true)
-            }
+            Assigned::System => (true, named(&found.users)),
+            Assigned::User(id) => (found.system, Map::from_iter([(id.to_string(), json!({}))])),
         };
-        identity.insert("type".to_owned(), self.kinds(system, users).into());
         let primary = match assigned {
             Assigned::User(id) if self.has_primary && !has_primary(resource, &found) => Some(id.as_str().into()),
             _ => None,
         };
-        Ok(Some(self.body(resource, identity, primary)))
+        Ok(Some(self.body(resource, self.identity(system, users), primary)))
     }
 
     /// What must be sent so that an identity is not attached; nothing when it is not.
     pub fn detaching(&self, resource: &Value, assigned: &Assigned) -> Option<Value> {
         let found = Attached::of(resource);
-        let mut identity = Map::new();
-        let (system, left) = match assigned {
+        let (system, users, left) = match assigned {
             Assigned::System if !found.system => return None,
-            Assigned::System => (false, found.users.clone()),
+            Assigned::System => (false, named(&found.users), found.users.clone()),
             Assigned::User(id) => {
                 let key = &found.user(id)?.id;
                 let left: Vec<_> = found.users.iter().filter(|other| other.id != *key).cloned().collect();
-                if self.verb == Verb::Patch && (self.names_the_last || !left.is_empty()) {
-                    identity.insert("userAssignedIdentities".to_owned(), json!({ key: null }));
-                }
-                (found.system, left)
+                let gone = Map::from_iter([(key.clone(), Value::Null)]);
+                // The last one is not named: its kind alone goes out of the type.
+                let users = if left.is_empty() { Map::new() } else { gone };
+                (found.system, users, left)
             }
         };
-        identity.insert("type".to_owned(), self.kinds(system, !left.is_empty()).into());
         let goes = |id: &ResourceId| primary(resource).is_some_and(|text| is_id(text, id));
         let next = match assigned {
             Assigned::User(id) if self.has_primary && goes(id) => {
@@ -286,7 +280,7 @@ impl Target {
             }
             _ => None,
         };
-        Some(self.body(resource, identity, next))
+        Some(self.body(resource, self.identity(system, users), next))
     }
 
     /// Whether the resource cannot be without the identity that it has: a cluster without one runs as a service principal, if it has that.
@@ -295,21 +289,26 @@ impl Target {
         self.verb == Verb::Put && principal.is_none_or(|id| id.eq_ignore_ascii_case("msi"))
     }
 
-    fn kinds(&self, system: bool, users: bool) -> &'static str {
-        match (system, users) {
-            (true, true) => self.both,
-            (true, false) => "SystemAssigned",
-            (false, true) => "UserAssigned",
-            (false, false) => "None",
+    /// The `identity` to be sent. The kind `UserAssigned` and the map go together: Azure refuses one without the other.
+    fn identity(&self, system: bool, users: Map<String, Value>) -> Value {
+        let kinds = match (system, users.is_empty()) {
+            (true, false) => self.both,
+            (true, true) => "SystemAssigned",
+            (false, false) => "UserAssigned",
+            (false, true) => "None",
+        };
+        match users.is_empty() {
+            true => json!({ "type": kinds }),
+            false => json!({ "type": kinds, "userAssignedIdentities": users }),
         }
     }
 
-    fn body(&self, resource: &Value, identity: Map<String, Value>, primary: Option<Value>) -> Value {
+    fn body(&self, resource: &Value, identity: Value, primary: Option<Value>) -> Value {
         let mut body = match self.verb {
             Verb::Patch => json!({}),
             Verb::Put => resource.clone(),
         };
-        body["identity"] = identity.into();
+        body["identity"] = identity;
         if let Some(primary) = primary {
             body["properties"] = json!({ "primaryUserAssignedIdentityId": primary });
         }

@@ -82,7 +82,7 @@ fn attaching_names_one_identity_and_keeps_the_kinds_that_are_there() {
             &Assigned::System
         )
         .unwrap(),
-        json!({ "identity": { "type": PLAIN } })
+        json!({ "identity": { "type": PLAIN, "userAssignedIdentities": { OTHER: {} } } })
     );
     assert_eq!(body(vm, &resource("UserAssigned", &[ONE]), &one()), None);
     assert_eq!(body(vm, &resource("SystemAssigned", &[]), &Assigned::System), None);
@@ -102,11 +102,11 @@ fn detaching_names_one_identity_and_leaves_the_others() {
     );
     assert_eq!(
         body(app, &resource(PLAIN, &[ONE]), &one()).unwrap(),
-        json!({ "identity": { "type": "SystemAssigned", "userAssignedIdentities": { ONE: null } } })
+        json!({ "identity": { "type": "SystemAssigned" } })
     );
     assert_eq!(
         body(app, &resource(PLAIN, &[OTHER]), &Assigned::System).unwrap(),
-        json!({ "identity": { "type": "UserAssigned" } })
+        json!({ "identity": { "type": "UserAssigned", "userAssignedIdentities": { OTHER: {} } } })
     );
     assert_eq!(body(vm, &resource("UserAssigned", &[OTHER]), &one()), None);
     assert_eq!(body(vm, &resource("UserAssigned", &[OTHER]), &Assigned::System), None);
