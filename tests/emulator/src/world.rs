@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::arm::groups::ResourceGroup;
 use crate::arm::identities::Identity;
 use crate::arm::operations::Operation;
+use crate::arm::records::Record;
 use crate::arm::targets::Target;
 use crate::directory::{Directory, Principal};
 use crate::error::Result;
@@ -37,6 +38,10 @@ pub(crate) struct State {
     pub(crate) targets: BTreeMap<String, Target>,
     /// By lower-case resource ID.
     pub(crate) servers: BTreeMap<String, Arc<Server>>,
+    /// Servers without a process, by lower-case resource ID.
+    pub(crate) records: BTreeMap<String, Record>,
+    /// What somebody changed past this API: JSON pointers and values, by lower-case resource ID.
+    pub(crate) overlays: BTreeMap<String, Vec<(String, serde_json::Value)>>,
     pub(crate) operations: BTreeMap<String, Operation>,
     /// Identities whose federated credentials are being written.
     pub(crate) federation_writes: BTreeSet<String>,

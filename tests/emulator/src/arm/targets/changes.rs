@@ -167,41 +167,18 @@ pub(crate) async fn begin(call: &Call<'_>, mut after: Target, change: Option<Cha
         drop(held);
         outcome.map(|()| Some(result)) as End
     };
-    let begun = operations::begin(call, work);
-    Ok(answer(call, &seen, &begun, seen.json(&tenant, &fresh)))
+    let begun = operations::begin(call, seen.kind.place(), &seen.location, work);
+    let body = seen.json(&tenant, &fresh);
+    Ok(answer(call, &seen, begun, body))
 }
 
-fn answer(call: &Call<'_>, target: &Target, begun: &Begun, body: Value) -> Answer {
-    let world = call.world;
-    let namespace = target.kind.name.split('/').next().unwrap_or_default();
-    let base = format!(
-        "{}/subscriptions/{}/providers/{namespace}/locations/{}",
-        world.endpoints.resource_manager,
-        world.subscription(),
-        target.location
-    );
-    let Begun { id, query, .. } = begun;
+fn answer(call: &Call<'_>, target: &Target, begun: Begun, body: Value) -> Answer {
     let answer = match target.kind.style {
         Style::Compute | Style::Cluster => {
-            let answer = with_tag(Answer::json(200, body), target);
-            answer.header("azure-asyncoperation", format!("{base}/operations/{id}?{query}"))
+            with_tag(Answer::json(200, body), target).header("azure-asyncoperation", begun.poll)
         }
-        Style::App => {
-            let word = match target.kind.name {
-                "Microsoft.App/jobs" => "containerappJobOperationResults",
-                _ => "containerappOperationResults",
-            };
-            Answer::empty(202).header("location", format!("{base}/{word}/{id}?{query}"))
-        }
-        Style::Web => {
-            let site: Vec<&str> = target.id.split('/').take(9).collect();
-            let place = format!(
-                "{}{}/operationresults/{id}?{query}",
-                world.endpoints.resource_manager,
-                site.join("/")
-            );
-            Answer::json(202, body).header("location", place)
-        }
+        Style::App => Answer::empty(202).header("location", begun.result),
+        Style::Web => Answer::json(202, body).header("location", begun.result),
     };
-    answer.retry_after(Some(world.options.retry_after))
+    answer.retry_after(Some(call.world.options.retry_after))
 }

@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::arm::operations::Place;
+
 /// How a kind begins a change and how it refuses one that overlaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
@@ -28,6 +30,31 @@ pub(crate) struct Kind {
     pub(crate) types: &'static [&'static str],
     /// What a PATCH may carry.
     pub(crate) patch: &'static [&'static str],
+}
+
+impl Kind {
+    /// Where its operations are polled.
+    pub(crate) fn place(&self) -> Place {
+        let place = |namespace, poll, result, signed| Place {
+            namespace,
+            in_group: false,
+            poll,
+            result,
+            signed,
+        };
+        match self.style {
+            Style::Compute => place("Microsoft.Compute", "operations", "operationResults", true),
+            Style::Cluster => place("Microsoft.ContainerService", "operations", "operationResults", true),
+            Style::Web => place("Microsoft.Web", "azureAsyncOperation", "operationResults", false),
+            Style::App => {
+                let (poll, result) = match self.name {
+                    "Microsoft.App/jobs" => ("containerappJobAzureAsyncOperation", "containerappJobOperationResults"),
+                    _ => ("containerappAzureAsyncOperation", "containerappOperationResults"),
+                };
+                place("Microsoft.App", poll, result, true)
+            }
+        }
+    }
 }
 
 const WITH_SPACE: &[&str] = &["SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned", "None"];

@@ -15,13 +15,6 @@ use crate::arm::{Call, Outcome, parent_not_found, resource_not_found};
 use crate::journal::hold;
 use crate::world::World;
 
-/// The path words of these kinds' operations, whose addresses carry more parameters than others.
-pub(crate) const OPERATIONS: [&str; 3] = [
-    "operations",
-    "containerappoperationresults",
-    "containerappjoboperationresults",
-];
-
 /// One resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
