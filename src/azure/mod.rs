@@ -13,6 +13,7 @@ pub mod federation;
 mod fulfilled;
 pub mod graph;
 mod http;
+pub mod identity_target;
 pub mod managed_identity;
 mod metadata;
 pub mod mysql;
@@ -34,6 +35,8 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+pub use arm::Change;
 
 use crate::azure::cloud::{Cloud, Scope, endpoint};
 use crate::azure::credential::SignIn;

@@ -10,6 +10,7 @@ pub mod principal;
 use crate::provider::resource::{AnyResource, resource};
 use crate::resources::entra_admin::EntraAdmin;
 use crate::resources::entra_authentication::EntraAuthentication;
+use crate::resources::identity::assignment::IdentityAssignment;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<EntraAdmin>(),
         resource::<EntraAuthentication>(),
         resource::<FederatedCredential>(),
+        resource::<IdentityAssignment>(),
         resource::<ManagedIdentity>(),
         resource::<PostgresqlAccess>(),
         resource::<PostgresqlOwnership>(),
