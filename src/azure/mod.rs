@@ -1,23 +1,29 @@
 //! Microsoft's side: who is signed in, to which cloud. It knows nothing of Terraform or of databases.
 
+pub mod administrator;
 mod answer;
 mod arm;
+pub mod authentication;
 mod call;
 pub mod cloud;
 mod credential;
 mod envelope;
 pub mod error;
 pub mod federation;
+mod fulfilled;
 pub mod graph;
 mod http;
 pub mod managed_identity;
 mod metadata;
+pub mod mysql;
 mod operation;
 pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
+pub mod server;
 pub mod settings;
+pub mod sql;
 pub mod token;
 pub mod trust;
 

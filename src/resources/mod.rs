@@ -2,12 +2,14 @@
 
 pub mod attributes;
 pub mod entra_admin;
+pub mod entra_authentication;
 pub mod identity;
 pub mod postgresql;
 pub mod principal;
 
 use crate::provider::resource::{AnyResource, resource};
 use crate::resources::entra_admin::EntraAdmin;
+use crate::resources::entra_authentication::EntraAuthentication;
 use crate::resources::identity::federated_credential::FederatedCredential;
 use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
@@ -19,6 +21,7 @@ use crate::resources::postgresql::user::PostgresqlUser;
 pub fn all() -> Vec<Box<dyn AnyResource>> {
     vec![
         resource::<EntraAdmin>(),
+        resource::<EntraAuthentication>(),
         resource::<FederatedCredential>(),
         resource::<ManagedIdentity>(),
         resource::<PostgresqlAccess>(),

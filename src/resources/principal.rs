@@ -143,6 +143,11 @@ pub struct Visibility {
 }
 
 impl Principal {
+    /// Whether an ID is one of its own. Object IDs and client IDs never coincide.
+    pub fn is(&self, id: Guid) -> bool {
+        self.object_id == id || self.client_id == Some(id)
+    }
+
     /// How long it is worth waiting for a server that does not know the principal (yet).
     pub async fn visibility(&self, cx: &Context) -> Result<Visibility> {
         let (kind, id) = (self.principal_type, self.object_id);

@@ -1,6 +1,7 @@
 //! A session without a server: it writes down every statement, answers from a script and fails on command.
 
 use crate::sql::error::{Error, Kind};
+use crate::sql::question::Question;
 use crate::sql::quote::Dialect;
 use crate::sql::row::{Row, Value};
 use crate::sql::statement::Statement;
@@ -73,6 +74,10 @@ impl Recorder {
             .iter_mut()
             .find(|(fragment, queue)| sql.contains(fragment) && !queue.is_empty());
         Ok(answer.and_then(|(_, queue)| queue.pop_front()).unwrap_or_default())
+    }
+
+    pub(crate) fn ask(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
+        questions.iter().map(|question| self.query(question.sql, &[])).collect()
     }
 
     pub(crate) fn begin(&self, first: &[Statement]) -> Result<(), Error> {

@@ -1,17 +1,18 @@
 //! Carrying objects over: pass by pass, batch by batch, giving way to whoever uses them. It does not know where they have to go.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::borrowed::Loan;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::Goal;
 use crate::resources::postgresql::ownership::moving::{MOVE, Move, batch};
-use crate::resources::postgresql::ownership::record::{Place, Record, Refused, place};
+use crate::resources::postgresql::ownership::record::{Record, Refused, place};
 use crate::retry::{Attempt, Backoff, until};
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::lock::{Lock, take};
@@ -165,7 +166,6 @@ impl<'a> Carrier<'a> {
     async fn move_all(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<Pass, Failure> {
         let mut session = self.server.session(self.database.as_str()).await?;
         let mut budget = budget(&session).await?;
-        let mut owners: HashMap<Place, u32> = HashMap::new();
         let (mut rest, mut busy) = (moves, None);
         while !rest.is_empty() {
             let over = self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero();
@@ -175,8 +175,7 @@ impl<'a> Carrier<'a> {
                 })));
             }
             let (now, later) = rest.split_at(batch(rest, budget, self.size()));
-            let Err(error) = self.transact(&mut session, now, inventory, &owners).await else {
-                owners.extend(now.iter().map(|next| (place(next.object), next.to)));
+            let Err(error) = self.transact(&mut session, now, inventory).await else {
                 rest = later;
                 tracing::info!(database = %self.database, moved = now.len(), left = rest.len(), "moved {} objects, {} are left", now.len(), rest.len());
                 continue;
@@ -206,19 +205,7 @@ impl<'a> Carrier<'a> {
 
     /// Moves some objects in one transaction. They are on record before the server knows: what the record says of an object that is not
     /// the owner's means nothing, but an object without a record would never find back.
-    async fn transact(
-        &self,
-        session: &mut Session,
-        moves: &[Move<'_>],
-        inventory: &Inventory,
-        owners: &HashMap<Place, u32>,
-    ) -> Result<(), Failure> {
-        let now = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
-        let loan = Needs::of(moves, inventory, now).borrow(inventory)?;
-        let mut statements = take(&self.locks(moves, inventory));
-        statements.extend(loan.begin);
-        statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
-        statements.extend(loan.end);
+    async fn transact(&self, session: &mut Session, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
         let remember = || moves.iter().flat_map(|next| next.remember.iter().cloned());
         self.keep(|record| {
             for (place, taken) in remember() {
@@ -231,14 +218,13 @@ impl<'a> Carrier<'a> {
             record.remember_names(&inventory.server);
         });
         let started = Instant::now();
-        self.run(session, &statements).await?;
+        let locks = take(&self.locks(moves, inventory));
+        let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
+        let moving = |present: &Inventory| moves.iter().flat_map(|next| next.statements(present)).collect();
+        transaction(session, inventory, &locks, (borrowing, moving)).await?;
         self.keep(|record| record.taken.extend(remember()));
         self.pace(moves.len(), started.elapsed());
         Ok(())
-    }
-
-    async fn run(&self, session: &mut Session, statements: &[Statement]) -> Result<(), Error> {
-        session.begin(statements).await?.commit().await
     }
 
     /// Acts as the owners of something, in one transaction that is repeated when it has to be.
@@ -251,20 +237,20 @@ impl<'a> Carrier<'a> {
         inventory: &Inventory,
         statements: Vec<Statement>,
     ) -> Result<(), Failure> {
-        let owners = owners.into_iter().map(|owner| inventory.acting_owner(owner));
-        let loan = Needs::to_act_as(owners).borrow(inventory)?;
-        let all: Vec<Statement> = take(&self.locks(&[], inventory))
-            .into_iter()
-            .chain(loan.begin)
-            .chain(statements)
-            .chain(loan.end)
-            .collect();
-        let all = &all;
+        let locks = take(&self.locks(&[], inventory));
+        let (locks, owners, statements) = (&locks, &owners, &statements);
         self.server
             .write(
                 self.database.as_str(),
                 "the privileges on schemas",
-                |mut session| async move { Ok(self.run(&mut session, all).await?) },
+                |mut session| async move {
+                    let borrowing = |present: &Inventory| {
+                        let owners = owners.iter().map(|owner| present.acting_owner(*owner));
+                        Needs::to_act_as(owners).borrow(present)
+                    };
+                    let acting = |_: &Inventory| statements.clone();
+                    transaction(&mut session, inventory, locks, (borrowing, acting)).await
+                },
             )
             .await
     }
@@ -323,6 +309,26 @@ impl<'a> Carrier<'a> {
         let fitting = moved as f64 * SHORT.as_secs_f64() / took.as_secs_f64().max(0.001);
         self.resize((fitting as usize).clamp(moved.div_ceil(2), moved.max(1) * 2));
     }
+}
+
+/// One transaction, behind its locks. What it borrows, and whether it has to, is decided by what is true then.
+async fn transaction(
+    session: &mut Session,
+    inventory: &Inventory,
+    locks: &[Statement],
+    (borrowing, work): (
+        impl Fn(&Inventory) -> Result<Loan> + Send,
+        impl Fn(&Inventory) -> Vec<Statement> + Send,
+    ),
+) -> Result<(), Failure> {
+    let (transaction, answers) = session.begin_and_ask(locks, &Inventory::questions()).await?;
+    let statements: Vec<Statement> = {
+        let present = inventory.at_present(transaction.version(), &answers)?;
+        let loan = borrowing(&present)?;
+        loan.begin.into_iter().chain(work(&present)).chain(loan.end).collect()
+    };
+    transaction.execute_all(&statements).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Our share of the lock table.
