@@ -75,6 +75,21 @@ impl Recorder {
         Ok(answer.and_then(|(_, queue)| queue.pop_front()).unwrap_or_default())
     }
 
+    /// Statements, the last of which is answered.
+    pub(crate) fn ask(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
+        self.execute_all(statements)?;
+        let Some(last) = statements.last() else {
+            return Ok(Vec::new());
+        };
+        let text = last.render(Dialect::PostgreSql);
+        let mut state = self.state();
+        let answer = state
+            .answers
+            .iter_mut()
+            .find(|(fragment, queue)| text.contains(fragment) && !queue.is_empty());
+        Ok(answer.and_then(|(_, queue)| queue.pop_front()).unwrap_or_default())
+    }
+
     pub(crate) fn begin(&self, first: &[Statement]) -> Result<(), Error> {
         self.end("BEGIN")?;
         self.execute_all(first)

@@ -66,8 +66,20 @@ impl Session {
             #[cfg(test)]
             Driver::Recorded(recorder) => recorder.execute_all(statements),
         };
-        let first = statements[0].template();
-        self.account(first, statements.len(), started, result)
+        self.account(first_template(statements), statements.len(), started, result)
+    }
+
+    /// Runs statements in one round trip, as [`execute_all`](Session::execute_all) does, and gives the rows of the last one: a query
+    /// with one column, of which each row is a JSON array.
+    pub async fn ask(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.driver {
+            Driver::PostgreSql(connection) => connection.ask(statements).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder.ask(statements),
+        };
+        self.account(first_template(statements), statements.len(), started, result)
     }
 
     /// Runs a query with bound values. The text is a constant of ours, its catalogue names are qualified.
@@ -99,6 +111,24 @@ impl Session {
         };
         transaction.account("BEGIN", first.len() + 1, started, result)?;
         Ok(transaction)
+    }
+
+    /// Begins a transaction as [`begin`](Session::begin) does, and gives the rows of the last statement as [`ask`](Session::ask) does.
+    pub async fn begin_asking(&mut self, first: &[Statement]) -> Result<(Transaction<'_>, Vec<Row>), Error> {
+        let started = Instant::now();
+        *self.requests.get_mut() += 1;
+        *self.aborted.get_mut() = false;
+        let transaction = Transaction {
+            session: self,
+            open: true,
+        };
+        let result = match &transaction.driver {
+            Driver::PostgreSql(connection) => connection.begin_asking(first).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder.begin(&[]).and_then(|()| recorder.ask(first)),
+        };
+        let rows = transaction.account("BEGIN", first.len() + 1, started, result)?;
+        Ok((transaction, rows))
     }
 
     /// The server's major version, such as 16.
@@ -147,6 +177,10 @@ impl Session {
     }
 }
 
+fn first_template(statements: &[Statement]) -> &'static str {
+    statements.first().map_or("", Statement::template)
+}
+
 /// An open transaction; statements are run through the session that it gives.
 pub struct Transaction<'a> {
     session: &'a mut Session,
@@ -154,6 +188,23 @@ pub struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
+    /// Runs statements and makes everything lasting, all in one round trip; gives the rows of the last statement as
+    /// [`ask`](Session::ask) does. When a statement fails, nothing is lasting.
+    pub async fn commit_asking(mut self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.commit_asking(statements).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder
+                .ask(statements)
+                .and_then(|rows| recorder.end("COMMIT").map(|()| rows)),
+        };
+        let rows = self.account(first_template(statements), statements.len() + 1, started, result)?;
+        self.open = false;
+        Ok(rows)
+    }
+
     /// Makes everything lasting. A transaction in which a statement failed cannot be committed.
     ///
     /// When the connection ends meanwhile ([`Kind::ConnectionLost`]), what became of it is not known.

@@ -21,7 +21,9 @@ use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::lock;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::postgres::role_look;
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
 
 model! {
@@ -185,11 +187,12 @@ impl PostgresqlRole {
     }
 
     async fn attempt_to_make(&self, mut session: Pooled, server: &Postgresql<'_>) -> Result<Made, Failure> {
-        let transaction = session.begin(&lock::take(&locks(None, &self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        if let Some(role) = catalog.role(self.name.as_str()) {
+        let mut first = lock::take(&locks(None, &self.name));
+        first.push(role_look::query(None, &self.name));
+        let (transaction, rows) = session.begin_asking(&first).await?;
+        if let Some(look) = role_look::read(&rows, None, &self.name)? {
             return Ok(Made {
-                state: self.adopt(role, server)?,
+                state: self.adopt(&look.role, server)?,
                 found: true,
             });
         }
@@ -207,14 +210,23 @@ impl PostgresqlRole {
             self.settings.as_ref(),
             None,
         )?);
-        transaction.execute_all(&statements).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
-        transaction.commit().await?;
         Ok(Made {
-            state: state.ok_or_else(|| gone(&self.name))?,
+            state: self.finish(transaction, statements, server).await?,
             found: false,
         })
+    }
+
+    /// Writes and looks again, in one message.
+    async fn finish(
+        &self,
+        transaction: Transaction<'_>,
+        mut statements: Vec<Statement>,
+        server: &Postgresql<'_>,
+    ) -> Result<Self, Failure> {
+        statements.push(role_look::query(None, &self.name));
+        let rows = transaction.commit_asking(&statements).await?;
+        let look = role_look::read(&rows, None, &self.name)?.ok_or_else(|| gone(&self.name))?;
+        Ok(self.as_found(&look.role, server))
     }
 
     /// A role that is there already is ours if it is exactly what is asked for: what an apply that was killed leaves behind.
@@ -249,14 +261,12 @@ impl PostgresqlRole {
         prior: &Self,
         server: &Postgresql<'_>,
     ) -> Result<Self, Failure> {
-        let transaction = session.begin(&lock::take(&locks(prior.oid.get(), &self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let role = find(&catalog, prior.oid.get(), &prior.name).ok_or_else(|| gone(&prior.name))?;
-        transaction.execute_all(&self.changes(role, prior)?).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
-        transaction.commit().await?;
-        state.ok_or_else(|| gone(&self.name))
+        let oid = prior.oid.get();
+        let mut first = lock::take(&locks(oid, &self.name));
+        first.push(role_look::query(number(oid), &prior.name));
+        let (transaction, rows) = session.begin_asking(&first).await?;
+        let look = role_look::read(&rows, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
+        self.finish(transaction, self.changes(&look.role, prior)?, server).await
     }
 
     /// What differs, and nothing else.

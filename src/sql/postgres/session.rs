@@ -19,15 +19,33 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 impl Connection {
     pub(crate) async fn execute_all(&self, statements: &[Statement]) -> Result<(), Error> {
+        self.run(&self.script(statements)).await.map(drop)
+    }
+
+    /// Runs statements; the last one is a query with one column, of which each row is a JSON array.
+    pub(crate) async fn ask(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
+        rows(self.run(&self.script(statements).asking()).await?)
+    }
+
+    fn script(&self, statements: &[Statement]) -> Script {
         let mut script = Script::default();
         if self.mode == Mode::Pooled && !self.in_transaction.load(Ordering::Relaxed) {
             script.set_locally(self);
         }
         statements.iter().for_each(|statement| script.push(statement));
-        self.run(script).await
+        script
     }
 
     pub(crate) async fn begin(&self, first: &[Statement]) -> Result<(), Error> {
+        self.run(&self.first_script(first)).await.map(drop)
+    }
+
+    /// The same, and the rows of the last statement, as [`Connection::ask`] gives them.
+    pub(crate) async fn begin_asking(&self, first: &[Statement]) -> Result<Vec<Row>, Error> {
+        rows(self.run(&self.first_script(first).asking()).await?)
+    }
+
+    fn first_script(&self, first: &[Statement]) -> Script {
         let mut script = Script::default();
         script.push_own(BEGIN);
         if self.mode == Mode::Pooled {
@@ -35,16 +53,25 @@ impl Connection {
         }
         first.iter().for_each(|statement| script.push(statement));
         self.in_transaction.store(true, Ordering::Relaxed);
-        self.run(script).await
+        script
     }
 
     /// COMMIT or ROLLBACK.
     pub(crate) async fn end(&self, statement: &'static str) -> Result<(), Error> {
         let mut script = Script::default();
         script.push_own(statement);
-        let result = self.run(script).await;
+        let result = self.run(&script).await;
         self.in_transaction.store(false, Ordering::Relaxed);
-        result
+        result.map(drop)
+    }
+
+    /// Statements and COMMIT in one message; when a statement fails, the transaction is still open.
+    pub(crate) async fn commit_asking(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
+        let mut script = self.script(statements).asking();
+        script.push_own("COMMIT");
+        let texts = self.run(&script).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        rows(texts)
     }
 
     /// Puts ROLLBACK into the pipe without waiting: the server reads it before anything that follows.
@@ -90,18 +117,24 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Sends a script as one message; an error is put down to the statement that it belongs to.
-    async fn run(&self, script: Script) -> Result<(), Error> {
+    /// Sends a script as one message; an error is put down to the statement that it belongs to. Gives what the
+    /// statement that is asked answers in its first column.
+    async fn run(&self, script: &Script) -> Result<Vec<String>, Error> {
         let running = CancelOnDrop::arm(self);
         let mut done = 0;
         let result = async {
+            let mut texts = Vec::new();
             let mut answers = pin!(self.client.simple_query_raw(&script.text).await?);
             while let Some(answer) = answers.next().await {
-                if let SimpleQueryMessage::CommandComplete(_) = answer? {
-                    done += 1;
+                match answer? {
+                    SimpleQueryMessage::CommandComplete(_) => done += 1,
+                    SimpleQueryMessage::Row(row) if script.asked == Some(done) => {
+                        texts.extend(row.get(0).map(str::to_owned));
+                    }
+                    _ => {}
                 }
             }
-            Ok(())
+            Ok(texts)
         };
         let result = result.await.map_err(driver_error);
         running.disarm();
@@ -114,9 +147,17 @@ impl Connection {
 struct Script {
     text: String,
     templates: Vec<&'static str>,
+    /// The statement whose rows are wanted.
+    asked: Option<usize>,
 }
 
 impl Script {
+    /// The rows of the last statement so far are wanted.
+    fn asking(mut self) -> Script {
+        self.asked = self.templates.len().checked_sub(1);
+        self
+    }
+
     fn push(&mut self, statement: &Statement) {
         self.add(statement.template(), &statement.render(Dialect::PostgreSql));
     }
@@ -169,6 +210,10 @@ impl Drop for CancelOnDrop<'_> {
             connection.canceller.cancel();
         }
     }
+}
+
+fn rows(texts: Vec<String>) -> Result<Vec<Row>, Error> {
+    texts.iter().map(|text| Row::from_json(text)).collect()
 }
 
 fn bind<'a>(value: &'a Value<'a>) -> (&'a (dyn ToSql + Sync), Type) {
