@@ -8,6 +8,7 @@ mod postgresql_access;
 mod postgresql_departure;
 mod postgresql_ownership;
 mod postgresql_role;
+mod postgresql_role_membership;
 mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;

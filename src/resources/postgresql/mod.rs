@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod object_type;
 pub mod ownership;
 pub mod role;
+pub mod role_membership;
 pub mod role_name;
 pub mod role_settings;
 pub mod user;

@@ -288,13 +288,7 @@ impl PostgresqlUser {
         });
     }
 
-    fn as_found(
-        &self,
-        role: &Role,
-        administers: Option<bool>,
-        applied: Option<bool>,
-        server: &Postgresql<'_>,
-    ) -> Self {
+    fn as_found(&self, role: &Role, administers: Option<bool>, applied: Option<bool>, server: &Postgresql<'_>) -> Self {
         let (object_id, principal_type) = binding::bound(role);
         Self {
             name: role.name.clone().into(),

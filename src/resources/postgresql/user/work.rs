@@ -182,7 +182,9 @@ impl Work<'_> {
         statements.extend(self.changes_of(&look.role, Some(prior))?);
         Ok(Changed {
             state: self.finish(transaction, statements, Some(prior)).await?,
-            left_over: other_principal.filter(|_| !sessions.is_empty()).map(|old| (old, sessions)),
+            left_over: other_principal
+                .filter(|_| !sessions.is_empty())
+                .map(|old| (old, sessions)),
         })
     }
 
