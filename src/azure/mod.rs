@@ -8,6 +8,7 @@ mod credential;
 mod envelope;
 pub mod error;
 pub mod federation;
+mod fulfilled;
 pub mod graph;
 mod http;
 pub mod managed_identity;

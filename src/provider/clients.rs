@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::azure::Azure;
+use crate::azure::error::Error as AzureError;
 use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
 use crate::azure::postgresql::FlexibleServer;
@@ -17,6 +18,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
 use crate::protocol::value::Object;
 use crate::provider::config::ProviderBlock;
+use crate::provider::postgresql::Failure;
 use crate::provider::server::Host;
 use crate::provider::settings::{Settings, Variables};
 use crate::provider::snapshot::Snapshots;
@@ -35,11 +37,11 @@ pub struct Clients {
     /// One writer at a time for each key, within this process.
     pub locks: Locks,
     pub(crate) pool: Pool,
-    pub(crate) server_catalogs: Snapshots<Host, ServerCatalog>,
-    pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
-    identities: Snapshots<String, Option<Identity>>,
-    servers: Snapshots<String, Option<FlexibleServer>>,
-    clusters: Snapshots<String, Option<Cluster>>,
+    pub(crate) server_catalogs: Snapshots<Host, ServerCatalog, Failure>,
+    pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog, Failure>,
+    identities: Snapshots<String, Option<Identity>, AzureError>,
+    servers: Snapshots<String, Option<FlexibleServer>, AzureError>,
+    clusters: Snapshots<String, Option<Cluster>, AzureError>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -115,7 +117,8 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn identity(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Identity>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.identities.get(&key, || self.azure.identity(id, patience)).await?)
+        let load = || self.azure.identity(id, patience);
+        Ok(self.identities.get(&key, patience, "the identity", load).await?)
     }
 
     /// Something about the identity was changed: the next one who asks reads it anew.
@@ -130,10 +133,8 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self
-            .servers
-            .get(&key, || self.azure.postgresql_server(id, patience))
-            .await?)
+        let load = || self.azure.postgresql_server(id, patience);
+        Ok(self.servers.get(&key, patience, "the server", load).await?)
     }
 
     /// Something about the server was changed: the next one who asks reads it anew.
@@ -148,7 +149,8 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn cluster(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Cluster>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.clusters.get(&key, || self.azure.cluster(id, patience)).await?)
+        let load = || self.azure.cluster(id, patience);
+        Ok(self.clusters.get(&key, patience, "the cluster", load).await?)
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::azure::cloud::{Cloud, Endpoints};
-use crate::azure::settings::{AppServiceIdentity, CertificateSource, Settings as AzureSettings};
+use crate::azure::settings::{CertificateSource, Platform, Settings as AzureSettings};
 use crate::azure::trust::Trust;
 use crate::protocol::diagnostic::{Diagnostic, Result, chain};
 use crate::protocol::secret::Secret;
@@ -277,7 +277,7 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
         ),
         use_msi: flag(block.use_msi, "ARM_USE_MSI", false)?,
         msi_endpoint: text(&block.msi_endpoint, &["ARM_MSI_ENDPOINT"]),
-        app_service_identity: app_service(variables),
+        platform: platform(variables),
         use_cli: flag(block.use_cli, "ARM_USE_CLI", true)?,
         trust: trust(text(&block.ca_file, &["ENTRADB_CA_FILE"]))?,
         stop,
@@ -298,15 +298,18 @@ fn cloud(given: Option<Environment>, variables: &Variables) -> Result<Cloud> {
     })
 }
 
-fn app_service(variables: &Variables) -> Option<AppServiceIdentity> {
-    let (endpoint, header) = (
-        variables.first(&["IDENTITY_ENDPOINT"])?,
-        variables.first(&["IDENTITY_HEADER"])?,
-    );
-    Some(AppServiceIdentity {
-        endpoint,
-        header: header.into(),
-    })
+/// What the platform that runs us tells every program of its own.
+fn platform(variables: &Variables) -> Platform {
+    let text = |name| variables.first(&[name]);
+    Platform {
+        identity: text("IDENTITY_ENDPOINT"),
+        identity_header: text("IDENTITY_HEADER").map(SecretString::from),
+        identity_thumbprint: text("IDENTITY_SERVER_THUMBPRINT"),
+        has_imds: text("IMDS_ENDPOINT").is_some(),
+        msi: text("MSI_ENDPOINT"),
+        msi_secret: text("MSI_SECRET").map(SecretString::from),
+        ..Platform::default()
+    }
 }
 
 fn trust(ca_file: Option<String>) -> Result<Trust> {

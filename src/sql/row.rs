@@ -65,29 +65,6 @@ impl Row {
         Row(cells)
     }
 
-    /// Reads a row that a query gave as one JSON array, which the simple protocol carries whole.
-    pub(crate) fn from_json(text: &str) -> Result<Row, Error> {
-        let unreadable = |why: &dyn std::fmt::Display| {
-            Error::new(Kind::Unexpected, format!("an answer of the server is no row: {why}"))
-        };
-        let values: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
-        let cell = |value| match value {
-            serde_json::Value::Null => Ok(Cell::Null),
-            serde_json::Value::Bool(value) => Ok(Cell::Bool(value)),
-            serde_json::Value::String(text) => Ok(Cell::Text(text)),
-            serde_json::Value::Number(number) => number
-                .as_i64()
-                .map(Cell::Number)
-                .ok_or_else(|| unreadable(&"a number is too large")),
-            serde_json::Value::Array(list) => {
-                let texts = list.into_iter().filter_map(|value| value.as_str().map(str::to_owned));
-                Ok(Cell::List(texts.collect()))
-            }
-            serde_json::Value::Object(_) => Err(unreadable(&"it holds an object")),
-        };
-        values.into_iter().map(cell).collect::<Result<_, _>>().map(Row)
-    }
-
     /// A text; NULL is an error.
     pub fn text(&self, column: usize) -> Result<&str, Error> {
         match self.cell(column) {
@@ -181,26 +158,4 @@ fn mismatch(column: usize, wanted: &str, found: &Cell) -> Error {
     };
     let message = format!("column {column} of the answer holds {found} instead of {wanted}");
     Error::new(Kind::Unexpected, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_in_json_has_the_same_cells() {
-        let row = Row::from_json(r#"[7, "a\"b", null, true, ["x", null, "y"], -1]"#).unwrap();
-        let cells = vec![
-            Cell::Number(7),
-            Cell::Text("a\"b".into()),
-            Cell::Null,
-            Cell::Bool(true),
-            Cell::List(vec!["x".into(), "y".into()]),
-            Cell::Number(-1),
-        ];
-        assert_eq!(row, Row::new(cells));
-        for wrong in ["", "{}", "[1.5]", "[{}]", "1"] {
-            assert!(Row::from_json(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::connection::Connection;
+use crate::sql::question::Question;
 #[cfg(test)]
 use crate::sql::recorder::Recorder;
 use crate::sql::row::{Row, Value};
@@ -66,20 +67,8 @@ impl Session {
             #[cfg(test)]
             Driver::Recorded(recorder) => recorder.execute_all(statements),
         };
-        self.account(first_template(statements), statements.len(), started, result)
-    }
-
-    /// Runs statements in one round trip, as [`execute_all`](Session::execute_all) does, and gives the rows of the last one: a query
-    /// with one column, of which each row is a JSON array.
-    pub async fn ask(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
-        let started = Instant::now();
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let result = match &self.driver {
-            Driver::PostgreSql(connection) => connection.ask(statements).await,
-            #[cfg(test)]
-            Driver::Recorded(recorder) => recorder.ask(statements),
-        };
-        self.account(first_template(statements), statements.len(), started, result)
+        let first = statements[0].template();
+        self.account(first, statements.len(), started, result)
     }
 
     /// Runs a query with bound values. The text is a constant of ours, its catalogue names are qualified.
@@ -96,6 +85,15 @@ impl Session {
 
     /// Begins a transaction; `first` runs in the same round trip. Dropped without commit, it is rolled back.
     pub async fn begin(&mut self, first: &[Statement]) -> Result<Transaction<'_>, Error> {
+        self.begin_and_ask(first, &[]).await.map(|(transaction, _)| transaction)
+    }
+
+    /// Begins a transaction and asks, all in one round trip: the answers see what `first` waited for, such as a lock.
+    pub async fn begin_and_ask(
+        &mut self,
+        first: &[Statement],
+        questions: &[Question],
+    ) -> Result<(Transaction<'_>, Vec<Vec<Row>>), Error> {
         let started = Instant::now();
         *self.requests.get_mut() += 1;
         *self.aborted.get_mut() = false;
@@ -105,30 +103,13 @@ impl Session {
             open: true,
         };
         let result = match &transaction.driver {
-            Driver::PostgreSql(connection) => connection.begin(first).await,
+            Driver::PostgreSql(connection) => connection.begin(first, questions).await,
             #[cfg(test)]
-            Driver::Recorded(recorder) => recorder.begin(first),
+            Driver::Recorded(recorder) => recorder.begin(first).and_then(|()| recorder.ask(questions)),
         };
-        transaction.account("BEGIN", first.len() + 1, started, result)?;
-        Ok(transaction)
-    }
-
-    /// Begins a transaction as [`begin`](Session::begin) does, and gives the rows of the last statement as [`ask`](Session::ask) does.
-    pub async fn begin_asking(&mut self, first: &[Statement]) -> Result<(Transaction<'_>, Vec<Row>), Error> {
-        let started = Instant::now();
-        *self.requests.get_mut() += 1;
-        *self.aborted.get_mut() = false;
-        let transaction = Transaction {
-            session: self,
-            open: true,
-        };
-        let result = match &transaction.driver {
-            Driver::PostgreSql(connection) => connection.begin_asking(first).await,
-            #[cfg(test)]
-            Driver::Recorded(recorder) => recorder.begin(&[]).and_then(|()| recorder.ask(first)),
-        };
-        let rows = transaction.account("BEGIN", first.len() + 1, started, result)?;
-        Ok((transaction, rows))
+        let count = first.len() + questions.len() + 1;
+        let answers = transaction.account("BEGIN", count, started, result)?;
+        Ok((transaction, answers))
     }
 
     /// The server's major version, such as 16.
@@ -177,10 +158,6 @@ impl Session {
     }
 }
 
-fn first_template(statements: &[Statement]) -> &'static str {
-    statements.first().map_or("", Statement::template)
-}
-
 /// An open transaction; statements are run through the session that it gives.
 pub struct Transaction<'a> {
     session: &'a mut Session,
@@ -188,23 +165,6 @@ pub struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    /// Runs statements and makes everything lasting, all in one round trip; gives the rows of the last statement as
-    /// [`ask`](Session::ask) does. When a statement fails, nothing is lasting.
-    pub async fn commit_asking(mut self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
-        let started = Instant::now();
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        let result = match &self.session.driver {
-            Driver::PostgreSql(connection) => connection.commit_asking(statements).await,
-            #[cfg(test)]
-            Driver::Recorded(recorder) => recorder
-                .ask(statements)
-                .and_then(|rows| recorder.end("COMMIT").map(|()| rows)),
-        };
-        let rows = self.account(first_template(statements), statements.len() + 1, started, result)?;
-        self.open = false;
-        Ok(rows)
-    }
-
     /// Makes everything lasting. A transaction in which a statement failed cannot be committed.
     ///
     /// When the connection ends meanwhile ([`Kind::ConnectionLost`]), what became of it is not known.
@@ -238,6 +198,47 @@ impl Transaction<'_> {
         };
         self.open = false;
         self.account("ROLLBACK", 1, started, result)
+    }
+}
+
+impl Transaction<'_> {
+    /// Runs statements, asks what came of them and makes everything lasting, all in one round trip. When a statement fails, nothing is.
+    pub async fn commit_and_ask(
+        mut self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.commit_and_ask(statements, questions).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder
+                .execute_all(statements)
+                .and_then(|()| recorder.ask(questions))
+                .and_then(|answers| recorder.end("COMMIT").map(|()| answers)),
+        };
+        let first = statements.first().map_or("COMMIT", Statement::template);
+        let answers = self.account(first, statements.len() + questions.len() + 1, started, result)?;
+        self.open = false;
+        Ok(answers)
+    }
+
+    /// Runs statements, and asks what came of them, in one round trip.
+    pub async fn execute_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.execute_and_ask(statements, questions).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder.execute_all(statements).and_then(|()| recorder.ask(questions)),
+        };
+        let first = statements.first().map_or("SELECT", Statement::template);
+        self.account(first, statements.len() + questions.len(), started, result)
     }
 }
 

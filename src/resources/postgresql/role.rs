@@ -187,10 +187,11 @@ impl PostgresqlRole {
     }
 
     async fn attempt_to_make(&self, mut session: Pooled, server: &Postgresql<'_>) -> Result<Made, Failure> {
-        let mut first = lock::take(&locks(None, &self.name));
-        first.push(role_look::query(None, &self.name));
-        let (transaction, rows) = session.begin_asking(&first).await?;
-        if let Some(look) = role_look::read(&rows, None, &self.name)? {
+        let question = [role_look::question(None, &self.name)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(None, &self.name)), &question)
+            .await?;
+        if let Some(look) = role_look::read(&answers, None, &self.name)? {
             return Ok(Made {
                 state: self.adopt(&look.role, server)?,
                 found: true,
@@ -220,12 +221,12 @@ impl PostgresqlRole {
     async fn finish(
         &self,
         transaction: Transaction<'_>,
-        mut statements: Vec<Statement>,
+        statements: Vec<Statement>,
         server: &Postgresql<'_>,
     ) -> Result<Self, Failure> {
-        statements.push(role_look::query(None, &self.name));
-        let rows = transaction.commit_asking(&statements).await?;
-        let look = role_look::read(&rows, None, &self.name)?.ok_or_else(|| gone(&self.name))?;
+        let question = [role_look::question(None, &self.name)];
+        let answers = transaction.commit_and_ask(&statements, &question).await?;
+        let look = role_look::read(&answers, None, &self.name)?.ok_or_else(|| gone(&self.name))?;
         Ok(self.as_found(&look.role, server))
     }
 
@@ -262,10 +263,11 @@ impl PostgresqlRole {
         server: &Postgresql<'_>,
     ) -> Result<Self, Failure> {
         let oid = prior.oid.get();
-        let mut first = lock::take(&locks(oid, &self.name));
-        first.push(role_look::query(number(oid), &prior.name));
-        let (transaction, rows) = session.begin_asking(&first).await?;
-        let look = role_look::read(&rows, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
+        let question = [role_look::question(number(oid), &prior.name)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(oid, &self.name)), &question)
+            .await?;
+        let look = role_look::read(&answers, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
         self.finish(transaction, self.changes(&look.role, prior)?, server).await
     }
 

@@ -4,8 +4,9 @@
 use crate::sql;
 use crate::sql::error::Error;
 use crate::sql::postgres::server_catalog::{ROLES, Role, role};
+use crate::sql::question::Question;
 use crate::sql::row::Row;
-use crate::sql::statement::{Name, Part, Statement, Text};
+use crate::sql::statement::{Name, Part, Text};
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,29 +19,30 @@ pub struct Look {
     pub can_rebind: bool,
 }
 
-/// The query for the roles that have this number or this name; the last statement of a message.
+/// The question for the roles that have this number or this name.
 #[must_use]
-pub fn query(oid: Option<u32>, name: &Name) -> Statement {
+pub fn question(oid: Option<u32>, name: &Name) -> Question {
     let oid = oid.map_or(Part::Word("NULL"), |oid| Part::Number(oid.into()));
-    sql!(
-        "SELECT pg_catalog.json_build_array(x.oid::bigint, x.rolname, x.rolcanlogin, x.rolsuper, x.rolinherit, x.rolcreaterole, x.rolcreatedb, \
+    let statement = sql!(
+        "SELECT x.oid, x.rolname, x.rolcanlogin, x.rolsuper, x.rolinherit, x.rolcreaterole, x.rolcreatedb, \
          x.rolreplication, x.rolbypassrls, x.rolconnlimit, x.until, x.settings, x.comment, x.label, x.us, \
          (SELECT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = a.oid AND m.member = x.oid) \
           FROM pg_catalog.pg_roles a WHERE a.rolname = 'azure_pg_admin'), \
-         pg_catalog.to_regprocedure('pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean)') IS NOT NULL) \
+         pg_catalog.to_regprocedure('pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean)') IS NOT NULL \
          FROM ({}) x WHERE x.oid = {} OR x.rolname = {}",
         Part::Word(ROLES),
         oid,
         Text::from(name)
-    )
+    );
+    Question::new(statement, "ntbbbbbbbntlttbbb")
 }
 
-/// What the query answered: the role of this number, else the one of this name.
+/// What was answered: the role of this number, else the one of this name.
 ///
 /// # Errors
-/// When the answer is none of this query's.
-pub fn read(rows: &[Row], oid: Option<u32>, name: &Name) -> Result<Option<Look>, Error> {
-    let looks: Vec<Look> = rows.iter().map(look).collect::<Result<_, _>>()?;
+/// When the answer is none to this question.
+pub fn read(answers: &[Vec<Row>], oid: Option<u32>, name: &Name) -> Result<Option<Look>, Error> {
+    let looks: Vec<Look> = answers.iter().flatten().map(look).collect::<Result<_, _>>()?;
     let numbered = looks.iter().find(|look| Some(look.role.oid) == oid);
     let named = || looks.iter().find(|look| look.role.name == *name);
     Ok(numbered.or_else(named).cloned())

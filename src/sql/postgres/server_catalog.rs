@@ -5,6 +5,7 @@
 use crate::sql::error::Error;
 use crate::sql::postgres::acl::{Acl, acl_text};
 use crate::sql::postgres::label::Label;
+use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::Name;
@@ -155,19 +156,32 @@ const DEPENDENCIES: &str = "SELECT s.refobjid, s.dbid, s.classid, s.deptype, pg_
      AND s.deptype IN ('o', 'a', 'r') GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4";
 
 impl ServerCatalog {
+    /// What it takes to read the snapshot, to be asked together.
+    pub const QUESTIONS: [Question; 4] = [
+        Question::constant(ROLES, "ntbbbbbbbntlttb"),
+        Question::constant(MEMBERSHIPS, "nnnbbb"),
+        Question::constant(DATABASES, "ntnbbl"),
+        Question::constant(DEPENDENCIES, "nnntn"),
+    ];
+
     /// Reads the snapshot; any database of the server will do.
     pub async fn load(session: &Session) -> Result<ServerCatalog, Error> {
-        let (roles, memberships, databases, dependencies) = tokio::try_join!(
-            session.query(ROLES, &[]),
-            session.query(MEMBERSHIPS, &[]),
-            session.query(DATABASES, &[]),
-            session.query(DEPENDENCIES, &[]),
-        )?;
+        let ask = |question: &Question| session.query(question.statement().template(), &[]);
+        let [roles, memberships, databases, dependencies] = &Self::QUESTIONS;
+        let (roles, memberships, databases, dependencies) =
+            tokio::try_join!(ask(roles), ask(memberships), ask(databases), ask(dependencies))?;
+        ServerCatalog::of(session.version(), &[roles, memberships, databases, dependencies])
+    }
+
+    /// The snapshot, from the answers to [`ServerCatalog::QUESTIONS`] in their order; those that were not asked are left out.
+    pub fn of(version: u32, answers: &[Vec<Row>]) -> Result<ServerCatalog, Error> {
+        let rows = |place: usize| answers.get(place).map_or(&[][..], Vec::as_slice);
+        let [roles, memberships, databases, dependencies] = [0, 1, 2, 3].map(rows);
         let mut catalog = ServerCatalog {
-            version: session.version(),
+            version,
             ..ServerCatalog::default()
         };
-        for row in &roles {
+        for row in roles {
             let role = role(row)?;
             if row.bool(14)? {
                 catalog.current_role = role.oid;
@@ -176,7 +190,7 @@ impl ServerCatalog {
             catalog.roles.insert(role.oid, role);
         }
         catalog.memberships = memberships.iter().map(membership).collect::<Result<_, _>>()?;
-        for row in &databases {
+        for row in databases {
             let database = database(row)?;
             catalog.databases.insert(database.oid, database);
         }

@@ -5,6 +5,7 @@
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::connection::{Connection, Mode, driver_error, settings};
+use crate::sql::question::Question;
 use crate::sql::quote::Dialect;
 use crate::sql::row::{Cell, Row, Value};
 use crate::sql::statement::Statement;
@@ -19,33 +20,15 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 impl Connection {
     pub(crate) async fn execute_all(&self, statements: &[Statement]) -> Result<(), Error> {
-        self.run(&self.script(statements)).await.map(drop)
-    }
-
-    /// Runs statements; the last one is a query with one column, of which each row is a JSON array.
-    pub(crate) async fn ask(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
-        rows(self.run(&self.script(statements).asking()).await?)
-    }
-
-    fn script(&self, statements: &[Statement]) -> Script {
         let mut script = Script::default();
         if self.mode == Mode::Pooled && !self.in_transaction.load(Ordering::Relaxed) {
             script.set_locally(self);
         }
         statements.iter().for_each(|statement| script.push(statement));
-        script
+        self.run(script).await
     }
 
-    pub(crate) async fn begin(&self, first: &[Statement]) -> Result<(), Error> {
-        self.run(&self.first_script(first)).await.map(drop)
-    }
-
-    /// The same, and the rows of the last statement, as [`Connection::ask`] gives them.
-    pub(crate) async fn begin_asking(&self, first: &[Statement]) -> Result<Vec<Row>, Error> {
-        rows(self.run(&self.first_script(first).asking()).await?)
-    }
-
-    fn first_script(&self, first: &[Statement]) -> Script {
+    pub(crate) async fn begin(&self, first: &[Statement], questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
         let mut script = Script::default();
         script.push_own(BEGIN);
         if self.mode == Mode::Pooled {
@@ -53,25 +36,41 @@ impl Connection {
         }
         first.iter().for_each(|statement| script.push(statement));
         self.in_transaction.store(true, Ordering::Relaxed);
-        script
+        self.ask(script, questions).await
+    }
+
+    /// Within a transaction: statements and, after them, questions in one message.
+    pub(crate) async fn execute_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let mut script = Script::default();
+        statements.iter().for_each(|statement| script.push(statement));
+        self.ask(script, questions).await
+    }
+
+    /// The same and COMMIT, all in one message. When a statement fails, the transaction is still open.
+    pub(crate) async fn commit_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let mut script = Script::default();
+        statements.iter().for_each(|statement| script.push(statement));
+        script.last = Some("COMMIT");
+        let answers = self.ask(script, questions).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(answers)
     }
 
     /// COMMIT or ROLLBACK.
     pub(crate) async fn end(&self, statement: &'static str) -> Result<(), Error> {
         let mut script = Script::default();
         script.push_own(statement);
-        let result = self.run(&script).await;
+        let result = self.run(script).await;
         self.in_transaction.store(false, Ordering::Relaxed);
-        result.map(drop)
-    }
-
-    /// Statements and COMMIT in one message; when a statement fails, the transaction is still open.
-    pub(crate) async fn commit_asking(&self, statements: &[Statement]) -> Result<Vec<Row>, Error> {
-        let mut script = self.script(statements).asking();
-        script.push_own("COMMIT");
-        let texts = self.run(&script).await?;
-        self.in_transaction.store(false, Ordering::Relaxed);
-        rows(texts)
+        result
     }
 
     /// Puts ROLLBACK into the pipe without waiting: the server reads it before anything that follows.
@@ -117,28 +116,40 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Sends a script as one message; an error is put down to the statement that it belongs to. Gives what the
-    /// statement that is asked answers in its first column.
-    async fn run(&self, script: &Script) -> Result<Vec<String>, Error> {
+    async fn run(&self, script: Script) -> Result<(), Error> {
+        self.ask(script, &[]).await.map(drop)
+    }
+
+    /// Sends a script and questions as one message; an error is put down to the statement that it belongs to.
+    async fn ask(&self, mut script: Script, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
+        let statements = script.templates.len();
+        questions.iter().for_each(|question| script.push(question.statement()));
+        script.last.take().into_iter().for_each(|last| script.push_own(last));
+        let mut rows = vec![Vec::new(); questions.len()];
         let running = CancelOnDrop::arm(self);
         let mut done = 0;
         let result = async {
-            let mut texts = Vec::new();
-            let mut answers = pin!(self.client.simple_query_raw(&script.text).await?);
+            let mut answers = pin!(self.client.simple_query_raw(&script.text).await.map_err(driver_error)?);
             while let Some(answer) = answers.next().await {
-                match answer? {
+                match answer.map_err(driver_error)? {
                     SimpleQueryMessage::CommandComplete(_) => done += 1,
-                    SimpleQueryMessage::Row(row) if script.asked == Some(done) => {
-                        texts.extend(row.get(0).map(str::to_owned));
+                    SimpleQueryMessage::Row(row) if done >= statements => {
+                        let place = done - statements;
+                        let (Some(question), Some(rows)) = (questions.get(place), rows.get_mut(place)) else {
+                            continue;
+                        };
+                        let texts = (0..row.len()).map(|column| row.try_get(column).unwrap_or_default());
+                        rows.push(question.row(texts)?);
                     }
                     _ => {}
                 }
             }
-            Ok(texts)
+            Ok(())
         };
-        let result = result.await.map_err(driver_error);
+        let result = result.await;
         running.disarm();
-        result.map_err(|error| error.during(script.template(done)))
+        result.map_err(|error: Error| error.during(script.template(done)))?;
+        Ok(rows)
     }
 }
 
@@ -147,17 +158,11 @@ impl Connection {
 struct Script {
     text: String,
     templates: Vec<&'static str>,
-    /// The statement whose rows are wanted.
-    asked: Option<usize>,
+    /// What follows after the questions.
+    last: Option<&'static str>,
 }
 
 impl Script {
-    /// The rows of the last statement so far are wanted.
-    fn asking(mut self) -> Script {
-        self.asked = self.templates.len().checked_sub(1);
-        self
-    }
-
     fn push(&mut self, statement: &Statement) {
         self.add(statement.template(), &statement.render(Dialect::PostgreSql));
     }
@@ -210,10 +215,6 @@ impl Drop for CancelOnDrop<'_> {
             connection.canceller.cancel();
         }
     }
-}
-
-fn rows(texts: Vec<String>) -> Result<Vec<Row>, Error> {
-    texts.iter().map(|text| Row::from_json(text)).collect()
 }
 
 fn bind<'a>(value: &'a Value<'a>) -> (&'a (dyn ToSql + Sync), Type) {

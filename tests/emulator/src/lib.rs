@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod options;
 mod people;
+mod portal;
 mod postgres;
 mod setup;
 mod tokens;
@@ -30,9 +31,10 @@ use std::sync::Arc;
 pub use axum::http::Method;
 pub use directory::{Access, PrincipalKind};
 pub use error::Error;
-pub use faults::{Failure, Faults};
+pub use faults::{Failure, Faults, Stumble};
 pub use journal::{Login, Request, Service};
 pub use options::{Options, Ports};
+pub use portal::ArmServer;
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
 use world::World;
@@ -94,6 +96,7 @@ pub struct Emulator {
     cluster_id: String,
     authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
+    arm_servers: portal::ArmServers,
     ca_file: PathBuf,
     threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.

@@ -22,6 +22,11 @@ pub struct Options {
     pub databases: Vec<String>,
     /// Whether the server starts with Entra authentication switched on.
     pub entra_enabled: bool,
+    /// Whether the server starts with password authentication switched on. One of both must be.
+    pub passwords_enabled: bool,
+    /// From PostgreSQL 16 on: `azure_pg_admin` does not get the ADMIN OPTION on every ordinary role, as stock PostgreSQL
+    /// would have it. By default it does, as on Azure.
+    pub postgresql_strict_roles: bool,
     /// The folder with `initdb` and `postgres`. Found when `None`.
     pub postgresql_binaries: Option<PathBuf>,
     /// Further settings of `postgresql.conf`, such as `("max_locks_per_transaction", "64")`.
@@ -61,6 +66,8 @@ impl Default for Options {
             postgresql_server: "pg-data".to_owned(),
             databases: vec!["app".to_owned(), "openmetadata_db".to_owned()],
             entra_enabled: true,
+            passwords_enabled: true,
+            postgresql_strict_roles: false,
             postgresql_binaries: None,
             postgresql_settings: Vec::new(),
             retry_after: 0,

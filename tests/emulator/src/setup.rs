@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
+use crate::arm::records::{Kind, Record};
+use crate::arm::{mysql, servers, sql};
 use crate::certificates::{Authority, ClientCertificate, write_pfx};
 use crate::directory::{Access, Principal, PrincipalKind, RegisteredCertificate};
 use crate::error::{Context, Error, Result};
@@ -21,6 +23,7 @@ use crate::faults::Faults;
 use crate::journal::{Journal, Service, hold};
 use crate::keys::{Key, base64url};
 use crate::options::{Options, Ports};
+use crate::portal::{ArmServer, ArmServers};
 use crate::postgres::bootstrap::ADMINISTRATOR;
 use crate::postgres::front;
 use crate::postgres::server::{Plan, Server};
@@ -78,6 +81,7 @@ struct Parts {
     cluster_id: String,
     authority: Arc<Authority>,
     server: Arc<Server>,
+    arm_servers: ArmServers,
 }
 
 /// What a test sees of a server.
@@ -105,6 +109,7 @@ fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
         cluster_id: parts.cluster_id,
         authority: parts.authority,
         server,
+        arm_servers: parts.arm_servers,
         ca_file: folder.path().join("ca.pem"),
         threads,
         _folder: folder,
@@ -170,6 +175,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     };
     let server = Arc::new(Server::start(&options, plan).await?);
     state.servers.insert(server.id.to_ascii_lowercase(), server.clone());
+    let arm_servers = arm_servers(&mut state, &options, &server);
 
     let world = Arc::new(World {
         options,
@@ -199,6 +205,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         cluster_id,
         authority: Arc::new(authority),
         server,
+        arm_servers,
     })
 }
 
@@ -280,6 +287,35 @@ fn machine(state: &mut State) {
     principal.access = Access::Contributor;
     state.machine_system_identity = Some(principal.object_id.clone());
     state.directory.add(principal);
+}
+
+/// The servers that no process stands behind.
+fn arm_servers(state: &mut State, options: &Options, server: &Server) -> ArmServers {
+    let base = format!(
+        "/subscriptions/{}/resourceGroups/{}/providers",
+        options.subscription_id, options.resource_group
+    );
+    let mut add = |kind: Kind, name: &str, suffix: &str, source: Option<&str>| {
+        let mut record = Record::new(kind, &base, name, format!("{name}.{suffix}"));
+        record.source = source.map(str::to_owned);
+        let described = ArmServer::of(&record);
+        state.records.insert(record.key(), record);
+        described
+    };
+    let postgresql = servers::SUFFIX;
+    let postgresql_replica = add(Kind::PostgresqlReplica, "pg-replica", postgresql, Some(&server.id));
+    let mysql = add(Kind::Mysql, "mysql-data", mysql::SUFFIX, None);
+    let mysql_replica = add(Kind::Mysql, "mysql-replica", mysql::SUFFIX, Some(&mysql.id));
+    let sql_server = add(Kind::Sql, "sql-data", sql::SUFFIX, None);
+    let zone = format!("{}.{}", sql::DNS_ZONE, sql::SUFFIX);
+    let managed_instance = add(Kind::ManagedInstance, "mi-data", &zone, None);
+    ArmServers {
+        postgresql_replica,
+        mysql,
+        mysql_replica,
+        sql_server,
+        managed_instance,
+    }
 }
 
 /// The resource group and the cluster in it; answers the cluster's ID.

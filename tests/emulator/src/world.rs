@@ -7,6 +7,7 @@ use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::arm::identities::Identity;
 use crate::arm::operations::Operation;
+use crate::arm::records::Record;
 use crate::directory::{Directory, Principal};
 use crate::error::Result;
 use crate::faults::Faults;
@@ -37,6 +38,10 @@ pub(crate) struct State {
     pub(crate) clusters: BTreeMap<String, Cluster>,
     /// By lower-case resource ID.
     pub(crate) servers: BTreeMap<String, Arc<Server>>,
+    /// Servers without a process, by lower-case resource ID.
+    pub(crate) records: BTreeMap<String, Record>,
+    /// What somebody changed past this API: JSON pointers and values, by lower-case resource ID.
+    pub(crate) overlays: BTreeMap<String, Vec<(String, serde_json::Value)>>,
     pub(crate) operations: BTreeMap<String, Operation>,
     /// Identities whose federated credentials are being written.
     pub(crate) federation_writes: BTreeSet<String>,

@@ -3,6 +3,7 @@
 use crate::resources::postgresql::role_membership::grants::{Grant, Options, Pair};
 use crate::sql;
 use crate::sql::error::{Error, Kind};
+use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::statement::{Name, Part, Statement, Text};
 
@@ -76,36 +77,37 @@ pub fn locks(pairs: &[Wanted<'_>]) -> Statement {
     )
 }
 
-/// The query for these pairs; the last statement of a message.
+/// The question for these pairs.
 #[must_use]
-pub fn query(pairs: &[Wanted<'_>]) -> Statement {
+pub fn question(pairs: &[Wanted<'_>]) -> Question {
     let of_pair = |(index, pair): (usize, &Wanted<'_>)| {
         // The options of version 16 are read by name out of the row's JSON, which other versions lack without an error.
         sql!(
-            "SELECT pg_catalog.json_build_array({}, r.oid::bigint, r.rolname, m.oid::bigint, m.rolname, \
+            "SELECT {}::integer, r.oid, r.rolname, m.oid, m.rolname, \
              ARRAY(SELECT pg_catalog.format('%s:%s:%s:%s:%s:%s', g.grantor, g.admin_option, pg_catalog.to_jsonb(g) ->> 'inherit_option', \
              pg_catalog.to_jsonb(g) ->> 'set_option', pg_catalog.pg_has_role(g.grantor, 'USAGE'), pg_catalog.pg_get_userbyid(g.grantor)) \
              FROM pg_catalog.pg_auth_members g WHERE g.roleid = r.oid AND g.member = m.oid ORDER BY g.grantor), \
              ARRAY(SELECT DISTINCT pg_catalog.pg_get_userbyid(p.member)::text FROM pg_catalog.pg_auth_members p \
-             WHERE p.roleid = r.oid AND p.grantor = m.oid ORDER BY 1)) \
+             WHERE p.roleid = r.oid AND p.grantor = m.oid ORDER BY 1) \
              FROM (VALUES (1)) v LEFT JOIN pg_catalog.pg_roles r ON {} LEFT JOIN pg_catalog.pg_roles m ON {}",
             i64::try_from(index).unwrap_or(i64::MAX),
             pair.role.condition("r"),
             pair.member.condition("m")
         )
     };
-    pairs
+    let statement = pairs
         .iter()
         .enumerate()
         .map(of_pair)
         .reduce(|all, one| sql!("{} UNION ALL {}", all, one))
-        .unwrap_or_else(|| sql!("SELECT NULL WHERE false"))
+        .unwrap_or_else(|| sql!("SELECT NULL WHERE false"));
+    Question::new(statement, "nntntll")
 }
 
-/// What the query answered: one sight for each pair, in their order.
+/// What was answered: one sight for each pair, in their order.
 ///
 /// # Errors
-/// When the answer is none of this query's.
+/// When the answer is none to this question.
 pub fn read(rows: &[Row]) -> Result<Vec<Sight>, Error> {
     let mut sights: Vec<(i64, Sight)> = rows
         .iter()
@@ -166,12 +168,23 @@ mod tests {
 
     #[test]
     fn what_the_server_says_is_read() {
+        let question = question(&[]);
+        let row = |texts: [Option<&str>; 7]| question.row(texts.into_iter()).unwrap();
+        let (none, empty) = (None, Some("{}"));
+        let grants = Some(r#"{10:t:false:false:f:azuresu,"6:f:::t:a:b"}"#);
         let rows = [
-            r#"[1, null, null, 7, "m", [], []]"#,
-            r#"[0, 5, "r", 4000000000, "m", ["10:t:false:false:f:azuresu", "6:f:::t:a:b"], ["x"]]"#,
-            r#"[2, 5, "r", null, null, [], []]"#,
+            row([Some("1"), none, none, Some("7"), Some("m"), empty, empty]),
+            row([
+                Some("0"),
+                Some("5"),
+                Some("r"),
+                Some("4000000000"),
+                Some("m"),
+                grants,
+                Some("{x}"),
+            ]),
+            row([Some("2"), Some("5"), Some("r"), none, none, empty, empty]),
         ];
-        let rows: Vec<Row> = rows.iter().map(|row| Row::from_json(row).unwrap()).collect();
         let sights = read(&rows).unwrap();
         assert_eq!(sights[1..], [Sight::NoRole, Sight::NoMember]);
         let pair = sights[0].clone().both().unwrap();
@@ -186,6 +199,15 @@ mod tests {
             pair.grants[1].options.describe(),
             "`admin_option = false`, `inherit_option = true`, `set_option = true`"
         );
-        assert!(read(&[Row::from_json(r#"[0, 5, "r", 6, "m", ["x"], []]"#).unwrap()]).is_err());
+        let broken = row([
+            Some("0"),
+            Some("5"),
+            Some("r"),
+            Some("6"),
+            Some("m"),
+            Some("{x}"),
+            empty,
+        ]);
+        assert!(read(&[broken]).is_err());
     }
 }

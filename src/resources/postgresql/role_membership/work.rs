@@ -13,6 +13,7 @@ use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::row::Row;
+use crate::sql::session::{Session, Transaction};
 use crate::sql::statement::{Name, Statement};
 
 /// One creation, change or end, as every attempt at it sees it.
@@ -68,8 +69,8 @@ impl Work<'_> {
         let version = session.version();
         self.check_version(version)?;
         let wanted = [self.wanted()];
-        let (transaction, rows) = session.begin_asking(&first(&wanted)).await?;
-        let pair = self.found(sight::read(&rows)?.into_iter().next())?;
+        let (transaction, sights) = begin(&mut session, &wanted).await?;
+        let pair = self.found(sights.into_iter().next())?;
         let statements = match pair.options() {
             Some(options) if options == self.model.options() => {
                 transaction.rollback().await?;
@@ -78,8 +79,8 @@ impl Work<'_> {
             Some(_) => return Err(self.differs(&pair).into()),
             None => pair.change(version, self.model.options())?,
         };
-        let rows = transaction.commit_asking(&then(statements, &wanted)).await?;
-        Ok(self.done(&self.verified(&rows)?, false, Vec::new()))
+        let sights = commit(transaction, &statements, &wanted).await?;
+        Ok(self.done(&self.verified(sights)?, false, Vec::new()))
     }
 
     async fn attempt_to_change(&self, mut session: Pooled, prior: &PostgresqlRoleMembership) -> Result<Done, Failure> {
@@ -92,8 +93,8 @@ impl Work<'_> {
             member: key(&numbers.1, &prior.member),
         };
         let wanted = [self.wanted()];
-        let (transaction, rows) = session.begin_asking(&first(&[wanted[0], former])).await?;
-        let mut sights = sight::read(&rows)?.into_iter();
+        let (transaction, sights) = begin(&mut session, &[wanted[0], former]).await?;
+        let mut sights = sights.into_iter();
         let pair = self.found(sights.next())?;
         let mut statements = pair.change(version, self.model.options())?;
         let mut left = Vec::new();
@@ -104,11 +105,10 @@ impl Work<'_> {
             left = told(&former, &others);
             statements.extend(end);
         }
-        let rows = transaction
-            .commit_asking(&then(statements, &wanted))
+        let sights = commit(transaction, &statements, &wanted)
             .await
-            .map_err(|error| passed_on(error.into(), &pair))?;
-        Ok(self.done(&self.verified(&rows)?, false, left))
+            .map_err(|error| passed_on(error, &pair))?;
+        Ok(self.done(&self.verified(sights)?, false, left))
     }
 
     async fn attempt_to_end(&self, mut session: Pooled, role: u32, member: u32) -> Result<Vec<String>, Failure> {
@@ -117,17 +117,16 @@ impl Work<'_> {
             role: Key::Number(role),
             member: Key::Number(member),
         }];
-        let (transaction, rows) = session.begin_asking(&first(&wanted)).await?;
-        let Some(pair) = sight::read(&rows)?.into_iter().next().and_then(Sight::both) else {
+        let (transaction, sights) = begin(&mut session, &wanted).await?;
+        let Some(pair) = sights.into_iter().next().and_then(Sight::both) else {
             return Ok(Vec::new());
         };
         let (statements, others) = pair.end(version);
         if !statements.is_empty() {
-            let rows = transaction
-                .commit_asking(&then(statements, &wanted))
+            let sights = commit(transaction, &statements, &wanted)
                 .await
-                .map_err(|error| passed_on(error.into(), &pair))?;
-            let after = sight::read(&rows)?.into_iter().next().and_then(Sight::both);
+                .map_err(|error| passed_on(error, &pair))?;
+            let after = sights.into_iter().next().and_then(Sight::both);
             if after.is_some_and(|after| after.grants.iter().any(|grant| grant.ours && after.options().is_some())) {
                 return Err(self.unheard().into());
             }
@@ -152,8 +151,8 @@ impl Work<'_> {
     }
 
     /// The pair after the statements, which must give what was asked for.
-    fn verified(&self, rows: &[Row]) -> Result<Pair> {
-        let pair = self.found(sight::read(rows)?.into_iter().next())?;
+    fn verified(&self, sights: Vec<Sight>) -> Result<Pair> {
+        let pair = self.found(sights.into_iter().next())?;
         if pair.options() == Some(self.model.options()) {
             Ok(pair)
         } else {
@@ -246,14 +245,27 @@ impl Work<'_> {
     }
 }
 
-/// What a transaction begins with: the locks, then the look.
-fn first(pairs: &[Wanted<'_>]) -> Vec<Statement> {
-    vec![sight::locks(pairs), sight::query(pairs)]
+/// Begins with the locks and a look.
+async fn begin<'a>(session: &'a mut Session, pairs: &[Wanted<'_>]) -> Result<(Transaction<'a>, Vec<Sight>), Failure> {
+    let question = [sight::question(pairs)];
+    let (transaction, answers) = session.begin_and_ask(&[sight::locks(pairs)], &question).await?;
+    Ok((transaction, seen(&answers)?))
 }
 
-fn then(mut statements: Vec<Statement>, pairs: &[Wanted<'_>]) -> Vec<Statement> {
-    statements.push(sight::query(pairs));
-    statements
+/// Writes, looks again and makes it lasting.
+async fn commit(
+    transaction: Transaction<'_>,
+    statements: &[Statement],
+    pairs: &[Wanted<'_>],
+) -> Result<Vec<Sight>, Failure> {
+    let answers = transaction
+        .commit_and_ask(statements, &[sight::question(pairs)])
+        .await?;
+    seen(&answers)
+}
+
+fn seen(answers: &[Vec<Row>]) -> Result<Vec<Sight>, Failure> {
+    Ok(sight::read(answers.first().map_or(&[], Vec::as_slice))?)
 }
 
 fn told(pair: &Pair, others: &[&Name]) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::sql::postgres::label::Label;
 use crate::sql::postgres::lock;
 use crate::sql::postgres::role_look::{self, Look};
 use crate::sql::postgres::server_catalog::Role;
+use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
@@ -64,8 +65,10 @@ impl Work<'_> {
     }
 
     async fn attempt_to_make(&self, mut session: Pooled) -> Result<(PostgresqlUser, Found), Failure> {
-        let (transaction, rows) = session.begin_asking(&self.first(None)).await?;
-        match role_look::read(&rows, None, self.name)? {
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(None, self.name)), &[self.question()])
+            .await?;
+        match role_look::read(&answers, None, self.name)? {
             None => {
                 let mut statements = vec![binding::create(self.name, self.label)?];
                 // What a new role begins with; what is different all the same is seen afterwards.
@@ -81,35 +84,30 @@ impl Work<'_> {
         }
     }
 
-    /// The locks, and what is there once we have them.
-    fn first(&self, oid: Option<&i64>) -> Vec<Statement> {
-        let mut first = lock::take(&locks(oid, self.name));
-        first.push(role_look::query(number(oid), self.name));
-        first
+    fn question(&self) -> Question {
+        role_look::question(None, self.name)
     }
 
     /// Writes, looks again in the same message, and makes it lasting when it is what was asked for.
     async fn finish(
         &self,
         transaction: Transaction<'_>,
-        mut statements: Vec<Statement>,
+        statements: Vec<Statement>,
         prior: Option<&PostgresqlUser>,
     ) -> Result<PostgresqlUser, Failure> {
-        let query = role_look::query(None, self.name);
-        statements.push(query.clone());
-        let mut look = self.look(&transaction.ask(&statements).await?)?;
-        let mut left = self.changes_of(&look.role, prior)?;
+        let question = [self.question()];
+        let mut look = self.look(&transaction.execute_and_ask(&statements, &question).await?)?;
+        let left = self.changes_of(&look.role, prior)?;
         if !left.is_empty() {
-            left.push(query);
-            look = self.look(&transaction.ask(&left).await?)?;
+            look = self.look(&transaction.execute_and_ask(&left, &question).await?)?;
         }
         self.check(&look)?;
         transaction.commit().await?;
         Ok(self.user.as_found(&look.role, look.administers, None, self.server))
     }
 
-    fn look(&self, rows: &[Row]) -> Result<Look, Failure> {
-        role_look::read(rows, None, self.name)?.ok_or_else(|| gone(self.name))
+    fn look(&self, answers: &[Vec<Row>]) -> Result<Look, Failure> {
+        role_look::read(answers, None, self.name)?.ok_or_else(|| gone(self.name))
     }
 
     /// Whether a role that is there may become ours.
@@ -161,10 +159,11 @@ impl Work<'_> {
     async fn attempt_to_change(&self, mut session: Pooled, prior: &PostgresqlUser) -> Result<Changed, Failure> {
         let oid = prior.oid.get();
         let known = prior.name.get().unwrap_or(self.name);
-        let mut first = lock::take(&locks(oid, self.name));
-        first.push(role_look::query(number(oid), known));
-        let (transaction, rows) = session.begin_asking(&first).await?;
-        let look = role_look::read(&rows, number(oid), known)?.ok_or_else(|| gone(known))?;
+        let question = [role_look::question(number(oid), known)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(oid, self.name)), &question)
+            .await?;
+        let look = role_look::read(&answers, number(oid), known)?.ok_or_else(|| gone(known))?;
         let other_principal = look
             .role
             .binding()

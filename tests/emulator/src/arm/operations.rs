@@ -16,9 +16,36 @@ pub(crate) type Failed = (String, String);
 /// How an operation ended: what `operationResults` answers, or why it failed.
 pub(crate) type End = Result<Option<Value>, Failed>;
 
+/// Where a resource provider lets its operations be polled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// `Microsoft.DBforPostgreSQL` …
+    pub(crate) namespace: &'static str,
+    /// Whether the addresses name the resource group.
+    pub(crate) in_group: bool,
+    /// The part of the path that answers `{status}`, spelled as Azure does.
+    pub(crate) poll: &'static str,
+    /// The part of the path that answers the result.
+    pub(crate) result: &'static str,
+    /// Whether the addresses carry a long signature.
+    pub(crate) signed: bool,
+}
+
+/// PostgreSQL flexible servers.
+pub(crate) const POSTGRESQL: Place = Place {
+    namespace: "Microsoft.DBforPostgreSQL",
+    in_group: false,
+    poll: "azureAsyncOperation",
+    result: "operationResults",
+    signed: true,
+};
+
 /// One operation, kept for ever.
 #[derive(Debug)]
 pub(crate) struct Operation {
+    /// The two paths, in lower case.
+    poll_path: String,
+    result_path: String,
     started: String,
     polls_left: u32,
     not_before: Instant,
@@ -30,6 +57,7 @@ pub(crate) struct Operation {
 pub(crate) struct Plan<'a> {
     /// `UpsertAadAuthPrincipalManagementOperation` …
     pub(crate) name: &'a str,
+    pub(crate) place: Place,
     /// The location in the addresses to poll.
     pub(crate) location: &'a str,
 }
@@ -43,17 +71,23 @@ where
     let id = Uuid::new_v4().to_string();
     let (polls_left, slowness) = world.faults.pace();
     let started = timestamp();
-    // Azure signs these addresses; a client must use them as they are.
-    let query = format!(
-        "api-version={}&t={}&c={}&s={}&h={}",
-        call.api_version,
-        hold(&world.state).operations.len(),
-        "MIIHhzCCBm-gAwIBAgITHgWNpF2lM0LgNyTyFQAABY2kXTANBgkqhkiG9w0BAQsFADBE".repeat(40),
-        Uuid::new_v4().simple(),
-        Uuid::new_v4().simple()
+    let query = query(call, plan.place);
+    let group = match plan.place.in_group {
+        true => format!("/resourceGroups/{}", call.part(3)),
+        false => String::new(),
+    };
+    let base = format!(
+        "/subscriptions/{}{group}/providers/{}/locations/{}",
+        world.subscription(),
+        plan.place.namespace,
+        plan.location
     );
+    let poll_path = format!("{base}/{}/{id}", plan.place.poll);
+    let result_path = format!("{base}/{}/{id}", plan.place.result);
     let failure = world.faults.next_operation(&call.ask.path);
     let operation = Operation {
+        poll_path: poll_path.to_ascii_lowercase(),
+        result_path: result_path.to_ascii_lowercase(),
         started: started.clone(),
         polls_left,
         not_before: Instant::now() + slowness,
@@ -72,19 +106,48 @@ where
             }
         });
     }
-    let base = format!(
-        "{}/subscriptions/{}/providers/Microsoft.DBforPostgreSQL/locations/{}",
-        world.endpoints.resource_manager,
-        world.subscription(),
-        plan.location
-    );
+    let host = &world.endpoints.resource_manager;
     Answer::json(202, json!({"operation": plan.name, "startTime": started}))
-        .header(
-            "azure-asyncoperation",
-            format!("{base}/azureAsyncOperation/{id}?{query}"),
-        )
-        .header("location", format!("{base}/operationResults/{id}?{query}"))
+        .header("azure-asyncoperation", format!("{host}{poll_path}?{query}"))
+        .header("location", format!("{host}{result_path}?{query}"))
         .retry_after(Some(world.options.retry_after))
+}
+
+/// Azure signs some of these addresses; a client must use them as they are.
+fn query(call: &Call<'_>, place: Place) -> String {
+    if !place.signed {
+        return format!("api-version={}", call.api_version);
+    }
+    format!(
+        "api-version={}&t={}&c={}&s={}&h={}",
+        call.api_version,
+        hold(&call.world.state).operations.len(),
+        "MIIHhzCCBm-gAwIBAgITHgWNpF2lM0LgNyTyFQAABY2kXTANBgkqhkiG9w0BAQsFADBE".repeat(40),
+        Uuid::new_v4().simple(),
+        Uuid::new_v4().simple()
+    )
+}
+
+/// Whether a path (in lower case) is one of an operation's addresses.
+pub(crate) fn is_address(parts: &[&str]) -> bool {
+    let place = parts.iter().rposition(|part| *part == "locations");
+    let is = |word: &str| word.ends_with("azureasyncoperation") || word.ends_with("operationresults");
+    place.is_some_and(|at| at + 4 == parts.len() && parts.get(at + 2).is_some_and(|word| is(word)))
+}
+
+/// Either address of an operation.
+pub(crate) async fn at(call: &Call<'_>, parts: &[&str]) -> Outcome {
+    let id = parts.last().copied().unwrap_or_default();
+    let path = format!("/{}", parts.join("/"));
+    let known = hold(&call.world.state)
+        .operations
+        .get(id)
+        .map(|one| (one.poll_path == path, one.result_path == path));
+    match known {
+        Some((true, _)) => poll(call, id).await,
+        Some((_, true)) => result(call, id).await,
+        _ => Err(unknown(id)),
+    }
 }
 
 /// What an operation looks like at one poll.
@@ -132,8 +195,8 @@ fn unknown(id: &str) -> Answer {
     Answer::arm_error(404, "OperationIdNotFound", message)
 }
 
-/// `azureAsyncOperation/{id}`.
-pub(crate) async fn poll(call: &Call<'_>, id: &str) -> Outcome {
+/// What Azure's header `Azure-AsyncOperation` names.
+async fn poll(call: &Call<'_>, id: &str) -> Outcome {
     if !call.is("GET") {
         return call.no_such_verb("azureAsyncOperation");
     }
@@ -154,8 +217,8 @@ pub(crate) async fn poll(call: &Call<'_>, id: &str) -> Outcome {
     }
 }
 
-/// `operationResults/{id}`.
-pub(crate) async fn result(call: &Call<'_>, id: &str) -> Outcome {
+/// What the header `Location` names.
+async fn result(call: &Call<'_>, id: &str) -> Outcome {
     if !call.is("GET") {
         return call.no_such_verb("operationResults");
     }

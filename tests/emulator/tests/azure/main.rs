@@ -10,6 +10,8 @@ mod graph;
 mod identities;
 mod lifecycle;
 mod login;
+mod mysql;
 mod principals;
+mod sql;
 mod strictness;
 mod tokens;
