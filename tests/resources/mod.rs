@@ -5,6 +5,7 @@ mod entra_admin;
 mod federated_credential;
 mod managed_identity;
 mod postgresql_access;
+mod postgresql_budget;
 mod postgresql_departure;
 mod postgresql_ownership;
 mod postgresql_role;
