@@ -16,6 +16,7 @@ use crate::resources::identity::managed_identity::ManagedIdentity;
 use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::role::PostgresqlRole;
+use crate::resources::postgresql::role_membership::PostgresqlRoleMembership;
 use crate::resources::postgresql::user::PostgresqlUser;
 
 /// Every resource of the provider.
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Box<dyn AnyResource>> {
         resource::<PostgresqlAccess>(),
         resource::<PostgresqlOwnership>(),
         resource::<PostgresqlRole>(),
+        resource::<PostgresqlRoleMembership>(),
         resource::<PostgresqlUser>(),
     ]
 }
