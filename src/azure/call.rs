@@ -133,6 +133,16 @@ impl Azure {
                 .header("x-ms-client-request-id", &own)?
                 .header("x-ms-correlation-request-id", self.correlation_id())?,
         };
+        if call.scope == Scope::ResourceManager && call.is_write() {
+            let tokens = self.auxiliary_tokens().await?;
+            if !tokens.is_empty() {
+                let tokens = tokens
+                    .iter()
+                    .map(|token| format!("Bearer {}", token.secret().expose_secret()));
+                let tokens = tokens.collect::<Vec<_>>().join(", ");
+                request = request.secret_header("x-ms-authorization-auxiliary", &tokens)?;
+            }
+        }
         if let Some(body) = &call.body {
             request.body = Body::Json(body.clone());
         }
