@@ -148,6 +148,16 @@ impl Azure {
         if let Some(version) = &call.if_match {
             request = request.header("if-match", version)?;
         }
+        if call.scope == Scope::ResourceManager && call.is_write() {
+            let tokens = self.auxiliary_tokens().await?;
+            if !tokens.is_empty() {
+                let tokens = tokens
+                    .iter()
+                    .map(|token| format!("Bearer {}", token.secret().expose_secret()));
+                let tokens = tokens.collect::<Vec<_>>().join(", ");
+                request = request.secret_header("x-ms-authorization-auxiliary", &tokens)?;
+            }
+        }
         if let Some(body) = &call.body {
             request.body = Body::Json(body.clone());
         }

@@ -161,10 +161,16 @@ impl Scripted {
             .collect()
     }
 
+    /// The requests for tokens so far.
+    pub(crate) fn tokens_asked(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let tokens = script.asked.iter().filter(|asked| asked.contains(" /token?"));
+        tokens.cloned().collect()
+    }
+
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
-        let script = self.script.lock().unwrap();
-        script.asked.iter().filter(|asked| asked.contains(" /token?")).count()
+        self.tokens_asked().len()
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {

@@ -14,4 +14,5 @@ mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
+mod stumbling;
 mod world;
