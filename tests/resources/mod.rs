@@ -3,6 +3,7 @@
 mod client_config;
 mod entra_admin;
 mod federated_credential;
+mod identity_assignment;
 mod managed_identity;
 mod postgresql_access;
 mod postgresql_budget;
