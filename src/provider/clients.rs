@@ -42,6 +42,7 @@ pub struct Clients {
     identities: Snapshots<String, Option<Identity>, AzureError>,
     servers: Snapshots<String, Option<Server>, AzureError>,
     clusters: Snapshots<String, Option<Cluster>, AzureError>,
+    targets: Snapshots<String, Option<serde_json::Value>, AzureError>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -84,6 +85,7 @@ impl Clients {
             identities: Snapshots::default(),
             servers: Snapshots::default(),
             clusters: Snapshots::default(),
+            targets: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -151,6 +153,29 @@ impl Clients {
         let key = id.to_string().to_ascii_lowercase();
         let load = || self.azure.cluster(id, patience);
         Ok(self.clusters.get(&key, patience, "the cluster", load).await?)
+    }
+
+    /// A resource that identities are attached to, read once for all who ask within a few seconds. `None`: it does not exist.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn target(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Arc<Option<serde_json::Value>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        let load = || self.azure.find(id, api_version, patience);
+        Ok(self.targets.get(&key, patience, "the resource", load).await?)
+    }
+
+    /// The identities of a resource were changed: the next one who asks reads it anew.
+    pub fn forget_target(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.targets.forget(|known| *known == key);
+        self.forget_identity(id);
+        self.forget_server(id);
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

@@ -11,9 +11,11 @@ use crate::resources::postgresql::borrowed::Loan;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::Goal;
-use crate::resources::postgresql::ownership::moving::{MOVE, Move, batch};
+use crate::resources::postgresql::ownership::moving::{Move, batch};
 use crate::resources::postgresql::ownership::record::{Record, Refused, place};
+use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
+use crate::sql;
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::lock::{Lock, take};
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -22,6 +24,10 @@ use crate::sql::statement::{Name, Statement};
 
 /// How long a transaction of ours should hold its locks, less the wait for the last one of them.
 const SHORT: Duration = Duration::from_millis(250);
+
+/// How long the last lock of a transaction is waited for. Together with [`SHORT`] it stays well below the server's `deadlock_timeout` (1 s):
+/// who waits for us while we wait for it must never be the one that the server gives up.
+const LAST_LOCK: Duration = Duration::from_millis(300);
 
 /// How many objects the first transaction moves; the next ones as many as are short.
 const FIRST_BATCH: usize = 50;
@@ -53,23 +59,6 @@ enum Pass {
     Moved,
     /// Something is in use.
     Busy(String),
-}
-
-/// What a failed transaction means for its objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// One of them is in the way; which, is found in smaller transactions.
-    Split,
-    /// It is in use: later.
-    Later,
-    /// It is gone.
-    Gone,
-    /// The server will not.
-    Refused,
-    /// Nothing to do with the objects; everything anew in a moment.
-    Again,
-    /// Nothing will help.
-    Fail,
 }
 
 impl<'a> Carrier<'a> {
@@ -220,7 +209,14 @@ impl<'a> Carrier<'a> {
         let started = Instant::now();
         let locks = take(&self.locks(moves, inventory));
         let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
-        let moving = |present: &Inventory| moves.iter().flat_map(|next| next.statements(present)).collect();
+        let patience = i64::try_from(LAST_LOCK.as_millis()).unwrap_or_default();
+        let moving = |present: &Inventory| {
+            let moves = moves.iter().flat_map(|next| next.statements(present));
+            [sql!("SET LOCAL lock_timeout = {}", patience)]
+                .into_iter()
+                .chain(moves)
+                .collect()
+        };
         transaction(session, inventory, &locks, (borrowing, moving)).await?;
         self.keep(|record| record.taken.extend(remember()));
         self.pace(moves.len(), started.elapsed());
@@ -336,60 +332,4 @@ async fn budget(session: &Session) -> Result<usize, Error> {
     let rows = session.query(LOCKS, &[]).await?;
     let all = rows.first().map(|row| row.number(0)).transpose()?.unwrap_or_default();
     Ok(usize::try_from(all / SHARE).unwrap_or_default().max(16))
-}
-
-fn verdict(error: &Error, count: usize) -> Verdict {
-    let about_an_object = error.statement == MOVE;
-    let (many, alone) = (count > 1, count == 1);
-    match error.kind {
-        Kind::LockNotAvailable | Kind::Deadlock | Kind::ConcurrentUpdate | Kind::Serialization if about_an_object => {
-            if alone {
-                Verdict::Later
-            } else {
-                Verdict::Split
-            }
-        }
-        Kind::OutOfLockMemory if many => Verdict::Split,
-        Kind::OutOfLockMemory => Verdict::Fail,
-        _ if error.is_transient() => Verdict::Again,
-        Kind::Cancelled => Verdict::Fail,
-        Kind::NotFound if many => Verdict::Split,
-        Kind::NotFound if about_an_object => Verdict::Gone,
-        _ if about_an_object && many => Verdict::Split,
-        _ if about_an_object => Verdict::Refused,
-        _ => Verdict::Fail,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(kind: Kind, statement: &'static str, count: usize) -> Verdict {
-        verdict(&Error::new(kind, "x").during(statement), count)
-    }
-
-    #[test]
-    fn one_object_in_the_way_is_found_by_halving() {
-        for kind in [
-            Kind::LockNotAvailable,
-            Kind::Deadlock,
-            Kind::PermissionDenied,
-            Kind::NotFound,
-        ] {
-            assert_eq!(told(kind, MOVE, 8), Verdict::Split, "{kind:?}");
-        }
-        assert_eq!(told(Kind::LockNotAvailable, MOVE, 1), Verdict::Later);
-        assert_eq!(told(Kind::PermissionDenied, MOVE, 1), Verdict::Refused);
-        assert_eq!(told(Kind::NotFound, MOVE, 1), Verdict::Gone);
-    }
-
-    #[test]
-    fn what_is_not_about_an_object_is_no_reason_to_leave_one_out() {
-        assert_eq!(told(Kind::PermissionDenied, "GRANT {} TO {}", 8), Verdict::Fail);
-        assert_eq!(told(Kind::LockNotAvailable, "GRANT {} TO {}", 8), Verdict::Again);
-        assert_eq!(told(Kind::ConnectionLost, "COMMIT", 8), Verdict::Again);
-        assert_eq!(told(Kind::OutOfLockMemory, "GRANT {} TO {}", 8), Verdict::Split);
-        assert_eq!(told(Kind::OutOfLockMemory, MOVE, 1), Verdict::Fail);
-    }
 }

@@ -12,6 +12,7 @@ pub mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use std::collections::BTreeSet;
 

@@ -21,7 +21,7 @@ pub fn open(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
 }
 
 /// The same record in the numbers of today.
-fn by_names(record: Record, inventory: &Inventory) -> Record {
+pub fn by_names(record: Record, inventory: &Inventory) -> Record {
     let numbers = |oid: u32| {
         let name = record.roles.get(&oid)?;
         inventory.server.role(name).map(|role| role.oid)

@@ -1,6 +1,7 @@
 //! The pure parts against a small database that stands in memory.
 
 mod membership;
+mod recalling;
 mod restoring;
 
 use std::collections::{BTreeMap, BTreeSet};

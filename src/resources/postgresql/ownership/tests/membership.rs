@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::record::Record;
-use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, membership, objects};
+use crate::resources::postgresql::ownership::tests::{OLD, OWNER, TERRAFORM, inventory, membership, objects};
 use crate::sql::postgres::server_catalog::Membership;
 use crate::sql::quote::Dialect;
 
@@ -30,6 +30,7 @@ fn previous_owners_become_members_and_circles_are_refused() {
     let circle = members::missing(&with(membership(OLD, OWNER)).server, OWNER, &wanted).unwrap_err();
     assert_eq!(circle.summary, "Circular membership");
     let weak = Membership {
+        grantor: TERRAFORM,
         inherit: Some(false),
         set: Some(true),
         ..membership(OWNER, OLD)
@@ -50,4 +51,10 @@ fn previous_owners_become_members_and_circles_are_refused() {
         r#"GRANT "owner" TO "old" WITH INHERIT FALSE, SET TRUE"#
     );
     assert_eq!(members::superfluous(&found.server, &record, OWNER, &wanted), []);
+    // What another one granted beside ours is not ours to end.
+    let others = Membership { grantor: 10, ..weak };
+    assert_eq!(
+        members::superfluous(&with(others).server, &record, OWNER, &BTreeSet::new()),
+        []
+    );
 }
