@@ -263,7 +263,7 @@ impl Graph<'_> {
                 if let Some(unknown) = types.iter().find(|word| known(word).is_none()) {
                     return bad(&format!("The type '{unknown}' is not known here."));
                 }
-                types.iter().filter_map(|word| known(word)).collect()
+                types.iter().filter_map(known).collect()
             }
         };
         let itself = ids.iter().all(|id| same(id, &self.caller.object_id));

@@ -90,7 +90,7 @@ fn targets(emulator: &Emulator) -> Vec<String> {
     let identity = Arm::new(emulator).identity("shape");
     let versions = [
         (&all.virtual_machine, "2024-07-01"),
-        (&all.scale_set, "2025-11-01"),
+        (&all.scale_set, "2026-04-01"),
         (&all.web_app, "2024-04-01"),
         (&all.web_app_slot, "2025-05-01"),
         (&all.function_app, "2024-04-01"),
