@@ -22,6 +22,7 @@ mod people;
 mod portal;
 mod postgres;
 mod setup;
+mod shapes;
 mod tokens;
 mod world;
 
@@ -232,6 +233,13 @@ impl Emulator {
     #[must_use]
     pub fn log(&self) -> Vec<Request> {
         self.world.journal.requests()
+    }
+
+    /// What was wrong with this emulator's own answers, held against the shapes of the official specifications: empty
+    /// as long as the emulator is right. The client was answered 400 `EmulatorAnswerOutOfShape` instead.
+    #[must_use]
+    pub fn shape_violations(&self) -> Vec<String> {
+        self.world.journal.violations()
     }
 
     /// Every attempt to log in to a database so far.

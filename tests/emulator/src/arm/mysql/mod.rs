@@ -87,8 +87,9 @@ pub(crate) fn json_of(world: &World, state: &State, server: &Record) -> Value {
             "privateEndpointConnections": [],
         },
         "location": display_location(&world.options.location),
-        "tags": server.tags, "id": server.id, "name": server.name, "type": KIND,
+        "id": server.id, "name": server.name, "type": KIND,
     });
+    records::show_tags(&mut answer, &server.tags);
     if let Some(source) = &server.source {
         answer["properties"]["sourceServerResourceId"] = json!(source);
     }
