@@ -11,6 +11,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::clients::Clients;
 use crate::provider::context::Context;
 use crate::provider::server::{Host, Server};
+use crate::provider::snapshot::Shared;
 use crate::retry::{Attempt, Interrupted, Patience, until};
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal, Unreachable};
 use crate::sql::pool::Pooled;
@@ -24,7 +25,7 @@ pub const POSTGRES: &str = "postgres";
 const LONGEST_REFUSED: Duration = Duration::from_secs(20);
 
 /// Why something on a server did not succeed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Failure {
     /// The database's own failure: code may act upon its kind.
     Sql(SqlError),
@@ -46,6 +47,16 @@ impl Failure {
         match self.kind()? {
             Kind::LoginRefused(refusal) => Some(refusal),
             _ => None,
+        }
+    }
+}
+
+impl Shared for Failure {
+    /// What the server said may be otherwise a moment later, after a change of ours or of others; that it does not answer stays so for a while.
+    fn lasts(&self) -> bool {
+        match self {
+            Self::Sql(error) => matches!(error.kind, Kind::Unreachable(_) | Kind::Tls(_)),
+            Self::Told(_) => true,
         }
     }
 }
@@ -209,7 +220,9 @@ impl Postgresql<'_> {
         let load = || async { Ok(ServerCatalog::load(&*self.session(POSTGRES).await?).await?) };
         self.clients
             .server_catalogs
-            .get(&self.host, || self.patiently("reading the roles", load))
+            .get(&self.host, &self.patience, "the roles", || {
+                self.patiently("reading the roles", load)
+            })
             .await
     }
 
@@ -224,7 +237,9 @@ impl Postgresql<'_> {
         match self
             .clients
             .database_catalogs
-            .get(&key, || self.patiently("reading the objects", load))
+            .get(&key, &self.patience, "the objects", || {
+                self.patiently("reading the objects", load)
+            })
             .await
         {
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(None),

@@ -9,6 +9,7 @@ pub mod object_type;
 pub mod ownership;
 pub mod readiness;
 pub mod role;
+pub mod role_membership;
 pub mod role_name;
 pub mod role_settings;
 pub mod user;
