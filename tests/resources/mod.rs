@@ -2,6 +2,7 @@
 
 mod client_config;
 mod entra_admin;
+mod entra_authentication;
 mod federated_credential;
 mod identity_assignment;
 mod managed_identity;
