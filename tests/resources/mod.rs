@@ -3,6 +3,7 @@
 mod client_config;
 mod entra_admin;
 mod federated_credential;
+mod found_identity;
 mod identity_assignment;
 mod managed_identity;
 mod postgresql_access;
@@ -12,5 +13,6 @@ mod postgresql_role;
 mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
+mod principal;
 mod server;
 mod world;
