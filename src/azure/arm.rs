@@ -10,6 +10,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 use crate::azure::Azure;
@@ -17,6 +18,7 @@ use crate::azure::answer::Answer;
 use crate::azure::call::Call;
 use crate::azure::cloud::{Scope, is_on};
 use crate::azure::error::{Error, Kind};
+use crate::azure::fulfilled::is_fulfilled;
 use crate::azure::operation::{Operation, Step, Verb};
 use crate::azure::resource_id::ResourceId;
 use crate::retry::{Attempt, Patience, until};
@@ -71,6 +73,22 @@ impl Azure {
         match self.get(id, api_version, patience).await {
             Err(error) if error.is_gone() => Ok(None),
             other => other.map(Some),
+        }
+    }
+
+    /// Reads a resource with further query parameters; nothing when it, its parent or its group does not exist.
+    pub(crate) async fn find_with<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        query: &[(&str, &str)],
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Option<T>, Error> {
+        let mut url = self.resource_url(id, &[], api_version).await?;
+        url.query_pairs_mut().extend_pairs(query);
+        match self.call(&Call::get(Scope::ResourceManager, url), patience).await {
+            Err(error) if error.is_gone() => Ok(None),
+            other => other?.json().map(Some),
         }
     }
 
@@ -166,7 +184,8 @@ impl Azure {
     }
 
     async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<Answer, Error> {
-        let answer = self.call(call, patience).await?;
+        let done = || self.already(call, patience);
+        let answer = self.call_unless(call, patience, done).await?;
         self.see_through(call, id, &answer, patience).await?;
         Ok(answer)
     }
@@ -190,7 +209,20 @@ impl Azure {
         }
     }
 
-    /// Asks until the operation is over.
+    /// The resource, when it is what the write says already: the write was done, only its answer was lost. A deletion needs no look: what is gone
+    /// answers so.
+    async fn already(&self, call: &Call, patience: &Patience) -> Result<Option<Answer>, Error> {
+        let Some(body) = &call.body else { return Ok(None) };
+        let look = Call::get(call.scope, call.url.clone());
+        let found = match self.call(&look, patience).await {
+            Err(error) if error.is_gone() => return Ok(None),
+            other => other?,
+        };
+        let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+        Ok(is_fulfilled(&value(body), &value(&found.body)).then_some(found))
+    }
+
+    /// Asks until the operation is over. No failure of the asking ends it: the operation goes on whether we look or not.
     async fn follow(
         &self,
         operation: Operation,
@@ -214,7 +246,18 @@ impl Azure {
                 });
             }
             let polled = self.call(&Call::get(Scope::ResourceManager, url), patience).await;
-            let after = polled.as_ref().ok().and_then(Answer::after);
+            let after = match &polled {
+                Ok(answer) => answer.after(),
+                Err(error) => error.after(),
+            };
+            if let Err(error) = &polled
+                && (error.is_transient() || error.kind() == Kind::Unreachable)
+            {
+                return Ok(Attempt::Again {
+                    because: format!("its state cannot be read: {error}"),
+                    after,
+                });
+            }
             match lock().0.polled(polled)? {
                 Step::Over => Ok(Attempt::Done(())),
                 Step::InProgress(status) => Ok(Attempt::Again {

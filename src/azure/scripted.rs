@@ -20,8 +20,7 @@ use crate::retry::{Backoff, Patience, StopSignal};
 #[derive(Default)]
 struct Script {
     asked: Vec<String>,
-    /// What writes named in `If-Match`.
-    versions: Vec<String>,
+    heads: Vec<String>,
     answers: VecDeque<String>,
 }
 
@@ -49,6 +48,12 @@ impl Scripted {
 
     /// The same over TLS, with a certificate of an authority of its own; and whom to trust for it.
     pub(crate) async fn with_tls(answers: &[&str]) -> (Scripted, Trust) {
+        let (server, pem) = Scripted::with_own_certificate(answers).await;
+        (server, Trust::with_pem(pem.as_bytes()).unwrap())
+    }
+
+    /// The same over TLS, and the certificate, which signs itself.
+    pub(crate) async fn with_own_certificate(answers: &[&str]) -> (Scripted, String) {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -67,7 +72,7 @@ impl Scripted {
                 tokio::spawn(async move { serving.serve(acceptor.accept(stream).await.ok()?).await });
             }
         });
-        (server, Trust::with_pem(made.cert.pem().as_bytes()).unwrap())
+        (server, made.cert.pem())
     }
 
     async fn bound(scheme: &str, answers: &[&str]) -> (Scripted, TcpListener) {
@@ -78,9 +83,8 @@ impl Scripted {
             .map(|answer| answer.replace("{origin}", &origin))
             .collect();
         let script = Arc::new(Mutex::new(Script {
-            asked: Vec::new(),
-            versions: Vec::new(),
             answers,
+            ..Script::default()
         }));
         (Scripted { script, origin }, listener)
     }
@@ -88,6 +92,21 @@ impl Scripted {
     /// The server's own address.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        let port = self.origin.rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).unwrap()
+    }
+
+    /// A header of the request with this number.
+    pub(crate) fn header(&self, number: usize, name: &str) -> Option<String> {
+        let script = self.script.lock().unwrap();
+        script.heads[number].lines().skip(1).find_map(|line| {
+            let (own, value) = line.split_once(": ")?;
+            own.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        })
     }
 
     /// An Azure that is here, signed in as a managed identity, and waits a millisecond where it
@@ -133,21 +152,34 @@ impl Scripted {
 
     /// The versions that the writes so far named as the only ones that they are meant for.
     pub(crate) fn versions(&self) -> Vec<String> {
-        self.script.lock().unwrap().versions.clone()
+        let script = self.script.lock().unwrap();
+        let lines = script.heads.iter().flat_map(|head| head.lines().skip(1));
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        headers
+            .filter(|(name, _)| name.eq_ignore_ascii_case("if-match"))
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
+    }
+
+    /// The requests for tokens so far.
+    pub(crate) fn tokens_asked(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let tokens = script.asked.iter().filter(|asked| asked.contains(" /token?"));
+        tokens.cloned().collect()
     }
 
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
-        let script = self.script.lock().unwrap();
-        script.asked.iter().filter(|asked| asked.contains(" /token?")).count()
+        self.tokens_asked().len()
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
-        let (line, version, body) = read(&mut stream).await?;
+        let (head, body) = read(&mut stream).await?;
+        let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
         let is_token = line.contains(" /token?");
         let answer = {
             let mut script = self.script.lock().unwrap();
-            script.versions.extend(version);
+            script.heads.push(head);
             script.asked.push(if body.is_empty() {
                 line
             } else {
@@ -184,7 +216,7 @@ pub(crate) fn patience() -> Patience {
 }
 
 /// The first line, the `If-Match` where there is one, and the body.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Option<String>, String)> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -196,8 +228,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Option<S
             };
             let length = header("content-length").and_then(|length| length.parse().ok());
             if body.len() >= length.unwrap_or(0) {
-                let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
-                return Some((line, header("if-match"), body.to_owned()));
+                return Some((head.to_owned(), body.to_owned()));
             }
         }
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;

@@ -134,3 +134,10 @@ pub async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
     plan.set("principal_type", PrincipalType::ServicePrincipal.to_string());
     Ok(())
 }
+
+impl Principal {
+    /// Whether an ID is one of its own. Object IDs and client IDs never coincide.
+    pub fn is(&self, id: Guid) -> bool {
+        self.object_id == id || self.client_id == Some(id)
+    }
+}

@@ -30,9 +30,6 @@ use crate::postgres::server::{Plan, Server};
 use crate::world::{Endpoints, State, World};
 use crate::{AppCredential, Emulator, PostgresqlServer, http};
 
-/// The audience that clients ask a management token for.
-pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
-
 // Nothing else is spelt like it, so that tests can look where it may not be.
 const PFX_PASSWORD: &str = "Pa55-of-the-bundle~9d27";
 
@@ -159,7 +156,9 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 
     let (fronts, endpoints) = bind(options.ports).await?;
 
+    let (config, thumbprint) = authority.server_with_thumbprint(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?;
     let mut state = State::default();
+    state.arc.folder = folder.join("arc-tokens");
     let runner = runner(&mut state, &folder)?;
     machine(&mut state);
     let targets = resources(&mut state, &options, &endpoints);
@@ -183,13 +182,15 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         entra_key: Key::generate()?,
         issuer_key: Key::generate()?,
         token_request_secret: Uuid::new_v4().simple().to_string(),
+        platform_secret: Uuid::new_v4().to_string(),
+        thumbprint,
         state: Mutex::new(state),
         issued: Mutex::default(),
         journal: Journal::default(),
         faults: Faults::default(),
     });
     world.faults.attach(&world);
-    let tls = TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
+    let tls = TlsAcceptor::from(config);
     for front in fronts {
         tokio::spawn(http::serve(
             world.clone(),
@@ -281,12 +282,18 @@ pub(crate) fn application(state: &mut State, folder: &Path, name: &str, access: 
     Ok(credential)
 }
 
-/// The machine behind the instance metadata service has a system-assigned identity that may do what the runner may.
+/// The machine behind the instance metadata service has a system-assigned identity that may do what the runner may; so
+/// may the person who opened the Cloud Shell.
 fn machine(state: &mut State) {
     let mut principal = Principal::new(PrincipalKind::ManagedIdentity, "terraform-vm");
     principal.access = Access::Contributor;
     state.machine_system_identity = Some(principal.object_id.clone());
     state.directory.add(principal);
+    let mut person = Principal::new(PrincipalKind::User, "Cloud Shell user");
+    person.user_principal_name = Some("shell@example.com".to_owned());
+    person.access = Access::Contributor;
+    state.cloud_shell_user.clone_from(&person.object_id);
+    state.directory.add(person);
 }
 
 /// The servers that no process stands behind.

@@ -12,6 +12,8 @@ mod lifecycle;
 mod login;
 mod mysql;
 mod principals;
+mod shapes;
+mod sign_in;
 mod sql;
 mod strictness;
 mod targets;
