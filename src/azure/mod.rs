@@ -1,7 +1,9 @@
 //! Microsoft's side: who is signed in, to which cloud. It knows nothing of Terraform or of databases.
 
+pub mod administrator;
 mod answer;
 mod arm;
+pub mod authentication;
 mod call;
 pub mod cloud;
 mod credential;
@@ -11,14 +13,18 @@ pub mod federation;
 mod fulfilled;
 pub mod graph;
 mod http;
+pub mod identity_target;
 pub mod managed_identity;
 mod metadata;
+pub mod mysql;
 mod operation;
 pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
+pub mod server;
 pub mod settings;
+pub mod sql;
 pub mod token;
 pub mod trust;
 
@@ -29,6 +35,8 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+pub use arm::Change;
 
 use crate::azure::cloud::{Cloud, Scope, endpoint};
 use crate::azure::credential::SignIn;
