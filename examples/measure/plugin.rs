@@ -36,7 +36,7 @@ pub(crate) fn built() -> Result<PathBuf> {
     if release {
         cargo.arg("--release");
     } else {
-        eprintln!("this is no release build: the figures say little (cargo run --release --example figures)");
+        eprintln!("this is no release build: the figures say little (cargo run --release --example …)");
     }
     if !cargo.status()?.success() {
         return Err("the provider cannot be built".into());
