@@ -5,6 +5,7 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
+mod sign_in;
 mod terraform;
 mod tidy;
 mod wire;

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server as FoundServer;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::clients::Clients;
 use crate::provider::context::Context;
@@ -113,7 +113,7 @@ impl Context {
         let clients = self.clients()?;
         let (id, host) = match server {
             Server::Host(host) => (None, host.clone()),
-            Server::Id(id) => match &*clients.postgresql_server(id, self.patience()).await? {
+            Server::Id(id) => match &*clients.server(id, self.patience()).await? {
                 Some(found) => (Some(id.clone()), host(found, id)?),
                 None => return Ok(None),
             },
@@ -136,18 +136,14 @@ impl Context {
     }
 }
 
-fn host(found: &FlexibleServer, id: &ResourceId) -> Result<Host> {
-    let state = found.properties.state.as_deref().unwrap_or("Ready");
+fn host(found: &FoundServer, id: &ResourceId) -> Result<Host> {
+    let state = found.state.as_deref().unwrap_or("Ready");
     if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
         let detail =
             format!("The server {id} is {state}, so no database of it can be reached. Start it and apply again.");
         return Err(Diagnostic::error("Server is not running", detail));
     }
-    let name = found
-        .properties
-        .fully_qualified_domain_name
-        .as_deref()
-        .unwrap_or_default();
+    let name = found.host.as_deref().unwrap_or_default();
     let unusable = |_| {
         Diagnostic::error(
             "Server has no host name",

@@ -3,6 +3,7 @@
 mod client_config;
 mod entra_admin;
 mod federated_credential;
+mod identity_assignment;
 mod managed_identity;
 mod postgresql_access;
 mod postgresql_budget;
@@ -16,4 +17,5 @@ mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
+mod stumbling;
 mod world;

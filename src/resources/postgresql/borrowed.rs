@@ -89,7 +89,7 @@ fn given_back(catalog: &ServerCatalog, roles: &[&Role], told: Option<u32>) -> Ve
 }
 
 /// From this version on a membership has options, and stands once for each grantor.
-const OPTIONS: u32 = 16;
+pub const OPTIONS: u32 = 16;
 
 /// In whose name the server writes down a grant of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,7 +174,9 @@ pub fn held_by_our_grant(catalog: &ServerCatalog, role: u32, member: u32) -> Opt
     Some((held.inherit?, held.set?))
 }
 
-fn word(option: bool) -> &'static str {
+/// An option as statements write it.
+#[must_use]
+pub fn word(option: bool) -> &'static str {
     if option { "TRUE" } else { "FALSE" }
 }
 

@@ -7,6 +7,7 @@ pub mod found_role;
 pub mod inventory;
 pub mod object_type;
 pub mod ownership;
+pub mod readiness;
 pub mod role;
 pub mod role_membership;
 pub mod role_name;

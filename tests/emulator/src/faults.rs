@@ -133,6 +133,8 @@ struct Plans {
     slowness: Duration,
     refused_logins: u32,
     invisible_federations: u32,
+    forbidden_assignments: Vec<String>,
+    blocked_sign_ins: Vec<String>,
     /// Lower-case server IDs, and how many more writes find each busy.
     busy: Vec<(String, usize)>,
     stumbling: Option<Row>,
@@ -235,6 +237,20 @@ impl Faults {
         hold(&self.plans).invisible_federations = exchanges;
     }
 
+    /// From now on nobody may assign an identity whose ID contains `identity` (letter case ignored): 403
+    /// `LinkedAuthorizationFailed`. [`Faults::clear`] ends it.
+    pub fn forbid_assignment(&self, identity: &str) {
+        hold(&self.plans)
+            .forbidden_assignments
+            .push(identity.to_ascii_lowercase());
+    }
+
+    /// From now on a Conditional Access policy keeps this application (client ID) from every token: AADSTS53003.
+    /// [`Faults::clear`] ends it.
+    pub fn block_sign_in(&self, client_id: &str) {
+        hold(&self.plans).blocked_sign_ins.push(client_id.to_ascii_lowercase());
+    }
+
     /// Graph, ARM and each database miss this object for their next `lookups` look-ups, each on its own.
     ///
     /// # Errors
@@ -322,6 +338,18 @@ impl Faults {
         let refused = plans.refused_logins > 0;
         plans.refused_logins = plans.refused_logins.saturating_sub(1);
         refused
+    }
+
+    pub(crate) fn blocks_sign_in(&self, client_id: &str) -> bool {
+        hold(&self.plans)
+            .blocked_sign_ins
+            .contains(&client_id.to_ascii_lowercase())
+    }
+
+    pub(crate) fn forbids_assignment(&self, identity: &str) -> bool {
+        let identity = identity.to_ascii_lowercase();
+        let plans = hold(&self.plans);
+        plans.forbidden_assignments.iter().any(|part| identity.contains(part))
     }
 
     pub(crate) fn invisible_federations(&self) -> u32 {

@@ -5,8 +5,8 @@ use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::attributes::PrincipalType;
-use crate::resources::principal::Principal;
-use crate::retry::{Attempt, Backoff, Interrupted, until};
+use crate::resources::principal::{NotKnown, Principal};
+use crate::retry::{Attempt, until};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::postgres::label::{Label, PROVIDER, PrincipalKind};
@@ -175,18 +175,6 @@ where
     }
 }
 
-/// How a wait for a principal ended without success.
-enum Waiting {
-    Failed(Failure),
-    Interrupted(Interrupted),
-}
-
-impl From<Interrupted> for Waiting {
-    fn from(interrupted: Interrupted) -> Self {
-        Self::Interrupted(interrupted)
-    }
-}
-
 async fn until_visible<T, F>(
     cx: &Context,
     server: &Postgresql<'_>,
@@ -196,36 +184,20 @@ async fn until_visible<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let visibility = principal.visibility(cx).await?;
-    let patience = cx
-        .patience()
-        .at_most(visibility.limit)
-        .with_backoff(Backoff::PROPAGATION);
-    let (kind, id) = (principal.principal_type, principal.object_id);
-    let what = format!("the server {} to know the {kind} {id}", server.host);
-    let outcome = until(&patience, what, || async {
+    let named = format!("the server {}", server.host);
+    let known = principal.until_known(cx, &named, || async {
         match attempt().await {
             Err(failure) if failure.kind() == Some(Kind::PrincipalNotVisible) => Ok(Attempt::again(said(failure))),
-            other => other.map(Attempt::Done).map_err(Waiting::Failed),
+            other => other.map(Attempt::Done),
         }
     });
-    match outcome.await {
-        Ok(made) => Ok(made),
-        Err(Waiting::Failed(failure)) if failure.kind() == Some(Kind::PrincipalKindMismatch) => {
-            Err(other_kind(failure, principal))
+    known.await.map_err(|error| match error {
+        NotKnown::Failed(failure) if failure.kind() == Some(Kind::PrincipalKindMismatch) => {
+            other_kind(failure, principal)
         }
-        Err(Waiting::Failed(failure)) => Err(failure.into()),
-        Err(Waiting::Interrupted(Interrupted::TimedOut { because, waited, .. })) => {
-            let detail = format!(
-                "The server {} does not know the {kind} with the object ID {id}, after {} seconds of waiting: {}.\n\nThe server's own words: {because}.",
-                server.host,
-                waited.as_secs(),
-                visibility.because
-            );
-            Err(Diagnostic::error("Principal not known to the server", detail).at(place(principal)))
-        }
-        Err(Waiting::Interrupted(stopped)) => Err(stopped.into()),
-    }
+        NotKnown::Failed(failure) => failure.into(),
+        NotKnown::Told(diagnostic) => diagnostic,
+    })
 }
 
 fn said(failure: Failure) -> String {
@@ -247,12 +219,4 @@ fn other_kind(failure: Failure, principal: &Principal) -> Diagnostic {
     } else {
         "principal_type"
     })
-}
-
-fn place(principal: &Principal) -> &'static str {
-    if principal.confirmed {
-        "identity_id"
-    } else {
-        "object_id"
-    }
 }

@@ -348,6 +348,9 @@ fn configure(layout: &Layout, options: &Options) -> Result<()> {
         layout.library.display(),
         statements::PREFIX
     );
+    if options.postgresql_strict_roles {
+        text.push_str("pgaadauth.strict_roles = 'on'\n");
+    }
     for (name, value) in &options.postgresql_settings {
         text.push_str(&format!("{name} = {}\n", literal(value)));
     }
