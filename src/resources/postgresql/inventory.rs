@@ -113,10 +113,9 @@ impl Inventory {
     /// What [`Inventory::at_present`] has to be told: roles, memberships, databases and schemas, which are few.
     #[must_use]
     pub fn questions() -> Vec<Question> {
-        let server = ServerCatalog::QUESTIONS.iter().take(3);
+        let server = ServerCatalog::QUESTIONS.into_iter().take(3);
         server
-            .chain(DatabaseCatalog::QUESTIONS.iter().take(1))
-            .copied()
+            .chain(DatabaseCatalog::QUESTIONS.into_iter().take(1))
             .collect()
     }
 
