@@ -3,6 +3,8 @@
 
 #[path = "measure/plugin.rs"]
 mod plugin;
+#[path = "figures/start.rs"]
+mod start;
 #[path = "measure/workspace.rs"]
 mod workspace;
 
@@ -60,7 +62,7 @@ async fn starts(provider: &Path) -> Result<Vec<Figure>> {
     let mut times = Vec::new();
     let mut resident = 0;
     for run in 0..=RUNS * 3 {
-        let started = plugin::start(provider).await?;
+        let started = start::start(provider).await?;
         if run > 0 {
             times.push(started.to_handshake);
         }
@@ -100,12 +102,15 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
         ("nothing to do", "terraform plan, after terraform apply"),
     ] {
         if stage == "nothing to do" {
-            let took = [of_users.apply().await?, of_data.apply().await?];
+            let took = [
+                of_users.run(&["apply", "-auto-approve"]).await?,
+                of_data.run(&["apply", "-auto-approve"]).await?,
+            ];
             figures.push(beside("apply", count, took, "terraform apply -auto-approve, once"));
         }
         let mut times = [Vec::new(), Vec::new()];
         for run in 0..=RUNS {
-            let took = [of_users.plan().await?, of_data.plan().await?];
+            let took = [of_users.run(&["plan"]).await?, of_data.run(&["plan"]).await?];
             for (all, one) in times.iter_mut().zip(took) {
                 all.extend((run > 0).then_some(one));
             }
@@ -124,7 +129,7 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
         value: mebibytes(peak),
         command: "grep VmHWM /proc/PID/status, of each provider while terraform plan runs".to_owned(),
     });
-    of_users.destroy().await?;
+    of_users.run(&["destroy", "-auto-approve"]).await?;
     Ok(figures)
 }
 

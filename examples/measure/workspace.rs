@@ -116,7 +116,8 @@ provider "entradb" {{}}
 }
 
 impl Workspace<'_> {
-    async fn run(&self, arguments: &[&str]) -> Result<Duration> {
+    /// How long a command takes.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<Duration> {
         let begun = Instant::now();
         let output = self.bench.command(&self.folder, arguments).output().await;
         let output = output
@@ -124,21 +125,6 @@ impl Workspace<'_> {
         let took = begun.elapsed();
         check(arguments, &output)?;
         Ok(took)
-    }
-
-    /// How long a plan takes.
-    pub(crate) async fn plan(&self) -> Result<Duration> {
-        self.run(&["plan"]).await
-    }
-
-    /// How long an apply takes.
-    pub(crate) async fn apply(&self) -> Result<Duration> {
-        self.run(&["apply", "-auto-approve"]).await
-    }
-
-    /// Leaves nothing for the next.
-    pub(crate) async fn destroy(&self) -> Result<Duration> {
-        self.run(&["destroy", "-auto-approve"]).await
     }
 
     /// The most memory, in bytes, that a provider held during a command, and how long that took. The looks cost time too: a few of them in a

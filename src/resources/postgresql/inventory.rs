@@ -114,9 +114,7 @@ impl Inventory {
     #[must_use]
     pub fn questions() -> Vec<Question> {
         let server = ServerCatalog::QUESTIONS.into_iter().take(3);
-        server
-            .chain(DatabaseCatalog::QUESTIONS.into_iter().take(1))
-            .collect()
+        server.chain(DatabaseCatalog::QUESTIONS.into_iter().take(1)).collect()
     }
 
     /// Who is a member of whom and who may create where, as it is at this moment: what a transaction borrows is decided by that, and not by
