@@ -5,6 +5,7 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
+mod storms;
 mod terraform;
 mod tidy;
 mod wire;

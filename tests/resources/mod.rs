@@ -12,4 +12,4 @@ mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
-mod world;
+pub mod world;

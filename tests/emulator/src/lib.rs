@@ -33,6 +33,7 @@ pub use error::Error;
 pub use faults::{Failure, Faults};
 pub use journal::{Login, Request, Service};
 pub use options::{Options, Ports};
+pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
 use world::World;

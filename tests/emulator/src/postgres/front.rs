@@ -4,13 +4,14 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::HANDSHAKE;
 use crate::journal::Login;
 use crate::postgres::credentials::{self, Refusal};
+use crate::postgres::relay::relay;
 use crate::postgres::server::Server;
 use crate::postgres::wire::{self, First, Start};
 use crate::world::World;
@@ -127,7 +128,7 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Server
     };
     note(world, server, &start, None);
     backend.write_all(&start.packet).await?;
-    copy_bidirectional(&mut stream, &mut backend).await.map(drop)
+    relay(&world.faults, stream, backend).await
 }
 
 async fn refuse<S: AsyncWrite + Unpin>(

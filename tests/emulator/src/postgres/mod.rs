@@ -5,6 +5,7 @@ pub(crate) mod credentials;
 pub(crate) mod find;
 pub(crate) mod front;
 pub(crate) mod process;
+pub(crate) mod relay;
 pub(crate) mod server;
 pub(crate) mod statements;
 pub(crate) mod wire;

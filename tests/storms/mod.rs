@@ -1,0 +1,6 @@
+//! What a provider lives through without harm: being killed at every statement, many others at once, and what stands
+//! between it and a database.
+
+mod convergence;
+mod picture;
+mod stage;
