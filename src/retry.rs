@@ -190,9 +190,42 @@ impl Patience {
         }
     }
 
+    /// Returns at the deadline, or when the stop signal is given; says which.
+    pub async fn interrupted(&self, what: impl fmt::Display, because: impl fmt::Display) -> Interrupted {
+        let begin = Instant::now();
+        let stopped = tokio::time::timeout_at(self.deadline, self.stop.stopped()).await;
+        let (what, because) = (what.to_string(), because.to_string());
+        match stopped {
+            Ok(()) => Interrupted::Stopped { what, because },
+            Err(_) => Interrupted::TimedOut {
+                what,
+                because,
+                waited: begin.elapsed(),
+                asked: None,
+            },
+        }
+    }
+
     /// The time that is left.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Waits for something that others must finish first. What is ready is taken also at the last moment.
+///
+/// # Errors
+/// The deadline, or the stop signal, came first.
+pub async fn within<T>(
+    patience: &Patience,
+    what: impl fmt::Display,
+    because: impl fmt::Display,
+    ready: impl Future<Output = T>,
+) -> Result<T, Interrupted> {
+    tokio::select! {
+        biased;
+        value = ready => Ok(value),
+        interrupted = patience.interrupted(what, because) => Err(interrupted),
     }
 }
 

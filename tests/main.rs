@@ -5,7 +5,11 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
+<<<<<<< HEAD
 mod storms;
+=======
+mod sign_in;
+>>>>>>> main
 mod terraform;
 mod tidy;
 mod wire;

@@ -1,7 +1,8 @@
 //! One signed call: token, identification, and the repeats that can heal. It does not know what the call is for.
 
 use std::error::Error as _;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -29,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Vec<u8>>,
+    /// The only version of the resource that the write is meant for.
+    pub(crate) if_match: Option<String>,
 }
 
 impl Call {
@@ -38,6 +41,7 @@ impl Call {
             method: Method::GET,
             url,
             body: None,
+            if_match: None,
         }
     }
 
@@ -50,9 +54,30 @@ impl Azure {
     /// Sends a call until it succeeds. Throttling is waited out; so is, for writes, another operation
     /// that is in progress. A server's failure and a lost connection are tried again a few times.
     pub(crate) async fn call(&self, call: &Call, patience: &Patience) -> Result<Answer, Error> {
+        self.call_unless(call, patience, || ready(Ok(None))).await
+    }
+
+    /// The same. Once an attempt failed in a way that does not tell whether the server acted upon it, `done` is asked
+    /// before each further one: what it finds takes the place of the answer, and nothing is done twice.
+    pub(crate) async fn call_unless<F>(
+        &self,
+        call: &Call,
+        patience: &Patience,
+        done: impl Fn() -> F,
+    ) -> Result<Answer, Error>
+    where
+        F: Future<Output = Result<Option<Answer>, Error>>,
+    {
         let what = format!("{} {}", call.method, call.url.path());
         let (unanswered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
+        let in_doubt = AtomicBool::new(false);
         until(&patience.with_backoff(self.pace().request), what, || async {
+            if in_doubt.load(Ordering::Relaxed)
+                && let Some(answer) = done().await?
+            {
+                tracing::debug!(request = %answer.request, "the write was done although its answer was a failure");
+                return Ok(Attempt::Done(answer));
+            }
             let failure = match self.attempt(call).await? {
                 Ok(answer) if answer.is_success() => return Ok(Attempt::Done(answer)),
                 Ok(answer) => answer.failure(),
@@ -65,6 +90,9 @@ impl Azure {
                 Kind::Unreachable => unanswered.fetch_add(1, Ordering::Relaxed) < REPEATS_WITHOUT_ANSWER,
                 _ => false,
             };
+            if call.is_write() && failure.kind() != Kind::Busy {
+                in_doubt.store(true, Ordering::Relaxed);
+            }
             match again {
                 true => Ok(Attempt::Again {
                     because: chain(&failure),
@@ -74,6 +102,15 @@ impl Azure {
             }
         })
         .await
+    }
+
+    /// Sends a call once: for a write that must be thought over again before it is repeated.
+    pub(crate) async fn call_once(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = self.attempt(call).await??;
+        match answer.is_success() {
+            true => Ok(answer),
+            false => Err(answer.failure()),
+        }
     }
 
     /// One attempt, with a new token when the first is not accepted. The outer error is that of the
@@ -108,6 +145,19 @@ impl Azure {
                 .header("x-ms-client-request-id", &own)?
                 .header("x-ms-correlation-request-id", self.correlation_id())?,
         };
+        if let Some(version) = &call.if_match {
+            request = request.header("if-match", version)?;
+        }
+        if call.scope == Scope::ResourceManager && call.is_write() {
+            let tokens = self.auxiliary_tokens().await?;
+            if !tokens.is_empty() {
+                let tokens = tokens
+                    .iter()
+                    .map(|token| format!("Bearer {}", token.secret().expose_secret()));
+                let tokens = tokens.collect::<Vec<_>>().join(", ");
+                request = request.secret_header("x-ms-authorization-auxiliary", &tokens)?;
+            }
+        }
         if let Some(body) = &call.body {
             request.body = Body::Json(body.clone());
         }

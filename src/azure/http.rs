@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::azure::answer::Answer;
 use crate::azure::error::{Error, Kind};
-use crate::azure::trust::Trust;
+use crate::azure::trust::{Thumbprint, Trust};
 
 const USER_AGENT: &str = concat!("terraform-provider-entradb/", env!("CARGO_PKG_VERSION"));
 /// Azure answers a synchronous write within two minutes, or its gateway gives up.
@@ -56,6 +56,8 @@ pub(crate) enum Route {
     Far,
     /// Never through a proxy: the metadata service of this very machine.
     Nearby,
+    /// The same, over TLS to whoever holds this very certificate.
+    Pinned(Thumbprint),
 }
 
 impl Request {
@@ -79,11 +81,16 @@ impl Request {
         Ok(self)
     }
 
-    /// Adds a token; the header is marked so that nothing below prints it.
-    pub(crate) fn bearer(mut self, token: &str) -> Result<Request, Error> {
-        let mut value = header_value(&format!("Bearer {token}"))?;
+    /// Adds a token.
+    pub(crate) fn bearer(self, token: &str) -> Result<Request, Error> {
+        self.secret_header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// Adds a header that is marked so that nothing below prints it.
+    pub(crate) fn secret_header(mut self, name: &'static str, value: &str) -> Result<Request, Error> {
+        let mut value = header_value(value)?;
         value.set_sensitive(true);
-        self.headers.insert(reqwest::header::AUTHORIZATION, value);
+        self.headers.insert(HeaderName::from_static(name), value);
         Ok(self)
     }
 
@@ -167,28 +174,38 @@ impl Http {
         })
     }
 
-    fn client(&self, route: Route) -> Result<&Client, Error> {
+    fn client(&self, route: Route) -> Result<Client, Error> {
         let cell = match route {
             Route::Far => &self.far,
             Route::Nearby => &self.nearby,
+            // Asked about once an hour.
+            Route::Pinned(_) => return self.build(route),
         };
         if let Some(client) = cell.get() {
-            return Ok(client);
+            return Ok(client.clone());
         }
+        let client = self.build(route)?;
+        Ok(cell.get_or_init(|| client).clone())
+    }
+
+    fn build(&self, route: Route) -> Result<Client, Error> {
+        let tls = match route {
+            Route::Far | Route::Nearby => (*self.trust.client_config()?).clone(),
+            Route::Pinned(thumbprint) => thumbprint.client_config()?,
+        };
         let mut builder = Client::builder()
-            .tls_backend_preconfigured((*self.trust.client_config()?).clone())
+            .tls_backend_preconfigured(tls)
             .user_agent(USER_AGENT)
             // A redirect would carry the request, and its token, to a host that nobody named.
             .redirect(reqwest::redirect::Policy::none())
             .timeout(ANSWER_TIMEOUT);
         builder = match route {
             Route::Far => builder.connect_timeout(self.connect_timeout),
-            Route::Nearby => builder.no_proxy().connect_timeout(NEARBY_CONNECT_TIMEOUT),
+            Route::Nearby | Route::Pinned(_) => builder.no_proxy().connect_timeout(NEARBY_CONNECT_TIMEOUT),
         };
-        let client = builder
+        builder
             .build()
-            .map_err(|error| Error::new(Kind::Configuration, "the HTTP client cannot be set up").with_source(error))?;
-        Ok(cell.get_or_init(|| client))
+            .map_err(|error| Error::new(Kind::Configuration, "the HTTP client cannot be set up").with_source(error))
     }
 }
 
@@ -197,6 +214,11 @@ fn no_answer(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let (kind, message) = match (certificate_problem(&error), is_name_problem(&error)) {
         (Some(problem), _) => (Kind::Untrusted, problem),
+        _ if is_proxy_problem(&error) => {
+            let message =
+                "the proxy that the environment names (HTTPS_PROXY, ALL_PROXY) does not let the request through";
+            (Kind::Unreachable, message.to_owned())
+        }
         (None, true) => (Kind::Unreachable, "the name of the host cannot be resolved".to_owned()),
         (None, false) if error.is_connect() && error.is_timeout() => {
             (Kind::Unreachable, "the host does not answer".to_owned())
@@ -226,6 +248,11 @@ fn certificate_problem(error: &(dyn StdError + 'static)) -> Option<String> {
         return None;
     };
     Some(format!("the server's certificate is not trusted: {problem}"))
+}
+
+fn is_proxy_problem(error: &(dyn StdError + 'static)) -> bool {
+    let mut texts = chain(error).map(|error| error.to_string().to_lowercase());
+    texts.any(|text| text.contains("tunnel error") || text.contains("socks error"))
 }
 
 fn is_name_problem(error: &(dyn StdError + 'static)) -> bool {

@@ -23,6 +23,8 @@ pub(crate) struct Operation {
     verb: Verb,
     follow: Follow,
     url: Url,
+    /// What is operated upon.
+    resource: Url,
     /// Resource Manager: the only host, with those below it, that sees our token.
     endpoint: Url,
 }
@@ -58,6 +60,7 @@ impl Operation {
             verb,
             follow,
             url,
+            resource: resource.clone(),
             endpoint: endpoint.clone(),
         };
         if let Some(url) = link(answer, "azure-asyncoperation", endpoint)? {
@@ -89,6 +92,12 @@ impl Operation {
     pub(crate) fn polled(&mut self, polled: Result<Answer, Error>) -> Result<Step, Error> {
         let answer = match polled {
             Err(error) if self.verb == Verb::Delete && error.is_gone() => return Ok(Step::Over),
+            // Not known yet, or not any more: the resource tells what became of it.
+            Err(error) if self.follow != Follow::Resource && is_unknown(&error) => {
+                tracing::info!(%error, "the operation is not known; the resource is asked instead");
+                (self.follow, self.url) = (Follow::Resource, self.resource.clone());
+                return Ok(Step::InProgress("not known to Azure".to_owned()));
+            }
             other => other?,
         };
         let body = body(&answer);
@@ -118,6 +127,11 @@ impl Operation {
             self.url = url;
         }
     }
+}
+
+/// Azure answers 404 with various codes, none of which is about the resource.
+fn is_unknown(error: &Error) -> bool {
+    error.status() == Some(404) && error.code().is_some()
 }
 
 /// The URL in a header. It may be relative; it may not be on a foreign host.

@@ -20,6 +20,7 @@ use crate::retry::{Backoff, Patience, StopSignal};
 #[derive(Default)]
 struct Script {
     asked: Vec<String>,
+    heads: Vec<String>,
     answers: VecDeque<String>,
 }
 
@@ -47,6 +48,12 @@ impl Scripted {
 
     /// The same over TLS, with a certificate of an authority of its own; and whom to trust for it.
     pub(crate) async fn with_tls(answers: &[&str]) -> (Scripted, Trust) {
+        let (server, pem) = Scripted::with_own_certificate(answers).await;
+        (server, Trust::with_pem(pem.as_bytes()).unwrap())
+    }
+
+    /// The same over TLS, and the certificate, which signs itself.
+    pub(crate) async fn with_own_certificate(answers: &[&str]) -> (Scripted, String) {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -65,7 +72,7 @@ impl Scripted {
                 tokio::spawn(async move { serving.serve(acceptor.accept(stream).await.ok()?).await });
             }
         });
-        (server, Trust::with_pem(made.cert.pem().as_bytes()).unwrap())
+        (server, made.cert.pem())
     }
 
     async fn bound(scheme: &str, answers: &[&str]) -> (Scripted, TcpListener) {
@@ -76,8 +83,8 @@ impl Scripted {
             .map(|answer| answer.replace("{origin}", &origin))
             .collect();
         let script = Arc::new(Mutex::new(Script {
-            asked: Vec::new(),
             answers,
+            ..Script::default()
         }));
         (Scripted { script, origin }, listener)
     }
@@ -85,6 +92,21 @@ impl Scripted {
     /// The server's own address.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        let port = self.origin.rsplit(':').next();
+        port.and_then(|port| port.parse().ok()).unwrap()
+    }
+
+    /// A header of the request with this number.
+    pub(crate) fn header(&self, number: usize, name: &str) -> Option<String> {
+        let script = self.script.lock().unwrap();
+        script.heads[number].lines().skip(1).find_map(|line| {
+            let (own, value) = line.split_once(": ")?;
+            own.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        })
     }
 
     /// An Azure that is here, signed in as a managed identity, and waits a millisecond where it
@@ -128,17 +150,36 @@ impl Scripted {
             .collect()
     }
 
+    /// The versions that the writes so far named as the only ones that they are meant for.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let lines = script.heads.iter().flat_map(|head| head.lines().skip(1));
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        headers
+            .filter(|(name, _)| name.eq_ignore_ascii_case("if-match"))
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
+    }
+
+    /// The requests for tokens so far.
+    pub(crate) fn tokens_asked(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let tokens = script.asked.iter().filter(|asked| asked.contains(" /token?"));
+        tokens.cloned().collect()
+    }
+
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
-        let script = self.script.lock().unwrap();
-        script.asked.iter().filter(|asked| asked.contains(" /token?")).count()
+        self.tokens_asked().len()
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
-        let (line, body) = read(&mut stream).await?;
+        let (head, body) = read(&mut stream).await?;
+        let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
         let is_token = line.contains(" /token?");
         let answer = {
             let mut script = self.script.lock().unwrap();
+            script.heads.push(head);
             script.asked.push(if body.is_empty() {
                 line
             } else {
@@ -174,20 +215,20 @@ pub(crate) fn patience() -> Patience {
     Patience::new(Duration::from_secs(60), Backoff::REQUEST, StopSignal::new())
 }
 
+/// The first line, the `If-Match` where there is one, and the body.
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse().ok())?
-            });
+            let header = |wanted: &str| {
+                let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+                headers.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
+            };
+            let length = header("content-length").and_then(|length| length.parse().ok());
             if body.len() >= length.unwrap_or(0) {
-                let line = head.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
-                return Some((line, body.to_owned()));
+                return Some((head.to_owned(), body.to_owned()));
             }
         }
         let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;

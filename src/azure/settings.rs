@@ -20,6 +20,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// The tenant to sign in to.
     pub tenant_id: Option<String>,
+    /// Further tenants whose word Resource Manager gets with each write: what a write names may live in one of them.
+    pub auxiliary_tenant_ids: Vec<String>,
     /// The subscription that is used where an ID does not name one.
     pub subscription_id: Option<String>,
     /// The application that signs in, or the user-assigned identity.
@@ -48,8 +50,8 @@ pub struct Settings {
     pub use_msi: bool,
     /// The machine's token endpoint, instead of the well-known address.
     pub msi_endpoint: Option<String>,
-    /// `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` of App Service, Functions and Container Apps.
-    pub app_service_identity: Option<AppServiceIdentity>,
+    /// What the platform that runs us says of its token endpoint.
+    pub platform: Platform,
     /// Whether the Azure CLI's sign-in may be used.
     pub use_cli: bool,
     /// Whom to trust.
@@ -69,13 +71,48 @@ pub enum CertificateSource {
     File(PathBuf),
 }
 
-/// The token endpoint that App Service gives its applications.
+/// What the variables of a platform say of the token endpoint that it gives its programs; empty on a plain machine.
 #[derive(Debug, Clone)]
-pub struct AppServiceIdentity {
+pub struct Platform {
     /// `IDENTITY_ENDPOINT`
-    pub endpoint: String,
-    /// `IDENTITY_HEADER`
-    pub header: SecretString,
+    pub identity: Option<String>,
+    /// `IDENTITY_HEADER`: App Service, Functions, Container Apps and Service Fabric want it back.
+    pub identity_header: Option<SecretString>,
+    /// `IDENTITY_SERVER_THUMBPRINT`: of Service Fabric's certificate.
+    pub identity_thumbprint: Option<String>,
+    /// Whether there is `IMDS_ENDPOINT`: with `IDENTITY_ENDPOINT` it says that this is Azure Arc.
+    pub has_imds: bool,
+    /// `MSI_ENDPOINT`: Cloud Shell and Machine Learning.
+    pub msi: Option<String>,
+    /// `MSI_SECRET`: Machine Learning wants it back.
+    pub msi_secret: Option<SecretString>,
+    /// The program of the Azure Arc agent: where it is, there is the agent.
+    pub arc_agent: PathBuf,
+    /// The only folder whose keys are read for the Azure Arc agent.
+    pub arc_keys: PathBuf,
+}
+
+impl Default for Platform {
+    /// A plain machine; the agent of Azure Arc is where it installs itself.
+    fn default() -> Self {
+        let (arc_agent, arc_keys) = match cfg!(windows) {
+            true => (
+                "C:\\Program Files\\AzureConnectedMachineAgent\\himds.exe",
+                "C:\\ProgramData\\AzureConnectedMachineAgent\\Tokens",
+            ),
+            false => ("/opt/azcmagent/bin/himds", "/var/opt/azcmagent/tokens"),
+        };
+        Platform {
+            identity: None,
+            identity_header: None,
+            identity_thumbprint: None,
+            has_imds: false,
+            msi: None,
+            msi_secret: None,
+            arc_agent: arc_agent.into(),
+            arc_keys: arc_keys.into(),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -86,6 +123,7 @@ impl Default for Settings {
             metadata_host: None,
             endpoints: Endpoints::default(),
             tenant_id: None,
+            auxiliary_tenant_ids: Vec::new(),
             subscription_id: None,
             client_id: None,
             client_secret: None,
@@ -100,7 +138,7 @@ impl Default for Settings {
             ado_pipeline_service_connection_id: None,
             use_msi: false,
             msi_endpoint: None,
-            app_service_identity: None,
+            platform: Platform::default(),
             use_cli: true,
             trust: Trust::default(),
             connect_timeout: Duration::from_secs(10),

@@ -1,5 +1,9 @@
 //! Whom we trust: the operating system's roots and those of `ca_file`, loaded once. It does not know who asks.
 
+mod pinned;
+
+pub use pinned::Thumbprint;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 

@@ -8,15 +8,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::azure::Azure;
+use crate::azure::error::Error as AzureError;
 use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server;
 use crate::lock::Locks;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
 use crate::protocol::value::Object;
 use crate::provider::config::ProviderBlock;
+use crate::provider::postgresql::Failure;
 use crate::provider::server::Host;
 use crate::provider::settings::{Settings, Variables};
 use crate::provider::snapshot::Snapshots;
@@ -35,11 +37,12 @@ pub struct Clients {
     /// One writer at a time for each key, within this process.
     pub locks: Locks,
     pub(crate) pool: Pool,
-    pub(crate) server_catalogs: Snapshots<Host, ServerCatalog>,
-    pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog>,
-    identities: Snapshots<String, Option<Identity>>,
-    servers: Snapshots<String, Option<FlexibleServer>>,
-    clusters: Snapshots<String, Option<Cluster>>,
+    pub(crate) server_catalogs: Snapshots<Host, ServerCatalog, Failure>,
+    pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog, Failure>,
+    identities: Snapshots<String, Option<Identity>, AzureError>,
+    servers: Snapshots<String, Option<Server>, AzureError>,
+    clusters: Snapshots<String, Option<Cluster>, AzureError>,
+    targets: Snapshots<String, Option<serde_json::Value>, AzureError>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -82,6 +85,7 @@ impl Clients {
             identities: Snapshots::default(),
             servers: Snapshots::default(),
             clusters: Snapshots::default(),
+            targets: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -115,7 +119,8 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn identity(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Identity>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.identities.get(&key, || self.azure.identity(id, patience)).await?)
+        let load = || self.azure.identity(id, patience);
+        Ok(self.identities.get(&key, patience, "the identity", load).await?)
     }
 
     /// Something about the identity was changed: the next one who asks reads it anew.
@@ -124,16 +129,14 @@ impl Clients {
         self.identities.forget(|known| *known == key);
     }
 
-    /// A PostgreSQL server, read once for all who ask within a few seconds. `None`: there is none.
+    /// A database server of any kind, read once for all who ask within a few seconds. `None`: there is none.
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
+    pub async fn server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Server>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self
-            .servers
-            .get(&key, || self.azure.postgresql_server(id, patience))
-            .await?)
+        let load = || self.azure.server(id, patience);
+        Ok(self.servers.get(&key, patience, "the server", load).await?)
     }
 
     /// Something about the server was changed: the next one who asks reads it anew.
@@ -148,7 +151,31 @@ impl Clients {
     /// Of Resource Manager.
     pub async fn cluster(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Cluster>>> {
         let key = id.to_string().to_ascii_lowercase();
-        Ok(self.clusters.get(&key, || self.azure.cluster(id, patience)).await?)
+        let load = || self.azure.cluster(id, patience);
+        Ok(self.clusters.get(&key, patience, "the cluster", load).await?)
+    }
+
+    /// A resource that identities are attached to, read once for all who ask within a few seconds. `None`: it does not exist.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn target(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Arc<Option<serde_json::Value>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        let load = || self.azure.find(id, api_version, patience);
+        Ok(self.targets.get(&key, patience, "the resource", load).await?)
+    }
+
+    /// The identities of a resource were changed: the next one who asks reads it anew.
+    pub fn forget_target(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.targets.forget(|known| *known == key);
+        self.forget_identity(id);
+        self.forget_server(id);
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

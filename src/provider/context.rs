@@ -11,7 +11,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
 use crate::protocol::value::Object;
 use crate::provider::clients::Clients;
-use crate::retry::{Backoff, Patience, StopSignal};
+use crate::retry::{Backoff, Interrupted, Patience, StopSignal, within};
 
 /// One call of Terraform's, as a resource sees it.
 pub struct Context {
@@ -62,16 +62,17 @@ impl Context {
     /// Our turn on something that takes one change at a time within this process. Who has waited past a stop begins nothing any more.
     ///
     /// # Errors
-    /// When the person wants to stop.
+    /// When the person wants to stop, or the time of this call has passed meanwhile.
     pub async fn turn(&self, key: String) -> Result<Held> {
-        let held = self.clients()?.locks.hold(key).await;
-        if self.patience.stop.is_stopped() {
-            return Err(Diagnostic::error(
-                "Stopped",
-                "Nothing was begun; the next apply does it.",
-            ));
-        }
-        Ok(held)
+        let what = format!("our turn on {key}");
+        let held = self.clients()?.locks.hold(key);
+        let held = within(&self.patience, what, "another resource of this run is at it", held).await;
+        let held = match held {
+            Err(timed_out @ Interrupted::TimedOut { .. }) => return Err(timed_out.into()),
+            other => other.ok(),
+        };
+        held.filter(|_| !self.patience.stop.is_stopped())
+            .ok_or_else(|| Diagnostic::error("Stopped", "Nothing was begun; the next apply does it."))
     }
 
     /// Tells the person; the call goes on.

@@ -2,6 +2,7 @@
 
 use crate::azure::error::{Error as AzureError, Kind as Azure};
 use crate::protocol::diagnostic::{Diagnostic, chain};
+use crate::provider::snapshot::Shared;
 use crate::retry::Interrupted;
 use crate::sql::error::{Error as SqlError, Kind as Sql, LoginRefusal, TlsFailure, Unreachable};
 
@@ -117,8 +118,21 @@ fn sign_in(aadsts: Option<u32>) -> &'static str {
         Some(700_024) => "The federated token has expired. Fetch a new one.",
         Some(90_002 | 900_023) => "The tenant does not exist. Check `tenant_id` and `environment`.",
         Some(500_011 | 50_001) => "The tenant does not know the service that the token is for. Check `environment`.",
+        Some(700_082 | 50_078 | 50_076 | 50_173) => {
+            "The Azure CLI's own sign-in has ended, or needs another factor: run `az login` again."
+        }
         Some(530_003 | 53_003) => "A Conditional Access policy forbids this sign-in.",
-        _ => "Microsoft Entra refused the sign-in; its own words are above.",
+        _ => "The sign-in was refused; who refused it, and why, is said above.",
+    }
+}
+
+impl Shared for AzureError {
+    /// That nothing answers, or nobody is signed in, stays so for a while; what Azure said of a resource may not.
+    fn lasts(&self) -> bool {
+        matches!(
+            self.kind(),
+            Azure::Unreachable | Azure::Untrusted | Azure::TimedOut | Azure::Transient | Azure::Throttled
+        )
     }
 }
 

@@ -5,13 +5,18 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server as FoundServer;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::clients::Clients;
 use crate::provider::context::Context;
 use crate::provider::server::{Host, Server};
+<<<<<<< HEAD
 use crate::retry::{Attempt, Backoff, Interrupted, Patience, until};
+=======
+use crate::provider::snapshot::Shared;
+use crate::retry::{Attempt, Interrupted, Patience, until};
+>>>>>>> main
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal, Unreachable};
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
@@ -24,7 +29,7 @@ pub const POSTGRES: &str = "postgres";
 const LONGEST_REFUSED: Duration = Duration::from_secs(20);
 
 /// Why something on a server did not succeed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Failure {
     /// The database's own failure: code may act upon its kind.
     Sql(SqlError),
@@ -46,6 +51,16 @@ impl Failure {
         match self.kind()? {
             Kind::LoginRefused(refusal) => Some(refusal),
             _ => None,
+        }
+    }
+}
+
+impl Shared for Failure {
+    /// What the server said may be otherwise a moment later, after a change of ours or of others; that it does not answer stays so for a while.
+    fn lasts(&self) -> bool {
+        match self {
+            Self::Sql(error) => matches!(error.kind, Kind::Unreachable(_) | Kind::Tls(_)),
+            Self::Told(_) => true,
         }
     }
 }
@@ -102,7 +117,7 @@ impl Context {
         let clients = self.clients()?;
         let (id, host) = match server {
             Server::Host(host) => (None, host.clone()),
-            Server::Id(id) => match &*clients.postgresql_server(id, self.patience()).await? {
+            Server::Id(id) => match &*clients.server(id, self.patience()).await? {
                 Some(found) => (Some(id.clone()), host(found, id)?),
                 None => return Ok(None),
             },
@@ -125,18 +140,14 @@ impl Context {
     }
 }
 
-fn host(found: &FlexibleServer, id: &ResourceId) -> Result<Host> {
-    let state = found.properties.state.as_deref().unwrap_or("Ready");
+fn host(found: &FoundServer, id: &ResourceId) -> Result<Host> {
+    let state = found.state.as_deref().unwrap_or("Ready");
     if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
         let detail =
             format!("The server {id} is {state}, so no database of it can be reached. Start it and apply again.");
         return Err(Diagnostic::error("Server is not running", detail));
     }
-    let name = found
-        .properties
-        .fully_qualified_domain_name
-        .as_deref()
-        .unwrap_or_default();
+    let name = found.host.as_deref().unwrap_or_default();
     let unusable = |_| {
         Diagnostic::error(
             "Server has no host name",
@@ -213,7 +224,9 @@ impl Postgresql<'_> {
         let load = || async { Ok(ServerCatalog::load(&*self.session(POSTGRES).await?).await?) };
         self.clients
             .server_catalogs
-            .get(&self.host, || self.patiently("reading the roles", load))
+            .get(&self.host, &self.patience, "the roles", || {
+                self.patiently("reading the roles", load)
+            })
             .await
     }
 
@@ -228,7 +241,9 @@ impl Postgresql<'_> {
         match self
             .clients
             .database_catalogs
-            .get(&key, || self.patiently("reading the objects", load))
+            .get(&key, &self.patience, "the objects", || {
+                self.patiently("reading the objects", load)
+            })
             .await
         {
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(None),

@@ -6,6 +6,7 @@ use crate::azure::token::Claims;
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::login::{Administrator, candidates};
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::retry::within;
 use crate::sql::dial::Endpoint;
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal};
 use crate::sql::pool::{Key, Pooled};
@@ -21,7 +22,9 @@ impl Postgresql<'_> {
                 other => return other,
             }
         }
-        let _one_at_a_time = self.clients.locks.hold(format!("login {}", self.host)).await;
+        let turn = self.clients.locks.hold(format!("login {}", self.host));
+        let what = format!("the login to {}", self.host);
+        let _one_at_a_time = within(&self.patience, what, "another resource is at it", turn).await?;
         match self.clients.known_login(&self.host) {
             Some(user) => self.log_in_as(&user, database).await,
             None => self.find_login(database).await,
@@ -160,7 +163,8 @@ impl Postgresql<'_> {
             login: &login,
             limits: self.limits(),
         };
-        Ok(pool.session(key, || async { connect(&target, &tls).await }).await?)
+        pool.session(key, &self.patience, || async { connect(&target, &tls).await })
+            .await
     }
 
     fn endpoint(&self) -> Endpoint {

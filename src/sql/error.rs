@@ -1,12 +1,13 @@
 //! What can go wrong with a database, as kinds that code can act upon. Knows no resource.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A failure of a connection or of a statement.
 ///
 /// `Display` gives the server's own message with its SQLSTATE, or what we found out about the connection;
-/// neither the statement nor the source is repeated in it.
-#[derive(Debug)]
+/// neither the statement nor the source is repeated in it. Those who waited for the same session share it.
+#[derive(Clone, Debug)]
 pub struct Error {
     /// What it means.
     pub kind: Kind,
@@ -14,7 +15,7 @@ pub struct Error {
     pub statement: &'static str,
     /// What the server said, or what we say about the connection.
     pub report: Box<Report>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// The server's own words.
@@ -172,7 +173,7 @@ impl Error {
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         Error {
-            source: Some(source.into()),
+            source: Some(Arc::from(source.into())),
             ..self
         }
     }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod pool;
 pub mod postgres;
 pub mod privilege;
+pub mod question;
 pub mod quote;
 #[cfg(test)]
 pub(crate) mod recorder;

@@ -3,6 +3,7 @@
 //! Knows neither tokens nor how to connect: who asks brings that along, and it is used only when no
 //! session is idle. An open session outlives its token.
 
+use crate::retry::{Interrupted, Patience, within};
 use crate::sql::error::Error;
 use crate::sql::session::Session;
 use std::collections::HashMap;
@@ -75,18 +76,19 @@ impl Pool {
         }))
     }
 
-    /// Gives an idle session, or connects; waits while all of the server's sessions are in use.
-    pub async fn session<F>(&self, key: Key, connect: impl FnOnce() -> F) -> Result<Pooled, Error>
+    /// Gives an idle session, or connects; waits while all of the server's sessions are in use, as long as the patience lasts.
+    ///
+    /// # Errors
+    /// Of the connecting; and [`Interrupted`] when no session became free.
+    pub async fn session<F, E>(&self, key: Key, patience: &Patience, connect: impl FnOnce() -> F) -> Result<Pooled, E>
     where
         F: Future<Output = Result<Session, Error>>,
+        E: From<Error> + From<Interrupted>,
     {
         let server = self.server(&key);
-        let permit = server
-            .permits
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let what = format!("a free session with {}", key.host);
+        let permit = within(patience, what, "all are in use", server.permits.clone().acquire_owned()).await?;
+        let permit = permit.expect("the semaphore is never closed");
         let session = match server.take(&key, &self.0) {
             Some(session) => session,
             None => connect().await?,
@@ -180,9 +182,33 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::{Backoff, StopSignal};
     use crate::sql::recorder::Recorder;
     use futures_util::FutureExt;
     use std::cell::Cell;
+
+    /// Why there is no session.
+    #[derive(Debug)]
+    enum Without {
+        Failed,
+        Interrupted(Interrupted),
+    }
+
+    impl From<Error> for Without {
+        fn from(_: Error) -> Self {
+            Without::Failed
+        }
+    }
+
+    impl From<Interrupted> for Without {
+        fn from(interrupted: Interrupted) -> Self {
+            Without::Interrupted(interrupted)
+        }
+    }
+
+    fn patience() -> Patience {
+        Patience::new(Duration::from_secs(30), Backoff::REQUEST, StopSignal::new())
+    }
 
     fn key(database: &str) -> Key {
         Key {
@@ -198,7 +224,8 @@ mod tests {
             connects.set(connects.get() + 1);
             Ok(Session::recorded(Recorder::default()))
         };
-        pool.session(key(database), connect).await.unwrap()
+        let session: Result<_, Without> = pool.session(key(database), &patience(), connect).await;
+        session.unwrap()
     }
 
     fn idle(pool: &Pool) -> Vec<String> {
@@ -250,7 +277,30 @@ mod tests {
     async fn a_failed_connect_gives_its_place_back() {
         let (pool, connects) = (Pool::new(1), Cell::new(0));
         let failing = async || Err(Error::new(crate::sql::error::Kind::ServerStarting, "starting"));
-        assert!(pool.session(key("a"), failing).await.is_err());
+        let failed: Result<_, Without> = pool.session(key("a"), &patience(), failing).await;
+        assert!(matches!(failed, Err(Without::Failed)));
         take(&pool, "a", &connects).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_free_session_ends_at_the_deadline_and_at_a_stop() {
+        let (pool, connects) = (Pool::new(1), Cell::new(0));
+        let _held = take(&pool, "a", &connects).await;
+        let begin = Instant::now();
+        let connect = async || Ok(Session::recorded(Recorder::default()));
+        let without: Result<_, Without> = pool.session(key("a"), &patience(), connect).await;
+        assert!(matches!(
+            without,
+            Err(Without::Interrupted(Interrupted::TimedOut { .. }))
+        ));
+        assert_eq!(begin.elapsed().as_secs(), 30);
+        let stopped = patience();
+        stopped.stop.stop();
+        let without: Result<_, Without> = pool.session(key("a"), &stopped, connect).await;
+        assert!(matches!(
+            without,
+            Err(Without::Interrupted(Interrupted::Stopped { .. }))
+        ));
+        assert_eq!(begin.elapsed().as_secs(), 30);
     }
 }

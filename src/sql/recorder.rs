@@ -1,6 +1,7 @@
 //! A session without a server: it writes down every statement, answers from a script and fails on command.
 
 use crate::sql::error::{Error, Kind};
+use crate::sql::question::Question;
 use crate::sql::quote::Dialect;
 use crate::sql::row::{Row, Value};
 use crate::sql::statement::Statement;
@@ -61,18 +62,27 @@ impl Recorder {
     }
 
     pub(crate) fn query(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
-        let mut state = self.state();
         let bound = if values.is_empty() {
             String::new()
         } else {
             format!(" -- {values:?}")
         };
-        state.note(format!("{sql}{bound}"))?;
+        self.query_as(format!("{sql}{bound}"))
+    }
+
+    fn query_as(&self, sql: String) -> Result<Vec<Row>, Error> {
+        let mut state = self.state();
+        state.note(sql.clone())?;
         let answer = state
             .answers
             .iter_mut()
             .find(|(fragment, queue)| sql.contains(fragment) && !queue.is_empty());
         Ok(answer.and_then(|(_, queue)| queue.pop_front()).unwrap_or_default())
+    }
+
+    pub(crate) fn ask(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
+        let ask = |question: &Question| self.query_as(question.statement().render(Dialect::PostgreSql));
+        questions.iter().map(ask).collect()
     }
 
     pub(crate) fn begin(&self, first: &[Statement]) -> Result<(), Error> {

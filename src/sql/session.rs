@@ -2,6 +2,7 @@
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::connection::Connection;
+use crate::sql::question::Question;
 #[cfg(test)]
 use crate::sql::recorder::Recorder;
 use crate::sql::row::{Row, Value};
@@ -84,6 +85,15 @@ impl Session {
 
     /// Begins a transaction; `first` runs in the same round trip. Dropped without commit, it is rolled back.
     pub async fn begin(&mut self, first: &[Statement]) -> Result<Transaction<'_>, Error> {
+        self.begin_and_ask(first, &[]).await.map(|(transaction, _)| transaction)
+    }
+
+    /// Begins a transaction and asks, all in one round trip: the answers see what `first` waited for, such as a lock.
+    pub async fn begin_and_ask(
+        &mut self,
+        first: &[Statement],
+        questions: &[Question],
+    ) -> Result<(Transaction<'_>, Vec<Vec<Row>>), Error> {
         let started = Instant::now();
         *self.requests.get_mut() += 1;
         *self.aborted.get_mut() = false;
@@ -93,12 +103,13 @@ impl Session {
             open: true,
         };
         let result = match &transaction.driver {
-            Driver::PostgreSql(connection) => connection.begin(first).await,
+            Driver::PostgreSql(connection) => connection.begin(first, questions).await,
             #[cfg(test)]
-            Driver::Recorded(recorder) => recorder.begin(first),
+            Driver::Recorded(recorder) => recorder.begin(first).and_then(|()| recorder.ask(questions)),
         };
-        transaction.account("BEGIN", first.len() + 1, started, result)?;
-        Ok(transaction)
+        let count = first.len() + questions.len() + 1;
+        let answers = transaction.account("BEGIN", count, started, result)?;
+        Ok((transaction, answers))
     }
 
     /// The server's major version, such as 16.
@@ -187,6 +198,47 @@ impl Transaction<'_> {
         };
         self.open = false;
         self.account("ROLLBACK", 1, started, result)
+    }
+}
+
+impl Transaction<'_> {
+    /// Runs statements, asks what came of them and makes everything lasting, all in one round trip. When a statement fails, nothing is.
+    pub async fn commit_and_ask(
+        mut self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.commit_and_ask(statements, questions).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder
+                .execute_all(statements)
+                .and_then(|()| recorder.ask(questions))
+                .and_then(|answers| recorder.end("COMMIT").map(|()| answers)),
+        };
+        let first = statements.first().map_or("COMMIT", Statement::template);
+        let answers = self.account(first, statements.len() + questions.len() + 1, started, result)?;
+        self.open = false;
+        Ok(answers)
+    }
+
+    /// Runs statements, and asks what came of them, in one round trip.
+    pub async fn execute_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.execute_and_ask(statements, questions).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder.execute_all(statements).and_then(|()| recorder.ask(questions)),
+        };
+        let first = statements.first().map_or("SELECT", Statement::template);
+        self.account(first, statements.len() + questions.len(), started, result)
     }
 }
 

@@ -3,13 +3,17 @@
 mod client_config;
 mod entra_admin;
 mod federated_credential;
+mod identity_assignment;
 mod managed_identity;
 mod postgresql_access;
+mod postgresql_budget;
 mod postgresql_departure;
 mod postgresql_ownership;
 mod postgresql_role;
+mod postgresql_role_membership;
 mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
 pub mod world;
+mod stumbling;

@@ -1,6 +1,7 @@
 //! `entradb_postgresql_access`
 
 mod edges;
+mod reach;
 mod stage;
 
 use entradb::protocol::value::Value;

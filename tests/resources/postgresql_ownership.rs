@@ -5,3 +5,6 @@ mod bench;
 mod busy;
 mod every_kind;
 mod life;
+mod owners;
+mod reassign;
+mod running;

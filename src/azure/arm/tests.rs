@@ -51,16 +51,19 @@ async fn a_write_is_followed_to_its_end_and_read_back() {
 
 #[tokio::test]
 async fn throttling_another_operation_and_a_lost_connection_are_waited_out() {
+    let absent = "404\n\n{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"no\"}}";
     let server = Scripted::new(&[
-        "429\nRetry-After: 0\n\n{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"slowly\"}}",
         "409\n\n{\"error\":{\"code\":\"ServerBusy\",\"message\":\"later\"}}",
+        "429\nRetry-After: 0\n\n{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"slowly\"}}",
+        absent,
         "drop",
+        absent,
         "200\n\n{\"properties\":{\"provisioningState\":\"Succeeded\"}}",
         "200\n\n{\"name\":\"pg\"}",
     ])
     .await;
     assert_eq!(put(&server).await.unwrap()["name"], "pg");
-    assert_eq!(server.asked().len(), 5);
+    assert_eq!(server.asked().len(), 7);
 }
 
 #[tokio::test]
@@ -199,4 +202,72 @@ x-ms-correlation-request-id: c-1
     );
     assert!(error.heals_after_creation());
     assert_eq!(error.correlation_id(), Some("c-1"));
+}
+
+#[tokio::test]
+async fn a_write_that_was_done_before_its_answer_was_lost_is_not_sent_again() {
+    let made = "200\n\n{\"name\":\"pg\",\"A\":1,\"properties\":{\"provisioningState\":\"Succeeded\"}}";
+    for lost in [
+        "drop",
+        "500\n\n{\"error\":{\"code\":\"InternalServerError\",\"message\":\"ours\"}}",
+        "429\nRetry-After: 0\n\n{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"slowly\"}}",
+    ] {
+        let server = Scripted::new(&[lost, made, made]).await;
+        assert_eq!(put(&server).await.unwrap()["name"], "pg");
+        let (put, get) = (format!("PUT {PATH} {{\"a\":1}}"), format!("GET {PATH}"));
+        assert_eq!(server.asked(), [put, get.clone(), get], "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_in_doubt_that_another_operation_holds_up_is_looked_at_each_time() {
+    let busy = "409\n\n{\"error\":{\"code\":\"ServerBusy\",\"message\":\"later\"}}";
+    let server = Scripted::new(&[
+        "drop",
+        "200\n\n{\"a\":0}",
+        busy,
+        "200\n\n{\"a\":1}",
+        "200\n\n{\"name\":\"pg\"}",
+    ])
+    .await;
+    assert_eq!(put(&server).await.unwrap()["name"], "pg");
+    let writes = server.asked().iter().filter(|asked| asked.starts_with("PUT")).count();
+    assert_eq!((server.asked().len(), writes), (5, 2));
+}
+
+#[tokio::test]
+async fn a_write_that_was_not_done_is_sent_again() {
+    let absent = "404\n\n{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"no\"}}";
+    for found in [absent, "200\n\n{\"a\":2}"] {
+        let server = Scripted::new(&["drop", found, "201\n\n{}", "200\n\n{\"name\":\"pg\"}"]).await;
+        assert_eq!(put(&server).await.unwrap()["name"], "pg");
+        let (put, get) = (format!("PUT {PATH} {{\"a\":1}}"), format!("GET {PATH}"));
+        assert_eq!(server.asked(), [put.clone(), get.clone(), put, get], "{found}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_is_followed_through_every_failure() {
+    let down = "503\nretry-after-ms: 1\n\n<html><title>Down</title>";
+    let mut answers = vec!["202\nAzure-AsyncOperation: {origin}/op\nretry-after-ms: 1"];
+    answers.extend([down; 20]);
+    answers.extend(["drop"; 10]);
+    answers.extend(["200\n\n{\"status\":\"Succeeded\"}", "200\n\n{\"name\":\"pg\"}"]);
+    let server = Scripted::new(&answers).await;
+    assert_eq!(put(&server).await.unwrap()["name"], "pg");
+    assert_eq!(server.asked().len(), answers.len());
+}
+
+#[tokio::test]
+async fn an_operation_that_azure_knows_no_more_is_told_by_the_resource() {
+    let server = Scripted::new(&[
+        "202\nAzure-AsyncOperation: {origin}/op\nretry-after-ms: 1",
+        "404\n\n{\"error\":{\"code\":\"OperationNotFound\",\"message\":\"which?\"}}",
+        "200\n\n{\"properties\":{\"provisioningState\":\"Updating\"}}",
+        "200\n\n{\"properties\":{\"provisioningState\":\"Succeeded\"}}",
+        "200\n\n{\"name\":\"pg\"}",
+    ])
+    .await;
+    assert_eq!(put(&server).await.unwrap()["name"], "pg");
+    assert_eq!(server.asked().len(), 5);
 }

@@ -1,6 +1,6 @@
 //! Memberships that we take for the length of a transaction, to act for other roles. Pure: it gives the statements.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::role_name::is_platform;
@@ -41,47 +41,155 @@ pub fn borrow(catalog: &ServerCatalog, roles: impl IntoIterator<Item = u32>) -> 
     if roles.is_empty() {
         return Ok(Loan::default());
     }
-    let names = || Part::list(roles.iter().map(|role| &role.name));
-    let begin = if catalog.version >= 16 {
-        sql!("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE", names())
-    } else {
-        sql!("GRANT {} TO CURRENT_USER", names())
-    };
-    let (weaker, new): (Vec<&Role>, Vec<&Role>) = roles.iter().partition(|role| as_before(catalog, role).is_some());
-    let mut end = Vec::new();
-    if !new.is_empty() {
-        end.push(sql!(
-            "REVOKE {} FROM CURRENT_USER",
-            Part::list(new.iter().map(|role| &role.name))
-        ));
+    let mut loan = Loan::default();
+    let mut groups: BTreeMap<Option<u32>, Vec<&Role>> = BTreeMap::new();
+    for role in roles {
+        let told = our_grantor(catalog, role.oid).told();
+        groups.entry(told).or_default().push(role);
     }
-    end.extend(weaker.iter().filter_map(|role| as_before(catalog, role)));
-    Ok(Loan {
-        begin: vec![begin],
-        end,
-    })
+    for (told, roles) in groups {
+        let names = Part::list(roles.iter().map(|role| &role.name));
+        let by = granted_by(catalog, told);
+        loan.begin.push(if catalog.version >= OPTIONS {
+            sql!("GRANT {} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE{}", names, by)
+        } else {
+            sql!("GRANT {} TO CURRENT_USER", names)
+        });
+        loan.end.extend(given_back(catalog, &roles, told));
+    }
+    Ok(loan)
 }
 
-/// A membership of ours with fewer options, from version 16 on, gets those again: to revoke would take what was held before. The grant
-/// that comes with creating a role is the bootstrap superuser's, and stands beside ours.
-fn as_before(catalog: &ServerCatalog, role: &Role) -> Option<Statement> {
-    let ours = |held: &&Membership| held.role == role.oid && held.member == catalog.current_role;
-    let held = catalog
-        .memberships
-        .iter()
-        .filter(ours)
-        .find(|held| held.grantor != BOOTSTRAP)?;
-    let word = |option: bool| if option { "TRUE" } else { "FALSE" };
-    let (inherit, set) = (word(held.inherit?), word(held.set?));
-    Some(sql!(
-        "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}",
-        &role.name,
-        inherit,
-        set
-    ))
+/// What ends a loan: a membership of ours with fewer options gets those again, since to revoke it would take what was held before.
+fn given_back(catalog: &ServerCatalog, roles: &[&Role], told: Option<u32>) -> Vec<Statement> {
+    let (mut new, mut statements) = (Vec::new(), Vec::new());
+    for role in roles {
+        let Some((inherit, set)) = held_by_our_grant(catalog, role.oid, catalog.current_role) else {
+            new.push(&role.name);
+            continue;
+        };
+        let (inherit, set, by) = (word(inherit), word(set), granted_by(catalog, told));
+        statements.push(sql!(
+            "GRANT {} TO CURRENT_USER WITH INHERIT {}, SET {}{}",
+            &role.name,
+            inherit,
+            set,
+            by
+        ));
+    }
+    if !new.is_empty() {
+        let revoke = sql!(
+            "REVOKE {} FROM CURRENT_USER{}",
+            Part::list(new),
+            granted_by(catalog, told)
+        );
+        statements.insert(0, revoke);
+    }
+    statements
+}
+
+/// From this version on a membership has options, and stands once for each grantor.
+pub const OPTIONS: u32 = 16;
+
+/// In whose name the server writes down a grant of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grantor {
+    /// Before version 16 there is one entry for each member, whoever granted it; and where only the server knows.
+    Whoever,
+    /// This role: the nearest one that administers the role and whose privileges we have.
+    Role(u32),
+    /// This role of several that are equally near: the server picks any unless it is told.
+    Chosen(u32),
+}
+
+/// Finds the grantor of what we grant of a role.
+#[must_use]
+pub fn our_grantor(catalog: &ServerCatalog, role: u32) -> Grantor {
+    let us = catalog.current_role;
+    if catalog.version < OPTIONS {
+        return Grantor::Whoever;
+    }
+    if catalog.roles.get(&us).is_some_and(|us| us.superuser) {
+        return Grantor::Role(BOOTSTRAP);
+    }
+    let administers = |member: &u32| {
+        let grants = catalog.memberships.iter();
+        grants
+            .filter(|held| held.role == role && held.member == *member)
+            .any(|held| held.admin)
+    };
+    let (mut level, mut seen) = (BTreeSet::from([us]), BTreeSet::from([us]));
+    while !level.is_empty() {
+        let mut found = level.iter().copied().filter(administers);
+        if let Some(first) = found.next() {
+            return match found.next() {
+                None => Grantor::Role(first),
+                Some(_) => Grantor::Chosen(first),
+            };
+        }
+        let inherited = catalog.memberships.iter().filter(|held| {
+            let own = catalog.roles.get(&held.member).is_some_and(|member| member.inherit);
+            level.contains(&held.member) && held.inherit.unwrap_or(own)
+        });
+        level = inherited
+            .map(|held| held.role)
+            .filter(|role| !seen.contains(role))
+            .collect();
+        seen.extend(&level);
+    }
+    Grantor::Whoever
+}
+
+impl Grantor {
+    /// Whom a statement has to name.
+    #[must_use]
+    pub fn told(self) -> Option<u32> {
+        match self {
+            Self::Chosen(grantor) => Some(grantor),
+            Self::Whoever | Self::Role(_) => None,
+        }
+    }
+}
+
+/// The end of a GRANT or REVOKE of a membership, where the server has to be told the grantor.
+#[must_use]
+pub fn granted_by(catalog: &ServerCatalog, told: Option<u32>) -> Statement {
+    match told.and_then(|grantor| catalog.role_name(grantor)) {
+        Some(name) => sql!(" GRANTED BY {}", name),
+        None => sql!(""),
+    }
+}
+
+/// The options `inherit` and `set` of the membership that a grant of ours would change. From version 16 on, one of another grantor stands
+/// beside ours and is not touched: that of the bootstrap superuser, for example, which comes with creating a role.
+#[must_use]
+pub fn held_by_our_grant(catalog: &ServerCatalog, role: u32, member: u32) -> Option<(bool, bool)> {
+    let grantor = our_grantor(catalog, role);
+    let ours = |held: &&Membership| match grantor {
+        Grantor::Whoever => held.grantor != BOOTSTRAP,
+        Grantor::Role(grantor) | Grantor::Chosen(grantor) => held.grantor == grantor,
+    };
+    let mut held = catalog.memberships.iter();
+    let held = held.find(|held| held.role == role && held.member == member && ours(held))?;
+    Some((held.inherit?, held.set?))
+}
+
+/// An option as statements write it.
+#[must_use]
+pub fn word(option: bool) -> &'static str {
+    if option { "TRUE" } else { "FALSE" }
 }
 
 fn may_act_for(catalog: &ServerCatalog, role: &Role) -> Result<()> {
+    let us = catalog.roles.get(&catalog.current_role);
+    if let Some(us) = us.filter(|us| catalog.version < OPTIONS && !us.inherit) {
+        let detail = format!(
+            "To act for the role {}, the signed-in role {us} must inherit what it is a member of, but it has NOINHERIT. Run `ALTER ROLE … INHERIT`.",
+            role.name,
+            us = us.name
+        );
+        return Err(Diagnostic::error("Role does not inherit", detail));
+    }
     if is_platform(role) {
         let detail = format!(
             "What is to be changed belongs to the role {}, and nobody but Azure may act for that.",
@@ -182,17 +290,66 @@ mod tests {
             set: Some(true),
             ..member(3, 1)
         };
-        server.memberships = vec![weak(10)];
-        assert_eq!(
-            text(&borrow(&server, [3]).unwrap().end),
-            [r#"REVOKE "a""b" FROM CURRENT_USER"#]
-        );
-        server.memberships = vec![weak(1)];
+        let administered = |grantor| Membership {
+            admin: true,
+            ..weak(grantor)
+        };
+        let revoked = [r#"REVOKE "a""b" FROM CURRENT_USER"#];
+        server.memberships = vec![administered(10)];
+        assert_eq!(text(&borrow(&server, [3]).unwrap().end), revoked);
+        // Ours stands beside what another one granted.
+        server.memberships = vec![administered(10), weak(2)];
+        assert_eq!(text(&borrow(&server, [3]).unwrap().end), revoked);
+        server.memberships = vec![administered(10), weak(2), weak(1)];
         let loan = borrow(&server, [3]).unwrap();
         assert_eq!(
             text(&loan.end),
             [r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"#]
         );
+    }
+
+    #[test]
+    fn our_grants_are_those_of_the_nearest_administrator() {
+        let mut server = catalog(16);
+        let with = |role, member, admin| Membership {
+            admin,
+            inherit: Some(true),
+            set: Some(true),
+            ..self::member(role, member)
+        };
+        server.memberships = vec![with(2, 1, false), with(3, 2, true)];
+        assert_eq!(our_grantor(&server, 3), Grantor::Role(2));
+        // Two that are equally near: the server has to be told which.
+        server.memberships.extend([with(6, 1, false), with(3, 6, true)]);
+        server.roles.extend([role(6, "other")]);
+        assert_eq!(our_grantor(&server, 3), Grantor::Chosen(2));
+        server.memberships.push(with(3, 1, true));
+        assert_eq!(our_grantor(&server, 3), Grantor::Role(1));
+        assert_eq!(our_grantor(&server, 5), Grantor::Whoever);
+        server.memberships.retain(|held| held.role != 3);
+        server.memberships.extend([2, 6].map(|group| Membership {
+            inherit: Some(false),
+            set: Some(false),
+            ..with(3, group, true)
+        }));
+        let loan = borrow(&server, [3]).unwrap();
+        assert_eq!(
+            text(&[loan.begin, loan.end].concat()),
+            [
+                r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT TRUE, SET TRUE GRANTED BY "held""#,
+                r#"REVOKE "a""b" FROM CURRENT_USER GRANTED BY "held""#
+            ]
+        );
+    }
+
+    #[test]
+    fn who_does_not_inherit_is_told_so() {
+        let mut server = catalog(15);
+        if let Some(us) = server.roles.get_mut(&1) {
+            us.inherit = false;
+        }
+        server.memberships = vec![member(3, 1)];
+        assert_eq!(borrow(&server, [3]).unwrap_err().summary, "Role does not inherit");
     }
 
     #[test]

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
+use crate::sql::error::Error as SqlError;
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent, Qualifier};
 use crate::sql::postgres::server_catalog::{Database, DependencyKind, ServerCatalog};
 use crate::sql::privilege::Privilege;
+use crate::sql::question::Question;
+use crate::sql::row::Row;
 use crate::sql::statement::{Name, Statement};
 
 /// The role that stands for "whoever owns the database".
@@ -107,6 +110,35 @@ impl Inventory {
         Ok(())
     }
 
+    /// What [`Inventory::at_present`] has to be told: roles, memberships, databases and schemas, which are few.
+    #[must_use]
+    pub fn questions() -> Vec<Question> {
+        let server = ServerCatalog::QUESTIONS.iter().take(3);
+        server
+            .chain(DatabaseCatalog::QUESTIONS.iter().take(1))
+            .copied()
+            .collect()
+    }
+
+    /// Who is a member of whom and who may create where, as it is at this moment: what a transaction borrows is decided by that, and not by
+    /// a look before its locks. The objects are left out, but for the schemas and the database.
+    ///
+    /// # Errors
+    /// When an answer is not understood.
+    pub fn at_present(&self, version: u32, answers: &[Vec<Row>]) -> Result<Inventory, SqlError> {
+        let (server, schemas) = answers.split_at(answers.len().min(3));
+        let server = ServerCatalog::of(version, server)?;
+        let number = self.database().map(|database| database.oid);
+        let database = number.and_then(|oid| server.databases.get(&oid)).map(itself);
+        Ok(Inventory {
+            server: Arc::new(server),
+            catalog: Arc::new(DatabaseCatalog::of(version, schemas)?),
+            others: database.into_iter().collect(),
+            superusers_publications: BTreeSet::new(),
+            multiranges: self.multiranges.clone(),
+        })
+    }
+
     /// Everything that has an owner.
     pub fn objects(&self) -> impl Iterator<Item = &Object> {
         self.catalog.objects.iter().chain(&self.others)
@@ -193,6 +225,7 @@ pub fn obstacle(object: &Object, inventory: &Inventory) -> Option<&'static str> 
         ObjectKind::Publication if inventory.superusers_publications.contains(&object.oid) => {
             "only a superuser may own a publication of all tables"
         }
+        _ if object.owner == DATABASE_OWNER => "it belongs to whoever owns the database",
         _ if platform => "it belongs to a role of the platform",
         _ if object.address().is_none() => "its name cannot be written safely",
         _ => return None,

@@ -300,12 +300,34 @@ async fn an_ordinary_role_may_read_everything() {
     server
         .run("postgres", "CREATE ROLE ordinary LOGIN PASSWORD 'a-token'")
         .await;
-    let session = server.session("ordinary", "ordinary").await;
+    let mut session = server.session("ordinary", "ordinary").await;
     let roles = ServerCatalog::load(&session).await.unwrap();
     assert_eq!(roles.role_name(roles.current_role).unwrap().as_str(), "ordinary");
     let catalog = DatabaseCatalog::load(&session).await.unwrap();
     assert!(catalog.objects.len() > 30);
     assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);
+    // Asked together with a statement, the answers come as text and mean the same.
+    let questions = [&ServerCatalog::QUESTIONS[..], &DatabaseCatalog::QUESTIONS[..]].concat();
+    let before = session.requests();
+    let (transaction, answers) = session.begin_and_ask(&[], &questions).await.unwrap();
+    assert_eq!(transaction.requests() - before, 1);
+    let asked = DatabaseCatalog::of(transaction.version(), &answers[4..]).unwrap();
+    assert_eq!(asked.objects, catalog.objects);
+    assert_eq!(
+        (asked.columns, asked.default_privileges),
+        (catalog.columns, catalog.default_privileges)
+    );
+    let asked = ServerCatalog::of(transaction.version(), &answers[..4]).unwrap();
+    assert_eq!(
+        (asked.current_role, asked.memberships),
+        (roles.current_role, roles.memberships)
+    );
+    assert_eq!(
+        (asked.roles, asked.dependencies.is_empty()),
+        (roles.roles, roles.dependencies.is_empty())
+    );
+    assert_eq!(asked.databases.len(), roles.databases.len());
+    transaction.rollback().await.unwrap();
     assert!(lock::budget(&session).await.unwrap() >= 6400);
 }
 

@@ -7,6 +7,7 @@ use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_queries as queries;
 use crate::sql::postgres::object::{Object, ObjectKind, Parent, Qualifier};
+use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::Name;
@@ -54,24 +55,46 @@ pub struct Column {
 type Reader = fn(&Row) -> Result<Object, Error>;
 
 impl DatabaseCatalog {
+    /// What it takes to read the snapshot, to be asked together.
+    pub const QUESTIONS: [Question; 7] = [
+        Question::constant(queries::SCHEMAS, "tnttnlb"),
+        Question::constant(queries::RELATIONS, "tnttnlbnnbn"),
+        Question::constant(queries::ROUTINES, "tnttnlblt"),
+        Question::constant(queries::TYPES, "tnttnlb"),
+        Question::constant(queries::OTHERS, "tnttnlblt"),
+        Question::constant(queries::DEFAULT_PRIVILEGES, "nttl"),
+        Question::constant(queries::COLUMNS, "ntl"),
+    ];
+
     /// Reads the snapshot of the session's database.
     pub async fn load(session: &Session) -> Result<DatabaseCatalog, Error> {
+        let ask = |question: &Question| session.query(question.statement().template(), &[]);
+        let [schemas, relations, routines, types, others, defaults, columns] = &Self::QUESTIONS;
         let (schemas, relations, routines, types, others, defaults, columns) = tokio::try_join!(
-            session.query(queries::SCHEMAS, &[]),
-            session.query(queries::RELATIONS, &[]),
-            session.query(queries::ROUTINES, &[]),
-            session.query(queries::TYPES, &[]),
-            session.query(queries::OTHERS, &[]),
-            session.query(queries::DEFAULT_PRIVILEGES, &[]),
-            session.query(queries::COLUMNS, &[]),
+            ask(schemas),
+            ask(relations),
+            ask(routines),
+            ask(types),
+            ask(others),
+            ask(defaults),
+            ask(columns),
         )?;
+        let answers = [schemas, relations, routines, types, others, defaults, columns];
+        DatabaseCatalog::of(session.version(), &answers)
+    }
+
+    /// The snapshot, from the answers to [`DatabaseCatalog::QUESTIONS`] in their order; those that were not asked are left out.
+    pub fn of(version: u32, answers: &[Vec<Row>]) -> Result<DatabaseCatalog, Error> {
+        let rows = |place: usize| answers.get(place).map_or(&[][..], Vec::as_slice);
+        let [schemas, relations, routines, types] = [0, 1, 2, 3].map(rows);
+        let [others, defaults, columns] = [4, 5, 6].map(rows);
         let mut objects = Vec::with_capacity(schemas.len() + relations.len() + routines.len() + types.len());
         let readers: [(&[Row], Reader); 5] = [
-            (&schemas, object),
-            (&relations, relation),
-            (&routines, callable),
-            (&types, object),
-            (&others, other),
+            (schemas, object),
+            (relations, relation),
+            (routines, callable),
+            (types, object),
+            (others, other),
         ];
         for (rows, read) in readers {
             for row in rows {
@@ -83,7 +106,7 @@ impl DatabaseCatalog {
             (object.kind == ObjectKind::Schema).then(|| (object.name.clone(), index))
         };
         Ok(DatabaseCatalog {
-            version: session.version(),
+            version,
             schema_numbers: objects.iter().enumerate().filter_map(is_schema).collect(),
             objects,
             default_privileges: defaults.iter().map(default_privileges).collect::<Result<_, _>>()?,

@@ -5,6 +5,7 @@
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::connection::{Connection, Mode, driver_error, settings};
+use crate::sql::question::Question;
 use crate::sql::quote::Dialect;
 use crate::sql::row::{Cell, Row, Value};
 use crate::sql::statement::Statement;
@@ -27,7 +28,7 @@ impl Connection {
         self.run(script).await
     }
 
-    pub(crate) async fn begin(&self, first: &[Statement]) -> Result<(), Error> {
+    pub(crate) async fn begin(&self, first: &[Statement], questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
         let mut script = Script::default();
         script.push_own(BEGIN);
         if self.mode == Mode::Pooled {
@@ -35,7 +36,32 @@ impl Connection {
         }
         first.iter().for_each(|statement| script.push(statement));
         self.in_transaction.store(true, Ordering::Relaxed);
-        self.run(script).await
+        self.ask(script, questions).await
+    }
+
+    /// Within a transaction: statements and, after them, questions in one message.
+    pub(crate) async fn execute_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let mut script = Script::default();
+        statements.iter().for_each(|statement| script.push(statement));
+        self.ask(script, questions).await
+    }
+
+    /// The same and COMMIT, all in one message. When a statement fails, the transaction is still open.
+    pub(crate) async fn commit_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let mut script = Script::default();
+        statements.iter().for_each(|statement| script.push(statement));
+        script.last = Some("COMMIT");
+        let answers = self.ask(script, questions).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(answers)
     }
 
     /// COMMIT or ROLLBACK.
@@ -90,22 +116,40 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Sends a script as one message; an error is put down to the statement that it belongs to.
     async fn run(&self, script: Script) -> Result<(), Error> {
+        self.ask(script, &[]).await.map(drop)
+    }
+
+    /// Sends a script and questions as one message; an error is put down to the statement that it belongs to.
+    async fn ask(&self, mut script: Script, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
+        let statements = script.templates.len();
+        questions.iter().for_each(|question| script.push(question.statement()));
+        script.last.take().into_iter().for_each(|last| script.push_own(last));
+        let mut rows = vec![Vec::new(); questions.len()];
         let running = CancelOnDrop::arm(self);
         let mut done = 0;
         let result = async {
-            let mut answers = pin!(self.client.simple_query_raw(&script.text).await?);
+            let mut answers = pin!(self.client.simple_query_raw(&script.text).await.map_err(driver_error)?);
             while let Some(answer) = answers.next().await {
-                if let SimpleQueryMessage::CommandComplete(_) = answer? {
-                    done += 1;
+                match answer.map_err(driver_error)? {
+                    SimpleQueryMessage::CommandComplete(_) => done += 1,
+                    SimpleQueryMessage::Row(row) if done >= statements => {
+                        let place = done - statements;
+                        let (Some(question), Some(rows)) = (questions.get(place), rows.get_mut(place)) else {
+                            continue;
+                        };
+                        let texts = (0..row.len()).map(|column| row.try_get(column).unwrap_or_default());
+                        rows.push(question.row(texts)?);
+                    }
+                    _ => {}
                 }
             }
             Ok(())
         };
-        let result = result.await.map_err(driver_error);
+        let result = result.await;
         running.disarm();
-        result.map_err(|error| error.during(script.template(done)))
+        result.map_err(|error: Error| error.during(script.template(done)))?;
+        Ok(rows)
     }
 }
 
@@ -114,6 +158,8 @@ impl Connection {
 struct Script {
     text: String,
     templates: Vec<&'static str>,
+    /// What follows after the questions.
+    last: Option<&'static str>,
 }
 
 impl Script {

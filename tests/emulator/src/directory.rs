@@ -75,6 +75,8 @@ pub(crate) struct Principal {
     /// Groups only: object IDs.
     pub(crate) members: Vec<String>,
     pub(crate) secrets: Vec<String>,
+    /// Secrets whose time is over.
+    pub(crate) expired_secrets: Vec<String>,
     pub(crate) certificates: Vec<RegisteredCertificate>,
     pub(crate) federations: Vec<Federation>,
     pub(crate) access: Access,
@@ -94,6 +96,7 @@ impl Principal {
             resource_id: None,
             members: Vec::new(),
             secrets: Vec::new(),
+            expired_secrets: Vec::new(),
             certificates: Vec::new(),
             federations: Vec::new(),
             access: Access::None,

@@ -20,6 +20,13 @@ pub enum Failure {
         /// Seconds, sent as `Retry-After`.
         retry_after: Option<u64>,
     },
+    /// The request is carried out, and then answered with this status all the same.
+    StatusAfterWrite {
+        /// 500, 503 …
+        status: u16,
+        /// Seconds, sent as `Retry-After`.
+        retry_after: Option<u64>,
+    },
     /// This status with this code and text.
     Error {
         /// The HTTP status.
@@ -39,6 +46,71 @@ pub enum Failure {
     Delay(Duration),
     /// The request is carried out at once, but its answer comes this much later.
     DelayAfterWrite(Duration),
+}
+
+/// How often Azure Resource Manager fails: see [`Faults::stumble`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stumble {
+    /// The share of answers that fail, 0 to 100.
+    pub percent: u32,
+    /// Which ones: the same seed makes the same failures for the same row of requests.
+    pub seed: u64,
+}
+
+/// A row of random numbers that a seed fixes (SplitMix64).
+struct Row {
+    percent: u64,
+    state: u64,
+    writes: usize,
+    reads: usize,
+}
+
+impl Row {
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// How the next answer fails, if it does.
+    fn failure(&mut self, writes: bool) -> Option<Failure> {
+        if self.next() % 100 >= self.percent {
+            return None;
+        }
+        let before = |status, retry_after| Failure::Status { status, retry_after };
+        let after = |status| Failure::StatusAfterWrite {
+            status,
+            retry_after: None,
+        };
+        // Azure refuses a throttled request before anything is done, so a 429 never comes after the write.
+        let row = match writes {
+            true => [
+                before(429, Some(0)),
+                after(500),
+                before(503, None),
+                Failure::DropAfterWrite,
+                before(429, Some(1)),
+                after(503),
+                Failure::DropConnection,
+                after(500),
+            ],
+            false => [
+                before(429, Some(0)),
+                before(500, None),
+                before(503, Some(0)),
+                Failure::DropConnection,
+                before(429, Some(1)),
+                before(500, None),
+                before(503, None),
+                Failure::DropConnection,
+            ],
+        };
+        let count = if writes { &mut self.writes } else { &mut self.reads };
+        *count += 1;
+        row.into_iter().nth((*count - 1) % 8)
+    }
 }
 
 struct Rule {
@@ -62,6 +134,11 @@ struct Plans {
     slowness: Duration,
     refused_logins: u32,
     invisible_federations: u32,
+    forbidden_assignments: Vec<String>,
+    blocked_sign_ins: Vec<String>,
+    /// Lower-case server IDs, and how many more writes find each busy.
+    busy: Vec<(String, usize)>,
+    stumbling: Option<Row>,
 }
 
 /// The faults of one emulator. All of them can be set while it runs.
@@ -106,6 +183,41 @@ impl Faults {
         });
     }
 
+    /// From now on this share of Azure Resource Manager's answers fails, polls included: by turns with 429 and
+    /// `Retry-After`, 500, 503 and a dropped connection, writes in half of the cases after they took effect. Which
+    /// requests fail follows from the seed and their order.
+    pub fn stumble(&self, stumble: Stumble) {
+        hold(&self.plans).stumbling = Some(Row {
+            percent: u64::from(stumble.percent),
+            state: stumble.seed,
+            writes: 0,
+            reads: 0,
+        });
+    }
+
+    /// Ends [`Faults::stumble`].
+    pub fn steady(&self) {
+        hold(&self.plans).stumbling = None;
+    }
+
+    pub(crate) fn stumbles(&self, method: &Method) -> Option<Failure> {
+        let writes = method != Method::GET && method != Method::HEAD;
+        hold(&self.plans).stumbling.as_mut()?.failure(writes)
+    }
+
+    /// The next `answers` writes on this server, or on anything in it, are refused as its resource provider does while
+    /// another operation is under way. Reads are answered.
+    pub fn busy(&self, server_id: &str, answers: usize) {
+        hold(&self.plans).busy.push((server_id.to_ascii_lowercase(), answers));
+    }
+
+    pub(crate) fn keeps_busy(&self, server_id: &str) -> bool {
+        let mut plans = hold(&self.plans);
+        let mut all = plans.busy.iter_mut();
+        let one = all.find(|(id, left)| id == server_id && *left > 0);
+        one.map(|(_, left)| *left -= 1).is_some()
+    }
+
     /// Every later long-running operation answers `InProgress` to this many polls before it ends. 0 is the default.
     pub fn delay_operations(&self, polls: u32) {
         hold(&self.plans).polls = polls;
@@ -138,6 +250,20 @@ impl Faults {
     /// look-ups (AADSTS70021).
     pub fn delay_federated_credentials(&self, exchanges: u32) {
         hold(&self.plans).invisible_federations = exchanges;
+    }
+
+    /// From now on nobody may assign an identity whose ID contains `identity` (letter case ignored): 403
+    /// `LinkedAuthorizationFailed`. [`Faults::clear`] ends it.
+    pub fn forbid_assignment(&self, identity: &str) {
+        hold(&self.plans)
+            .forbidden_assignments
+            .push(identity.to_ascii_lowercase());
+    }
+
+    /// From now on a Conditional Access policy keeps this application (client ID) from every token: AADSTS53003.
+    /// [`Faults::clear`] ends it.
+    pub fn block_sign_in(&self, client_id: &str) {
+        hold(&self.plans).blocked_sign_ins.push(client_id.to_ascii_lowercase());
     }
 
     /// Graph, ARM and each database miss this object for their next `lookups` look-ups, each on its own.
@@ -227,6 +353,18 @@ impl Faults {
         let refused = plans.refused_logins > 0;
         plans.refused_logins = plans.refused_logins.saturating_sub(1);
         refused
+    }
+
+    pub(crate) fn blocks_sign_in(&self, client_id: &str) -> bool {
+        hold(&self.plans)
+            .blocked_sign_ins
+            .contains(&client_id.to_ascii_lowercase())
+    }
+
+    pub(crate) fn forbids_assignment(&self, identity: &str) -> bool {
+        let identity = identity.to_ascii_lowercase();
+        let plans = hold(&self.plans);
+        plans.forbidden_assignments.iter().any(|part| identity.contains(part))
     }
 
     pub(crate) fn invisible_federations(&self) -> u32 {

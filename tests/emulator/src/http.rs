@@ -149,6 +149,10 @@ async fn answer(
     };
 
     let failure = world.faults.next(&ask.method, &ask.path);
+    let failure = failure.or_else(|| match service {
+        Service::ResourceManager => world.faults.stumbles(&ask.method),
+        _ => None,
+    });
     let pause = match failure {
         Some(Failure::DelayAfterWrite(time)) => time,
         _ => Duration::ZERO,
@@ -158,6 +162,11 @@ async fn answer(
             Answer::failure(service, status, default_code(status), "injected by the emulator").retry_after(retry_after),
         ),
         Some(Failure::Error { status, code, message }) => Some(Answer::failure(service, status, &code, &message)),
+        Some(Failure::StatusAfterWrite { status, retry_after }) => {
+            dispatch(world, service, &ask).await;
+            let answer = Answer::failure(service, status, default_code(status), "injected by the emulator");
+            Some(answer.retry_after(retry_after))
+        }
         Some(Failure::Html(status)) => Some(Answer::html(status)),
         Some(Failure::DropConnection) => None,
         Some(Failure::DropAfterWrite) => {
@@ -170,20 +179,51 @@ async fn answer(
         }
         Some(Failure::DelayAfterWrite(_)) | None => Some(dispatch(world, service, &ask).await),
     };
-    world.journal.request(Request {
-        service,
-        method: ask.method.to_string(),
-        path: ask.path.clone(),
-        api_version: ask.parameter("api-version").unwrap_or_default().to_owned(),
-        status: outcome.as_ref().map_or(0, Answer::status),
-    });
+    let status = outcome.as_ref().map_or(0, Answer::status);
+    world.journal.request(noted(service, &ask, status));
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
     outcome.map(|outcome| outcome.into_response(&ask))
 }
 
+/// Lets the service answer, and notes a write that took effect.
 async fn dispatch(world: &Arc<World>, service: Service, ask: &Ask) -> Answer {
+    let answer = of_service(world, service, ask).await;
+    let answer = match crate::shapes::check(service, ask, &answer) {
+        Ok(()) => answer,
+        Err(wrong) => {
+            eprintln!("entradb-emulator: {wrong}");
+            world.journal.violation(wrong.clone());
+            Answer::failure(service, 400, "EmulatorAnswerOutOfShape", &wrong)
+        }
+    };
+    if took_effect(service, ask, answer.status()) {
+        world.journal.write(noted(service, ask, answer.status()));
+    }
+    answer
+}
+
+fn took_effect(service: Service, ask: &Ask, status: u16) -> bool {
+    let managed = matches!(service, Service::ResourceManager | Service::Graph);
+    let reads = ask.method == Method::GET
+        || ask.method == Method::HEAD
+        || ask.path.to_ascii_lowercase().ends_with("/getprivatednszonesuffix");
+    let in_vain = status >= 300 || ask.method == Method::DELETE && status == 204 && service == Service::ResourceManager;
+    managed && !reads && !in_vain
+}
+
+fn noted(service: Service, ask: &Ask, status: u16) -> Request {
+    Request {
+        service,
+        method: ask.method.to_string(),
+        path: ask.path.clone(),
+        api_version: ask.parameter("api-version").unwrap_or_default().to_owned(),
+        status,
+    }
+}
+
+async fn of_service(world: &Arc<World>, service: Service, ask: &Ask) -> Answer {
     match service {
         Service::Authority => crate::authority::answer(world, ask),
         Service::ResourceManager => crate::arm::answer(world, ask).await,

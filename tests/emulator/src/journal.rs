@@ -49,12 +49,30 @@ pub struct Login {
 #[derive(Default)]
 pub(crate) struct Journal {
     requests: Mutex<Vec<Request>>,
+    writes: Mutex<Vec<Request>>,
     logins: Mutex<Vec<Login>>,
+    violations: Mutex<Vec<String>>,
 }
 
 impl Journal {
     pub(crate) fn request(&self, request: Request) {
         hold(&self.requests).push(request);
+    }
+
+    pub(crate) fn violation(&self, text: String) {
+        hold(&self.violations).push(text);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        hold(&self.violations).clone()
+    }
+
+    pub(crate) fn write(&self, request: Request) {
+        hold(&self.writes).push(request);
+    }
+
+    pub(crate) fn writes(&self) -> Vec<Request> {
+        hold(&self.writes).clone()
     }
 
     pub(crate) fn login(&self, login: Login) {
@@ -71,6 +89,7 @@ impl Journal {
 
     pub(crate) fn clear(&self) {
         hold(&self.requests).clear();
+        hold(&self.writes).clear();
         hold(&self.logins).clear();
     }
 }

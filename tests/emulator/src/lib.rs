@@ -8,6 +8,7 @@ mod answer;
 mod arm;
 mod authority;
 mod certificates;
+mod clouds;
 mod directory;
 mod error;
 mod faults;
@@ -17,10 +18,16 @@ mod instance_metadata;
 mod issuer;
 mod journal;
 mod keys;
+mod machine_identity;
+mod machines;
+mod managed_endpoints;
 mod options;
 mod people;
+mod portal;
 mod postgres;
 mod setup;
+mod shapes;
+mod sign_in;
 mod tokens;
 mod world;
 
@@ -28,12 +35,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use axum::http::Method;
+pub use clouds::Cloud;
 pub use directory::{Access, PrincipalKind};
 pub use error::Error;
-pub use faults::{Failure, Faults};
+pub use faults::{Failure, Faults, Stumble};
 pub use journal::{Login, Request, Service};
+pub use machines::Targets;
 pub use options::{Options, Ports};
+<<<<<<< HEAD
 pub use postgres::relay::{Held, Moment};
+=======
+pub use portal::ArmServer;
+>>>>>>> main
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
 use world::World;
@@ -92,9 +105,10 @@ pub struct PostgresqlServer {
 pub struct Emulator {
     world: Arc<World>,
     runner: AppCredential,
-    cluster_id: String,
+    targets: Targets,
     authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
+    arm_servers: portal::ArmServers,
     ca_file: PathBuf,
     threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
@@ -173,15 +187,16 @@ impl Emulator {
     /// The ARM resource ID of the AKS cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        &self.targets.cluster
     }
 
     /// The cluster's present OpenID issuer, with its slash at the end.
     #[must_use]
     pub fn cluster_issuer(&self) -> String {
         let state = hold(&self.world.state);
-        let cluster = state.clusters.get(&self.cluster_id.to_ascii_lowercase());
-        cluster.and_then(|cluster| cluster.issuer.clone()).unwrap_or_default()
+        let cluster = state.targets.get(&self.targets.cluster.to_ascii_lowercase());
+        let issuer = cluster.and_then(|cluster| cluster.body["properties"]["oidcIssuerProfile"]["issuerURL"].as_str());
+        issuer.unwrap_or_default().to_owned()
     }
 
     /// A token that the kubelet projects into a pod of this service account, for `api://AzureADTokenExchange`.
@@ -232,6 +247,13 @@ impl Emulator {
         self.world.journal.requests()
     }
 
+    /// What was wrong with this emulator's own answers, held against the shapes of the official specifications: empty
+    /// as long as the emulator is right. The client was answered 400 `EmulatorAnswerOutOfShape` instead.
+    #[must_use]
+    pub fn shape_violations(&self) -> Vec<String> {
+        self.world.journal.violations()
+    }
+
     /// Every attempt to log in to a database so far.
     #[must_use]
     pub fn logins(&self) -> Vec<Login> {
@@ -260,7 +282,7 @@ impl Emulator {
             ("ARM_CLIENT_SECRET", &self.runner.client_secret),
             ("ARM_ACTIVE_DIRECTORY_AUTHORITY_HOST", &places.authority),
             ("ARM_RESOURCE_MANAGER_ENDPOINT", &places.resource_manager),
-            ("ARM_RESOURCE_MANAGER_AUDIENCE", setup::MANAGEMENT_AUDIENCE),
+            ("ARM_RESOURCE_MANAGER_AUDIENCE", self.management_audience()),
             ("ARM_MICROSOFT_GRAPH_ENDPOINT", &places.graph),
             ("ARM_MSI_ENDPOINT", &self.msi_endpoint()),
             ("ARM_METADATA_HOSTNAME", self.metadata_host()),
@@ -271,6 +293,11 @@ impl Emulator {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    /// The audience that clients ask a management token for.
+    fn management_audience(&self) -> &'static str {
+        self.world.options.cloud.facts().audiences[1]
     }
 
     /// Each server's FQDN and the address to dial instead.
@@ -301,7 +328,7 @@ impl Emulator {
             ("client_id", &self.runner.client_id),
             ("active_directory_authority_host", &places.authority),
             ("resource_manager_endpoint", &places.resource_manager),
-            ("resource_manager_audience", setup::MANAGEMENT_AUDIENCE),
+            ("resource_manager_audience", self.management_audience()),
             ("microsoft_graph_endpoint", &places.graph),
             ("msi_endpoint", &self.msi_endpoint()),
             ("metadata_host", self.metadata_host()),

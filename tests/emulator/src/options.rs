@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::clouds::Cloud;
+
 /// What the emulator starts with. The default is what most tests want.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -12,6 +14,8 @@ pub struct Options {
     pub tenant_id: String,
     /// The only subscription; a new one by default.
     pub subscription_id: String,
+    /// The cloud whose names, audiences and token resources are used. Host names of servers stay the public cloud's.
+    pub cloud: Cloud,
     /// The resource group that exists from the start.
     pub resource_group: String,
     /// Where that group and everything in it is.
@@ -22,6 +26,11 @@ pub struct Options {
     pub databases: Vec<String>,
     /// Whether the server starts with Entra authentication switched on.
     pub entra_enabled: bool,
+    /// Whether the server starts with password authentication switched on. One of both must be.
+    pub passwords_enabled: bool,
+    /// From PostgreSQL 16 on: `azure_pg_admin` does not get the ADMIN OPTION on every ordinary role, as stock PostgreSQL
+    /// would have it. By default it does, as on Azure.
+    pub postgresql_strict_roles: bool,
     /// The folder with `initdb` and `postgres`. Found when `None`.
     pub postgresql_binaries: Option<PathBuf>,
     /// Further settings of `postgresql.conf`, such as `("max_locks_per_transaction", "64")`.
@@ -56,11 +65,14 @@ impl Default for Options {
         Options {
             tenant_id: Uuid::new_v4().to_string(),
             subscription_id: Uuid::new_v4().to_string(),
+            cloud: Cloud::Public,
             resource_group: "data-platform".to_owned(),
             location: "westeurope".to_owned(),
             postgresql_server: "pg-data".to_owned(),
             databases: vec!["app".to_owned(), "openmetadata_db".to_owned()],
             entra_enabled: true,
+            passwords_enabled: true,
+            postgresql_strict_roles: false,
             postgresql_binaries: None,
             postgresql_settings: Vec::new(),
             retry_after: 0,

@@ -9,7 +9,7 @@ use crate::directory::{Access, Federation, Principal, PrincipalKind};
 use crate::error::Result;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
-use crate::tokens::{self, DATABASE_RESOURCE};
+use crate::tokens;
 use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
 
 impl Emulator {
@@ -123,6 +123,12 @@ impl Emulator {
         issuer::external_token(&self.world, issuer, subject, json!(issuer::EXCHANGE))
     }
 
+    /// The same, but its time is over.
+    #[must_use]
+    pub fn expired_external_token(&self, issuer: &str, subject: &str) -> String {
+        issuer::expired_token(&self.world, issuer, subject, &json!(issuer::EXCHANGE))
+    }
+
     /// What a GitHub workflow has in its environment: the address to ask for a token (with its query) and the secret
     /// for it. The tokens' issuer is GitHub's, their subject `repo:example/infrastructure:ref:refs/heads/main`.
     #[must_use]
@@ -153,7 +159,11 @@ impl Emulator {
     /// A token of this object for the databases.
     #[must_use]
     pub fn database_token(&self, object_id: &str) -> String {
-        self.token(object_id, DATABASE_RESOURCE, tokens::APPLICATION_LIFE)
+        self.token(
+            object_id,
+            tokens::database_resource(&self.world),
+            tokens::APPLICATION_LIFE,
+        )
     }
 
     /// A token of this object for a resource whose time is over.
@@ -220,8 +230,9 @@ impl Emulator {
         let issuer = setup::new_issuer(&self.world.options, &self.world.endpoints);
         let mut state = hold(&self.world.state);
         state.issuers.insert(issuer.clone());
-        let cluster = state.clusters.get_mut(&self.cluster_id().to_ascii_lowercase());
-        cluster.expect("the cluster is never removed").issuer = Some(issuer.clone());
+        let cluster = state.targets.get_mut(&self.cluster_id().to_ascii_lowercase());
+        let cluster = cluster.expect("the cluster is never removed");
+        cluster.body["properties"]["oidcIssuerProfile"] = json!({"enabled": true, "issuerURL": issuer});
         issuer
     }
 

@@ -153,7 +153,17 @@ impl Stage {
             .into_iter()
             .skip(place)
             .filter(|statement| statement.database == self.database);
-        ours.map(|statement| statement.text).collect()
+        // One message carries several.
+        ours.flat_map(|message| message.text.split(";\n").map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// How many messages the server has logged of the provider since a place in the log.
+    pub fn messages_since(&self, place: usize) -> usize {
+        let all = self.emulator.statements();
+        let ours = all.iter().skip(place);
+        ours.filter(|statement| statement.user == ADMINISTRATOR && statement.database == self.database)
+            .count()
     }
 
     /// The place in the log.

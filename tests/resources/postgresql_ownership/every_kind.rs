@@ -10,7 +10,7 @@ use crate::{block, config};
 const OBJECTS: &str = "entradb_postgresql_objects";
 
 /// One of each; what only a superuser may make is handed to the old owner afterwards.
-const ONE_OF_EACH: &str = r#"
+pub const ONE_OF_EACH: &str = r#"
     grant create on database {database} to {old};
     grant usage on language plpgsql to {old};
     create foreign data wrapper nowhere;
@@ -21,7 +21,12 @@ const ONE_OF_EACH: &str = r#"
     create table s.identity (id int generated always as identity);
     create table s.parent (id int) partition by range (id);
     create table s.part partition of s.parent for values from (0) to (10);
+    create table s.branch partition of s.parent for values from (10) to (20) partition by range (id);
+    create table s.leaf partition of s.branch for values from (10) to (15);
+    create index on s.parent (id);
     create table s.heir () inherits (s.plain);
+    create table s.other (id int, note text);
+    create table s.grandchild (own int) inherits (s.heir, s.other);
     create index on s.plain (note);
     create sequence s.own;
     create view s.seen as select id from s.plain;

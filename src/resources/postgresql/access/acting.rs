@@ -32,6 +32,7 @@ pub enum Reach {
 pub struct Acting<'a> {
     server: &'a ServerCatalog,
     inherited: BTreeSet<u32>,
+    assumable: BTreeSet<u32>,
     /// Whom we administer, by ADMIN OPTION.
     administered: BTreeSet<u32>,
     /// Who is a member of ours, in whatever way: we cannot become a member of these.
@@ -53,6 +54,7 @@ impl<'a> Acting<'a> {
         Self {
             server,
             inherited: server.inherited_by(me),
+            assumable: server.assumable_by(me),
             administered: with_admin.map(|grant| grant.role).collect(),
             members: members_of(server, me),
             is_administrator: server
@@ -62,10 +64,19 @@ impl<'a> Acting<'a> {
         }
     }
 
-    /// How we get to act for this role.
+    /// How we get to act for this role, with its privileges.
     pub fn reach(&self, owner: u32) -> Reach {
+        self.reach_from(&self.inherited, owner)
+    }
+
+    /// How we get to speak in the name of this role, by `SET ROLE`.
+    pub fn voice(&self, grantor: u32) -> Reach {
+        self.reach_from(&self.assumable, grantor)
+    }
+
+    fn reach_from(&self, already: &BTreeSet<u32>, owner: u32) -> Reach {
         let me = self.server.roles.get(&self.server.current_role);
-        if self.inherited.contains(&owner) || me.is_some_and(|me| me.superuser) {
+        if already.contains(&owner) || me.is_some_and(|me| me.superuser) {
             return Reach::Already;
         }
         let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else {
@@ -86,24 +97,36 @@ impl<'a> Acting<'a> {
         borrowed::borrow(self.server, [role]).ok()?.begin.pop()
     }
 
-    /// Puts the memberships that the work needs around it.
+    /// Puts the memberships that the work needs around it: of owners, and of grantors in whose name something is taken back.
     ///
     /// # Errors
-    /// None for the owners within our reach: what cannot be borrowed is out of it.
-    pub fn wrap(&self, owners: &BTreeSet<u32>, work: Vec<Statement>) -> Result<Vec<Statement>> {
-        let needed = owners
-            .iter()
-            .filter(|owner| matches!(self.reach(**owner), Reach::Borrowed | Reach::Tried));
-        let loan = borrowed::borrow(self.server, needed.copied())?;
+    /// None for the roles within our reach: what cannot be borrowed is out of it.
+    pub fn wrap(
+        &self,
+        owners: &BTreeSet<u32>,
+        grantors: &BTreeSet<u32>,
+        work: Vec<Statement>,
+    ) -> Result<Vec<Statement>> {
+        let needed: BTreeSet<u32> = self
+            .ways(owners, grantors)
+            .filter(|(_, reach)| matches!(reach, Reach::Borrowed | Reach::Tried))
+            .map(|(role, _)| role)
+            .collect();
+        let loan = borrowed::borrow(self.server, needed)?;
         Ok(loan.begin.into_iter().chain(work).chain(loan.end).collect())
     }
 
-    /// Those of the owners of whom only the server knows whether we may act for them, by name.
-    pub fn uncertain(&self, owners: &BTreeSet<u32>) -> BTreeMap<String, u32> {
-        let tried = owners.iter().filter(|owner| self.reach(**owner) == Reach::Tried);
-        tried
-            .filter_map(|owner| Some((self.server.role_name(*owner)?.as_str().to_owned(), *owner)))
+    /// Those of whom only the server knows whether we may act for them, by name.
+    pub fn uncertain(&self, owners: &BTreeSet<u32>, grantors: &BTreeSet<u32>) -> BTreeMap<String, u32> {
+        self.ways(owners, grantors)
+            .filter(|(_, reach)| *reach == Reach::Tried)
+            .filter_map(|(role, _)| Some((self.server.role_name(role)?.as_str().to_owned(), role)))
             .collect()
+    }
+
+    fn ways(&self, owners: &BTreeSet<u32>, grantors: &BTreeSet<u32>) -> impl Iterator<Item = (u32, Reach)> {
+        let owners = owners.iter().map(|owner| (*owner, self.reach(*owner)));
+        owners.chain(grantors.iter().map(|grantor| (*grantor, self.voice(*grantor))))
     }
 }
 

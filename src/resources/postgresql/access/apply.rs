@@ -14,6 +14,8 @@ use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::privilege::Privilege;
+use crate::sql::question::Question;
+use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement};
 
@@ -35,6 +37,10 @@ pub struct Outcome {
     pub unexpected: Listing,
     /// What could not be granted.
     pub beyond: Listing,
+    /// What could not be taken back.
+    pub left: Listing,
+    /// What differs afterwards and stays so, and why.
+    pub out_of_reach: Listing,
     /// The roles for which the server does not let us act.
     pub refused: BTreeSet<String>,
 }
@@ -97,12 +103,13 @@ async fn look_and_do(
 ) -> Result<Step, Failure> {
     // Whoever else writes privileges in this database waits here, and then sees what we did.
     let locks = BTreeSet::from([Lock::name(DATABASES, database.as_str())]);
-    let transaction = session.begin(&lock::take(&locks)).await?;
-    let (server, catalog) = look(&transaction).await?;
+    let questions = questions();
+    let (transaction, answers) = session.begin_and_ask(&lock::take(&locks), &questions).await?;
+    let (server, catalog) = seen(transaction.version(), &answers)?;
     let (work, to_try) = {
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
         let work = Work::new(job, &scene)?;
-        let mut uncertain = scene.acting.uncertain(&work.acted_for);
+        let mut uncertain = scene.acting.uncertain(&work.acted_for, &work.spoken_for);
         uncertain.retain(|name, _| !tried.contains(name));
         let to_try = uncertain
             .into_iter()
@@ -117,6 +124,8 @@ async fn look_and_do(
         changed: !work.statements.is_empty(),
         unexpected: work.unexpected,
         beyond: work.beyond,
+        left: work.left,
+        out_of_reach: work.out_of_reach,
         ..Outcome::default()
     };
     if outcome.changed {
@@ -126,8 +135,8 @@ async fn look_and_do(
             statements = work.statements.len(),
             "privileges are changed"
         );
-        transaction.execute_all(&work.statements).await?;
-        let (server, catalog) = look(&transaction).await?;
+        let answers = transaction.execute_and_ask(&work.statements, &questions).await?;
+        let (server, catalog) = seen(transaction.version(), &answers)?;
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
         let after = Work::new(job, &scene)?;
         unheard(&work.changes, &after.changes)?;
@@ -138,11 +147,18 @@ async fn look_and_do(
     Ok(Step::Done(outcome))
 }
 
-async fn look(session: &Session) -> Result<(ServerCatalog, DatabaseCatalog), Failure> {
-    Ok(tokio::try_join!(
-        ServerCatalog::load(session),
-        DatabaseCatalog::load(session)
-    )?)
+/// Everything that decides: it travels with the statements, so that an apply is three messages whatever it changes.
+fn questions() -> Vec<Question> {
+    let (server, database) = (ServerCatalog::QUESTIONS, DatabaseCatalog::QUESTIONS);
+    server.into_iter().chain(database).collect()
+}
+
+fn seen(version: u32, answers: &[Vec<Row>]) -> Result<(ServerCatalog, DatabaseCatalog), Failure> {
+    let (server, database) = answers.split_at(ServerCatalog::QUESTIONS.len().min(answers.len()));
+    Ok((
+        ServerCatalog::of(version, server)?,
+        DatabaseCatalog::of(version, database)?,
+    ))
 }
 
 fn gone(database: &Name) -> Diagnostic {
@@ -184,23 +200,33 @@ fn unheard(wanted: &BTreeSet<String>, left: &BTreeSet<String>) -> Result<()> {
     Err(Diagnostic::error("Privileges not changed", detail))
 }
 
-/// Tells the person what could not be granted, and why that is no difference in the next plan.
+/// Tells the person what could not be changed, and why that is no difference in the next plan.
 pub fn tell(outcome: &Outcome, cx: &Context) {
-    if outcome.beyond.count == 0 {
+    let because = "for which the signed-in principal cannot act, such as those of the platform";
+    warn(
+        cx,
+        "Some privileges cannot be granted",
+        format!("These belong to roles {because}, and are left out"),
+        &outcome.beyond,
+    );
+    warn(
+        cx,
+        "Some privileges cannot be taken back",
+        format!("These were granted by roles {because}, and stay as they are. Whoever granted them can revoke them"),
+        &outcome.left,
+    );
+}
+
+fn warn(cx: &Context, summary: &'static str, detail: String, listing: &Listing) {
+    if listing.count == 0 {
         return;
     }
-    let shown = &outcome.beyond.shown[..outcome.beyond.shown.len().min(SHOWN)];
-    let more = usize::try_from(outcome.beyond.count).unwrap_or(usize::MAX) - shown.len();
+    let shown = &listing.shown[..listing.shown.len().min(SHOWN)];
+    let more = usize::try_from(listing.count).unwrap_or(usize::MAX) - shown.len();
     let more = if more == 0 {
         String::new()
     } else {
         format!("\nand {more} more")
     };
-    cx.warn(
-        "Some privileges cannot be granted",
-        format!(
-            "These belong to roles for which the signed-in principal cannot act, such as those of the platform, and are left out:\n\n{}{more}",
-            shown.join("\n")
-        ),
-    );
+    cx.warn(summary, format!("{detail}:\n\n{}{more}", shown.join("\n")));
 }

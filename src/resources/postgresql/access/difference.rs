@@ -21,6 +21,8 @@ pub struct Difference {
     pub beyond: ByTarget,
     /// Granted and not declared.
     pub unexpected: ByTarget,
+    /// The same, where there shall be nothing else and we cannot take it back.
+    pub left: Revokes,
 }
 
 /// What to revoke, by target and by who granted it.
@@ -58,22 +60,28 @@ impl Difference {
             }
             let missing = lacks.without(scene.effective(target, &roles));
             if !scene.is_ours_to_grant(target) {
-                insert(&mut self.beyond, target, missing);
+                add(&mut self.beyond, target.clone(), missing);
                 continue;
             }
-            insert(&mut self.grants, target, lacks);
-            insert(&mut self.missing, target, missing);
+            add(&mut self.grants, target.clone(), lacks);
+            add(&mut self.missing, target.clone(), missing);
         }
     }
 
     fn look_around(&mut self, declaration: &Declaration, wanted: &ByTarget, scene: &Scene<'_>, grantee: u32) {
         for target in declaration.scope(scene, grantee) {
-            if scene.owner(&target) == grantee || !scene.is_ours_to_grant(&target) {
+            if scene.owner(&target) == grantee || !(scene.is_ours_to_grant(&target) || declaration.exclusive) {
                 continue;
             }
             let wanted = wanted.get(&target).copied().unwrap_or_default();
-            let unexpected = own(scene, &target, grantee).without(wanted);
-            insert(&mut self.unexpected, &target, unexpected);
+            for grant in scene.grants(&target, grantee) {
+                let more = grant.privileges.without(wanted);
+                if declaration.exclusive && !scene.is_ours_to_take(&target, grant.grantor) {
+                    add(&mut self.left, (target.clone(), grant.grantor), more);
+                } else {
+                    add(&mut self.unexpected, target.clone(), more);
+                }
+            }
         }
     }
 
@@ -82,23 +90,29 @@ impl Difference {
         let absent = declaration
             .absent(scene)
             .map(|schema| format!("schema {schema} does not exist"));
-        Listing::new(lines(&self.missing, scene, "lacks", "lack").chain(absent))
+        Listing::new(lines(&self.missing, scene, LACKS).chain(absent))
     }
 
     /// What is unexpected, as people read it: `table public.user_entity has DELETE`.
     pub fn unexpected(&self, scene: &Scene<'_>) -> Listing {
-        Listing::new(lines(&self.unexpected, scene, "has", "have"))
+        Listing::new(lines(&self.unexpected, scene, HAS))
+    }
+
+    /// What differs and stays so, and why, as people read it.
+    pub fn out_of_reach(&self, scene: &Scene<'_>) -> Listing {
+        let lacking = self.beyond.iter().map(|(target, privileges)| {
+            let (described, owner) = (scene.describe(target), scene.called(scene.owner(target)));
+            format!(
+                "{described} {} {privileges}: it belongs to {owner}",
+                verb(target, LACKS)
+            )
+        });
+        Listing::new(lacking.chain(left(&self.left, scene)))
     }
 
     /// What cannot be granted, as people read it.
     pub fn beyond(&self, scene: &Scene<'_>) -> Listing {
-        Listing::new(lines(&self.beyond, scene, "lacks", "lack"))
-    }
-}
-
-fn insert(into: &mut ByTarget, target: &Target, privileges: Privileges) {
-    if !privileges.is_empty() {
-        into.insert(target.clone(), privileges);
+        Listing::new(lines(&self.beyond, scene, LACKS))
     }
 }
 
@@ -110,40 +124,68 @@ fn own(scene: &Scene<'_>, target: &Target, grantee: u32) -> Privileges {
         .fold(Privileges::NONE, |set, grant| set.union(grant.privileges))
 }
 
-fn lines<'s>(
-    set: &'s ByTarget,
-    scene: &'s Scene<'_>,
-    one: &'s str,
-    many: &'s str,
-) -> impl Iterator<Item = String> + 's {
-    set.iter().map(move |(target, privileges)| {
-        let verb = if matches!(target, Target::Future { .. }) {
-            many
-        } else {
-            one
-        };
-        format!("{} {verb} {privileges}", scene.describe(target))
+/// Of one, and of several.
+type Verb = [&'static str; 2];
+
+const HAS: Verb = ["has", "have"];
+const LACKS: Verb = ["lacks", "lack"];
+
+fn verb(target: &Target, verb: Verb) -> &'static str {
+    verb[usize::from(matches!(target, Target::Future { .. }))]
+}
+
+fn lines<'s>(set: &'s ByTarget, scene: &'s Scene<'_>, does: Verb) -> impl Iterator<Item = String> + 's {
+    set.iter()
+        .map(move |(target, privileges)| format!("{} {} {privileges}", scene.describe(target), verb(target, does)))
+}
+
+/// What was granted by others than we can act for: `table public.a has DELETE: granted by etl`.
+pub fn left<'s>(set: &'s Revokes, scene: &'s Scene<'_>) -> impl Iterator<Item = String> + 's {
+    set.iter().map(move |((target, grantor), privileges)| {
+        let (described, grantor) = (scene.describe(target), scene.called(*grantor));
+        format!("{described} {} {privileges}: granted by {grantor}", verb(target, HAS))
     })
 }
 
-/// Of what was declared, what is to be taken back: what is no longer declared and is held by a grant, not as owner.
-pub fn no_longer(into: &mut Revokes, scene: &Scene<'_>, grantee: u32, (former, kept): (&ByTarget, &ByTarget)) {
-    for (target, declared) in former {
-        let kept = kept.get(target).copied().unwrap_or_default();
-        revoke(into, scene, target, (grantee, declared.without(kept)));
+/// Adds privileges to what is there already.
+fn add<K: Ord>(into: &mut BTreeMap<K, Privileges>, key: K, privileges: Privileges) {
+    if !privileges.is_empty() {
+        let entry = into.entry(key).or_default();
+        *entry = entry.union(privileges);
     }
 }
 
-/// Adds what the grantee holds of the privileges, by each grantor.
-pub fn revoke(into: &mut Revokes, scene: &Scene<'_>, target: &Target, (grantee, privileges): (u32, Privileges)) {
-    if scene.owner(target) == grantee || !scene.is_ours_to_grant(target) {
-        return;
+/// What is to be taken back.
+#[derive(Debug, Default)]
+pub struct Taking {
+    /// What we can.
+    pub revokes: Revokes,
+    /// What others granted for whom we cannot act.
+    pub left: Revokes,
+}
+
+impl Taking {
+    /// Of what was declared, what is no longer declared and is held by a grant, not as owner.
+    pub fn no_longer(&mut self, scene: &Scene<'_>, grantee: u32, (former, kept): (&ByTarget, &ByTarget)) {
+        for (target, declared) in former {
+            let kept = kept.get(target).copied().unwrap_or_default();
+            self.revoke(scene, target, (grantee, declared.without(kept)));
+        }
     }
-    for grant in scene.grants(target, grantee) {
-        let taken = grant.privileges.intersection(privileges);
-        if !taken.is_empty() {
-            let entry = into.entry((target.clone(), grant.grantor)).or_default();
-            *entry = entry.union(taken);
+
+    /// Adds what the grantee holds of the privileges, by each grantor.
+    pub fn revoke(&mut self, scene: &Scene<'_>, target: &Target, (grantee, privileges): (u32, Privileges)) {
+        if scene.owner(target) == grantee || !scene.is_ours_to_grant(target) {
+            return;
+        }
+        for grant in scene.grants(target, grantee) {
+            let ours = scene.is_ours_to_take(target, grant.grantor);
+            let into = if ours { &mut self.revokes } else { &mut self.left };
+            add(
+                into,
+                (target.clone(), grant.grantor),
+                grant.privileges.intersection(privileges),
+            );
         }
     }
 }
@@ -169,7 +211,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    fn new(lines: impl Iterator<Item = String>) -> Self {
+    /// Of these lines.
+    pub fn new(lines: impl Iterator<Item = String>) -> Self {
         let mut shown: Vec<String> = lines.collect();
         let count = i64::try_from(shown.len()).unwrap_or(i64::MAX);
         shown.sort();

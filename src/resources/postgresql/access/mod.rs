@@ -77,6 +77,9 @@ model! {
         /// How many things were granted and are not declared.
         #[drift]
         pub unexpected_count: Computed<i64>,
+        /// What differs and stays so, and why: it belongs to a role, or was granted by one, for which the signed-in principal cannot act. The
+        /// first 200, sorted. It makes no difference in a plan.
+        pub out_of_reach: Computed<Vec<String>>,
         /// The ARM ID of the server, where `server` is one.
         #[stable]
         pub server_id: Computed<Option<ResourceId>>,
@@ -142,23 +145,27 @@ impl Resource for PostgresqlAccess {
 
     async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         Server::plan(plan);
-        let lists = ["unexpected", "unexpected_count"];
-        if plan.is_create() || plan.planned("exclusive") == &Value::Bool(true) {
+        if plan.is_create() {
             return Ok(());
         }
-        let others = [
+        let declared = [
             "server",
             "database",
             "grantee",
             "database_privileges",
             "exclusive",
             "schema",
-            "missing",
-            "missing_count",
-            "timeouts",
         ];
+        if !declared.into_iter().any(|name| plan.changes(name)) {
+            // The same is meant as before: what Read found of it holds until the next Read.
+            plan.keep("out_of_reach");
+        }
+        if plan.planned("exclusive") == &Value::Bool(true) {
+            return Ok(());
+        }
+        let others = declared.into_iter().chain(["missing", "missing_count", "timeouts"]);
         let changes = others.into_iter().any(|name| plan.changes(name));
-        for list in lists {
+        for list in ["unexpected", "unexpected_count"] {
             // What else somebody holds is only told: it makes no change of its own.
             if changes { plan.unknown(list) } else { plan.keep(list) }
         }
@@ -210,6 +217,7 @@ impl Resource for PostgresqlAccess {
             missing_count: missing.count.into(),
             unexpected: unexpected.shown.into(),
             unexpected_count: unexpected.count.into(),
+            out_of_reach: difference.out_of_reach(&scene).shown.into(),
             ..self
         };
         Ok(Some(found.at(&server)))
@@ -246,7 +254,10 @@ impl Resource for PostgresqlAccess {
         .await
         {
             Err(Failure::Sql(error)) if error.kind == Kind::DatabaseGone => Ok(()),
-            other => Ok(other.map(drop)?),
+            outcome => {
+                apply::tell(&outcome?, cx);
+                Ok(())
+            }
         }
     }
 
@@ -262,6 +273,7 @@ impl Resource for PostgresqlAccess {
             missing_count: Computed::UNKNOWN,
             unexpected: Computed::UNKNOWN,
             unexpected_count: Computed::UNKNOWN,
+            out_of_reach: Computed::UNKNOWN,
             server_id: Computed::UNKNOWN,
             host: Computed::UNKNOWN,
             timeouts: Timeouts::default(),
@@ -304,6 +316,13 @@ impl PostgresqlAccess {
             }
             .into(),
             unexpected_count: if told { outcome.unexpected.count } else { 0 }.into(),
+            // Written by Read: what an update would only learn now, the next look tells.
+            out_of_reach: Computed::known(
+                self.out_of_reach
+                    .get()
+                    .cloned()
+                    .unwrap_or_else(|| outcome.out_of_reach.shown.clone()),
+            ),
             ..self
         }
         .at(server)

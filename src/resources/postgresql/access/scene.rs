@@ -203,9 +203,33 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// The owner as access lists have it, without putting the database's owner in for `pg_database_owner`.
+    pub fn actual_owner(&self, target: &Target) -> u32 {
+        match target {
+            Target::Object(place) => self.object(*place).owner,
+            _ => self.owner(target),
+        }
+    }
+
     /// Whether we can grant on it.
     pub fn is_ours_to_grant(&self, target: &Target) -> bool {
         self.acting.reach(self.owner(target)) != Reach::Never
+    }
+
+    /// Whether we can take back what this role granted on it.
+    pub fn is_ours_to_take(&self, target: &Target, grantor: u32) -> bool {
+        if grantor == self.actual_owner(target) {
+            self.is_ours_to_grant(target)
+        } else {
+            self.acting.voice(grantor) != Reach::Never
+        }
+    }
+
+    /// A role for people.
+    pub fn called(&self, role: u32) -> String {
+        self.server
+            .role_name(role)
+            .map_or_else(|| format!("the role with the number {role}"), ToString::to_string)
     }
 
     /// Whose future objects a schema's declaration is about when it does not say: all who own something there, the owners of schema and

@@ -41,7 +41,7 @@ pub fn revokes(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<S
     };
     let mut by_grantor: BTreeMap<Option<u32>, ByTarget> = BTreeMap::new();
     for ((target, grantor), privileges) in revokes {
-        let other = (*grantor != actual_owner(scene, target)).then_some(*grantor);
+        let other = (*grantor != scene.actual_owner(target)).then_some(*grantor);
         by_grantor.entry(other).or_default().insert(target.clone(), *privileges);
     }
     let mut statements = Vec::new();
@@ -58,24 +58,18 @@ pub fn revokes(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<S
     statements
 }
 
-/// For whom one acts in all this: the owners, and the grantors of what is taken back.
+/// As whose owners one acts in all this.
 pub fn acted_for(grants: &ByTarget, revokes: &Revokes, scene: &Scene<'_>) -> BTreeSet<u32> {
-    let owners = grants
-        .keys()
-        .chain(revokes.keys().map(|(target, _)| target))
-        .map(|target| scene.owner(target));
-    let grantors = revokes
-        .keys()
-        .filter(|(target, grantor)| *grantor != actual_owner(scene, target));
-    owners.chain(grantors.map(|(_, grantor)| *grantor)).collect()
+    let targets = grants.keys().chain(revokes.keys().map(|(target, _)| target));
+    targets.map(|target| scene.owner(target)).collect()
 }
 
-/// The owner as the access list has it, without putting the database's owner in for `pg_database_owner`.
-fn actual_owner(scene: &Scene<'_>, target: &Target) -> u32 {
-    match target {
-        Target::Object(place) => scene.object(*place).owner,
-        _ => scene.owner(target),
-    }
+/// In whose name one takes something back, besides the owners'.
+pub fn spoken_for(revokes: &Revokes, scene: &Scene<'_>) -> BTreeSet<u32> {
+    let others = revokes
+        .keys()
+        .filter(|(target, grantor)| *grantor != scene.actual_owner(target));
+    others.map(|(_, grantor)| *grantor).collect()
 }
 
 /// Revoking from a table takes the same from its columns: what somebody granted there is given again, in the same transaction.

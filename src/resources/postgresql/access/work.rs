@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::access::declaration::{ByTarget, Declaration};
-use crate::resources::postgresql::access::difference::{self, Difference, Listing, Revokes};
+use crate::resources::postgresql::access::difference::{self, Difference, Listing, Revokes, Taking};
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::statement;
 use crate::resources::postgresql::access::word::Grantee;
@@ -27,14 +27,20 @@ pub struct Job<'a> {
 pub struct Work {
     /// In this order, in one transaction, with the memberships that they need.
     pub statements: Vec<Statement>,
-    /// For whom they act.
+    /// As which owners they act.
     pub acted_for: BTreeSet<u32>,
+    /// In the name of which other grantors.
+    pub spoken_for: BTreeSet<u32>,
     /// What they change, as people call it.
     pub changes: BTreeSet<String>,
     /// What is granted and not declared.
     pub unexpected: Listing,
     /// What cannot be granted.
     pub beyond: Listing,
+    /// What cannot be taken back.
+    pub left: Listing,
+    /// What differs from the declaration and stays so, and why.
+    pub out_of_reach: Listing,
 }
 
 impl Work {
@@ -50,46 +56,38 @@ impl Work {
             let difference = Difference::new(&declaration, scene, number);
             work.unexpected = difference.unexpected(scene);
             work.beyond = difference.beyond(scene);
+            work.out_of_reach = difference.out_of_reach(scene);
             now = Some((number, declaration, difference));
         }
-        let (mut grants, mut revokes, mut kept) = (ByTarget::new(), Revokes::new(), ByTarget::new());
+        let (mut grants, mut taking, mut kept) = (ByTarget::new(), Taking::default(), ByTarget::new());
         if let Some((number, declaration, difference)) = now.as_ref() {
             grants.clone_from(&difference.grants);
             kept = declaration.wanted(scene, *number);
+            taking.left.clone_from(&difference.left);
             for (target, privileges) in difference.unexpected.iter().filter(|_| declaration.exclusive) {
-                difference::revoke(&mut revokes, scene, target, (*number, *privileges));
+                taking.revoke(scene, target, (*number, *privileges));
             }
         }
         let current = now.as_ref().map(|(number, ..)| *number);
-        let mut others = Revokes::new();
+        let mut others = Taking::default();
         if let Some(before) = job.before
             && let Some(number) = scene.number(&before.grantee)
         {
-            let mut former = before.declaration(scene.server.version).wanted(scene, number);
-            if number == PUBLIC && current != Some(PUBLIC) {
-                difference::keep_what_postgresql_gives(&mut former, scene);
-            }
-            if number == scene.server.current_role && current != Some(number) {
-                // Whatever else is to be destroyed in the database needs the way in.
-                let connect = Privileges::of(&[Privilege::Connect]);
-                former
-                    .entry(Target::Database)
-                    .and_modify(|former| *former = former.without(connect));
-            }
+            let former = former(before, number, current, scene);
             let same = current == Some(number);
             let kept = if same { kept } else { ByTarget::new() };
-            let into = if same { &mut revokes } else { &mut others };
-            difference::no_longer(into, scene, number, (&former, &kept));
+            let into = if same { &mut taking } else { &mut others };
+            into.no_longer(scene, number, (&former, &kept));
         }
+        work.left = Listing::new(difference::left(&taking.left, scene).chain(difference::left(&others.left, scene)));
         if let Some(model) = job.now {
-            work.add(scene, &model.grantee, (&grants, &revokes));
+            work.add(scene, &model.grantee, (&grants, &taking.revokes));
         }
         if let Some(model) = job.before {
-            work.add(scene, &model.grantee, (&ByTarget::new(), &others));
+            work.add(scene, &model.grantee, (&ByTarget::new(), &others.revokes));
         }
-        work.statements = scene
-            .acting
-            .wrap(&work.acted_for, std::mem::take(&mut work.statements))?;
+        let statements = std::mem::take(&mut work.statements);
+        work.statements = scene.acting.wrap(&work.acted_for, &work.spoken_for, statements)?;
         Ok(work)
     }
 
@@ -97,6 +95,7 @@ impl Work {
         self.statements.extend(statement::grants(grants, scene, grantee));
         self.statements.extend(statement::revokes(revokes, scene, grantee));
         self.acted_for.extend(statement::acted_for(grants, revokes, scene));
+        self.spoken_for.extend(statement::spoken_for(revokes, scene));
         let granted = grants
             .iter()
             .map(|(target, privileges)| format!("{}: {privileges} to {grantee}", scene.describe(target)));
@@ -105,6 +104,22 @@ impl Work {
             .map(|((target, _), privileges)| format!("{}: {privileges} from {grantee}", scene.describe(target)));
         self.changes.extend(granted.chain(revoked));
     }
+}
+
+/// What was declared before, less what must stay with its grantee whatever comes.
+fn former(before: &PostgresqlAccess, number: u32, current: Option<u32>, scene: &Scene<'_>) -> ByTarget {
+    let mut former = before.declaration(scene.server.version).wanted(scene, number);
+    if number == PUBLIC && current != Some(PUBLIC) {
+        difference::keep_what_postgresql_gives(&mut former, scene);
+    }
+    if number == scene.server.current_role && current != Some(number) {
+        // Whatever else is to be destroyed in the database needs the way in.
+        let connect = Privileges::of(&[Privilege::Connect]);
+        former
+            .entry(Target::Database)
+            .and_modify(|former| *former = former.without(connect));
+    }
+    former
 }
 
 /// The grantee's number and what is declared for it; whatever is named must exist.

@@ -11,7 +11,6 @@ use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::privilege::Privilege;
-use crate::sql::statement::{Name, Part, Statement};
 
 /// What one transaction is about to need.
 #[derive(Debug, Default)]
@@ -23,9 +22,9 @@ pub struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    /// The needs of these moves. `now` says who owns what was moved already.
+    /// The needs of these moves.
     #[must_use]
-    pub fn of(moves: &[Move<'a>], inventory: &'a Inventory, now: impl Fn(&Object) -> u32) -> Needs<'a> {
+    pub fn of(moves: &[Move<'_>], inventory: &'a Inventory) -> Needs<'a> {
         let mut needs = Needs::default();
         let mut looked_at = BTreeSet::new();
         for next in moves {
@@ -34,8 +33,8 @@ impl<'a> Needs<'a> {
                 continue;
             };
             let at = (place(container), next.to);
-            if looked_at.insert(at) && !creates(next.to, container, now(container), inventory) {
-                needs.roles.insert(inventory.acting_owner(now(container)));
+            if looked_at.insert(at) && !inventory.may(next.to, Privilege::Create, container) {
+                needs.roles.insert(inventory.acting_owner(container.owner));
                 needs.create.insert(at, container);
             }
         }
@@ -78,19 +77,6 @@ impl<'a> Needs<'a> {
     }
 }
 
-/// Whether a role may create in a schema or database that belongs to `owner` by now. What others were granted outlives a change of the
-/// owner; what the owner held goes to the next one.
-fn creates(role: u32, container: &Object, owner: u32, inventory: &Inventory) -> bool {
-    let mut powers = inventory.powers(role);
-    let unmoved = owner == container.owner && inventory.may(role, Privilege::Create, container);
-    if unmoved || powers.contains(&inventory.acting_owner(owner)) {
-        return true;
-    }
-    powers.remove(&container.owner);
-    let acl = container.effective_acl(inventory.catalog.version);
-    acl.is_some_and(|acl| acl.effective(&powers).has(Privilege::Create))
-}
-
 fn not_ours_to_grant(container: &Object, to: &str, inventory: &Inventory) -> Diagnostic {
     let detail = format!(
         "To own what is in {container}, {to} has to be allowed to create there, and only {} can allow it: let it run `GRANT CREATE ON {} … TO …`.",
@@ -107,29 +93,4 @@ fn container<'a>(object: &Object, inventory: &'a Inventory) -> Option<&'a Object
         (None, ObjectKind::Schema | ObjectKind::Publication) => inventory.database(),
         (None, _) => None,
     }
-}
-
-/// A full membership: in version 16 the options are written out.
-#[must_use]
-pub fn grant(role: &Name, member: impl Into<Part>, version: u32) -> Statement {
-    let member: Part = member.into();
-    if version < 16 {
-        sql!("GRANT {} TO {}", role, member)
-    } else {
-        with_options(role, member, true, true)
-    }
-}
-
-/// A membership with the options of version 16.
-#[must_use]
-pub fn with_options(role: &Name, member: impl Into<Part>, inherit: bool, set: bool) -> Statement {
-    let member: Part = member.into();
-    let word = |option: bool| if option { "TRUE" } else { "FALSE" };
-    sql!(
-        "GRANT {} TO {} WITH INHERIT {}, SET {}",
-        role,
-        member,
-        word(inherit),
-        word(set)
-    )
 }

@@ -1,18 +1,21 @@
 //! Carrying objects over: pass by pass, batch by batch, giving way to whoever uses them. It does not know where they have to go.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::borrowed::Loan;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::Goal;
-use crate::resources::postgresql::ownership::moving::{MOVE, Move, batch};
-use crate::resources::postgresql::ownership::record::{Place, Record, Refused, place};
+use crate::resources::postgresql::ownership::moving::{Move, batch};
+use crate::resources::postgresql::ownership::record::{Record, Refused, place};
+use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
+use crate::sql;
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::lock::{Lock, take};
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -21,6 +24,10 @@ use crate::sql::statement::{Name, Statement};
 
 /// How long a transaction of ours should hold its locks, less the wait for the last one of them.
 const SHORT: Duration = Duration::from_millis(250);
+
+/// How long the last lock of a transaction is waited for. Together with [`SHORT`] it stays well below the server's `deadlock_timeout` (1 s):
+/// who waits for us while we wait for it must never be the one that the server gives up.
+const LAST_LOCK: Duration = Duration::from_millis(300);
 
 /// How many objects the first transaction moves; the next ones as many as are short.
 const FIRST_BATCH: usize = 50;
@@ -52,23 +59,6 @@ enum Pass {
     Moved,
     /// Something is in use.
     Busy(String),
-}
-
-/// What a failed transaction means for its objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// One of them is in the way; which, is found in smaller transactions.
-    Split,
-    /// It is in use: later.
-    Later,
-    /// It is gone.
-    Gone,
-    /// The server will not.
-    Refused,
-    /// Nothing to do with the objects; everything anew in a moment.
-    Again,
-    /// Nothing will help.
-    Fail,
 }
 
 impl<'a> Carrier<'a> {
@@ -165,7 +155,6 @@ impl<'a> Carrier<'a> {
     async fn move_all(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<Pass, Failure> {
         let mut session = self.server.session(self.database.as_str()).await?;
         let mut budget = budget(&session).await?;
-        let mut owners: HashMap<Place, u32> = HashMap::new();
         let (mut rest, mut busy) = (moves, None);
         while !rest.is_empty() {
             let over = self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero();
@@ -175,8 +164,7 @@ impl<'a> Carrier<'a> {
                 })));
             }
             let (now, later) = rest.split_at(batch(rest, budget, self.size()));
-            let Err(error) = self.transact(&mut session, now, inventory, &owners).await else {
-                owners.extend(now.iter().map(|next| (place(next.object), next.to)));
+            let Err(error) = self.transact(&mut session, now, inventory).await else {
                 rest = later;
                 tracing::info!(database = %self.database, moved = now.len(), left = rest.len(), "moved {} objects, {} are left", now.len(), rest.len());
                 continue;
@@ -206,19 +194,7 @@ impl<'a> Carrier<'a> {
 
     /// Moves some objects in one transaction. They are on record before the server knows: what the record says of an object that is not
     /// the owner's means nothing, but an object without a record would never find back.
-    async fn transact(
-        &self,
-        session: &mut Session,
-        moves: &[Move<'_>],
-        inventory: &Inventory,
-        owners: &HashMap<Place, u32>,
-    ) -> Result<(), Failure> {
-        let now = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
-        let loan = Needs::of(moves, inventory, now).borrow(inventory)?;
-        let mut statements = take(&self.locks(moves, inventory));
-        statements.extend(loan.begin);
-        statements.extend(moves.iter().flat_map(|next| next.statements(inventory)));
-        statements.extend(loan.end);
+    async fn transact(&self, session: &mut Session, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
         let remember = || moves.iter().flat_map(|next| next.remember.iter().cloned());
         self.keep(|record| {
             for (place, taken) in remember() {
@@ -231,14 +207,20 @@ impl<'a> Carrier<'a> {
             record.remember_names(&inventory.server);
         });
         let started = Instant::now();
-        self.run(session, &statements).await?;
+        let locks = take(&self.locks(moves, inventory));
+        let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
+        let patience = i64::try_from(LAST_LOCK.as_millis()).unwrap_or_default();
+        let moving = |present: &Inventory| {
+            let moves = moves.iter().flat_map(|next| next.statements(present));
+            [sql!("SET LOCAL lock_timeout = {}", patience)]
+                .into_iter()
+                .chain(moves)
+                .collect()
+        };
+        transaction(session, inventory, &locks, (borrowing, moving)).await?;
         self.keep(|record| record.taken.extend(remember()));
         self.pace(moves.len(), started.elapsed());
         Ok(())
-    }
-
-    async fn run(&self, session: &mut Session, statements: &[Statement]) -> Result<(), Error> {
-        session.begin(statements).await?.commit().await
     }
 
     /// Acts as the owners of something, in one transaction that is repeated when it has to be.
@@ -251,20 +233,20 @@ impl<'a> Carrier<'a> {
         inventory: &Inventory,
         statements: Vec<Statement>,
     ) -> Result<(), Failure> {
-        let owners = owners.into_iter().map(|owner| inventory.acting_owner(owner));
-        let loan = Needs::to_act_as(owners).borrow(inventory)?;
-        let all: Vec<Statement> = take(&self.locks(&[], inventory))
-            .into_iter()
-            .chain(loan.begin)
-            .chain(statements)
-            .chain(loan.end)
-            .collect();
-        let all = &all;
+        let locks = take(&self.locks(&[], inventory));
+        let (locks, owners, statements) = (&locks, &owners, &statements);
         self.server
             .write(
                 self.database.as_str(),
                 "the privileges on schemas",
-                |mut session| async move { Ok(self.run(&mut session, all).await?) },
+                |mut session| async move {
+                    let borrowing = |present: &Inventory| {
+                        let owners = owners.iter().map(|owner| present.acting_owner(*owner));
+                        Needs::to_act_as(owners).borrow(present)
+                    };
+                    let acting = |_: &Inventory| statements.clone();
+                    transaction(&mut session, inventory, locks, (borrowing, acting)).await
+                },
             )
             .await
     }
@@ -325,65 +307,29 @@ impl<'a> Carrier<'a> {
     }
 }
 
+/// One transaction, behind its locks. What it borrows, and whether it has to, is decided by what is true then.
+async fn transaction(
+    session: &mut Session,
+    inventory: &Inventory,
+    locks: &[Statement],
+    (borrowing, work): (
+        impl Fn(&Inventory) -> Result<Loan> + Send,
+        impl Fn(&Inventory) -> Vec<Statement> + Send,
+    ),
+) -> Result<(), Failure> {
+    let (transaction, answers) = session.begin_and_ask(locks, &Inventory::questions()).await?;
+    let statements: Vec<Statement> = {
+        let present = inventory.at_present(transaction.version(), &answers)?;
+        let loan = borrowing(&present)?;
+        loan.begin.into_iter().chain(work(&present)).chain(loan.end).collect()
+    };
+    transaction.execute_all(&statements).await?;
+    Ok(transaction.commit().await?)
+}
+
 /// Our share of the lock table.
 async fn budget(session: &Session) -> Result<usize, Error> {
     let rows = session.query(LOCKS, &[]).await?;
     let all = rows.first().map(|row| row.number(0)).transpose()?.unwrap_or_default();
     Ok(usize::try_from(all / SHARE).unwrap_or_default().max(16))
-}
-
-fn verdict(error: &Error, count: usize) -> Verdict {
-    let about_an_object = error.statement == MOVE;
-    let (many, alone) = (count > 1, count == 1);
-    match error.kind {
-        Kind::LockNotAvailable | Kind::Deadlock | Kind::ConcurrentUpdate | Kind::Serialization if about_an_object => {
-            if alone {
-                Verdict::Later
-            } else {
-                Verdict::Split
-            }
-        }
-        Kind::OutOfLockMemory if many => Verdict::Split,
-        Kind::OutOfLockMemory => Verdict::Fail,
-        _ if error.is_transient() => Verdict::Again,
-        Kind::Cancelled => Verdict::Fail,
-        Kind::NotFound if many => Verdict::Split,
-        Kind::NotFound if about_an_object => Verdict::Gone,
-        _ if about_an_object && many => Verdict::Split,
-        _ if about_an_object => Verdict::Refused,
-        _ => Verdict::Fail,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(kind: Kind, statement: &'static str, count: usize) -> Verdict {
-        verdict(&Error::new(kind, "x").during(statement), count)
-    }
-
-    #[test]
-    fn one_object_in_the_way_is_found_by_halving() {
-        for kind in [
-            Kind::LockNotAvailable,
-            Kind::Deadlock,
-            Kind::PermissionDenied,
-            Kind::NotFound,
-        ] {
-            assert_eq!(told(kind, MOVE, 8), Verdict::Split, "{kind:?}");
-        }
-        assert_eq!(told(Kind::LockNotAvailable, MOVE, 1), Verdict::Later);
-        assert_eq!(told(Kind::PermissionDenied, MOVE, 1), Verdict::Refused);
-        assert_eq!(told(Kind::NotFound, MOVE, 1), Verdict::Gone);
-    }
-
-    #[test]
-    fn what_is_not_about_an_object_is_no_reason_to_leave_one_out() {
-        assert_eq!(told(Kind::PermissionDenied, "GRANT {} TO {}", 8), Verdict::Fail);
-        assert_eq!(told(Kind::LockNotAvailable, "GRANT {} TO {}", 8), Verdict::Again);
-        assert_eq!(told(Kind::ConnectionLost, "COMMIT", 8), Verdict::Again);
-        assert_eq!(told(Kind::OutOfLockMemory, "GRANT {} TO {}", 8), Verdict::Split);
-        assert_eq!(told(Kind::OutOfLockMemory, MOVE, 1), Verdict::Fail);
-    }
 }

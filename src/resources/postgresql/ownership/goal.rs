@@ -94,7 +94,7 @@ impl Handover<'_> {
         let followers = inventory.followers();
         let given = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
-                || self.scope.covers(object) && !record.own.contains(&place(object));
+                || self.scope.covers(object) && !record.own.contains_key(&place(object));
             object.owner == former.oid && ours && is_free(object, inventory) && refusal(record, object).is_none()
         };
         let each = |object: &'a Object| {
@@ -199,7 +199,7 @@ impl Restoration<'_> {
         let to = match record.taken.get(&place(object)) {
             Some(taken) if inventory.server.roles.contains_key(&taken.from) => Some(taken.from),
             Some(_) => heir,
-            None if self.scope.covers(object) && (self.said || !record.own.contains(&place(object))) => heir,
+            None if self.scope.covers(object) && (self.said || !record.own.contains_key(&place(object))) => heir,
             None => None,
         };
         to.filter(|to| *to != object.owner)
@@ -211,7 +211,7 @@ impl Restoration<'_> {
         let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
         let concerns = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
-                || self.scope.covers(object) && !record.own.contains(&place(object));
+                || self.scope.covers(object) && !record.own.contains_key(&place(object));
             Some(object.owner) == owner && ours && is_free(object, inventory) && self.restore_to.is_none()
         };
         inventory.objects().filter(concerns).collect()

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::inventory::Inventory;
-use crate::resources::postgresql::ownership::borrowing::{grant, with_options};
+use crate::resources::postgresql::borrowed::{OPTIONS, granted_by, held_by_our_grant, our_grantor, word};
 use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::sql;
 use crate::sql::postgres::lock::{Lock, take};
 use crate::sql::postgres::server_catalog::ServerCatalog;
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Name, Part, Statement};
 
 /// Whether a role has everything that another one has, and may become it.
 #[must_use]
 pub fn is_full_member(server: &ServerCatalog, role: u32, member: u32) -> bool {
     // Before version 16 a membership has no options: whether it inherits is the member's own affair.
-    if server.version < 16 {
+    if server.version < OPTIONS {
         return server.memberships_of(member).contains(&role);
     }
     server.inherited_by(member).contains(&role) && server.assumable_by(member).contains(&role)
@@ -26,8 +25,7 @@ pub fn is_full_member(server: &ServerCatalog, role: u32, member: u32) -> bool {
 ///
 /// # Errors
 /// When a previous owner cannot become a member because the owner is a member of it.
-pub fn missing(inventory: &Inventory, owner: u32, members: &BTreeSet<u32>) -> Result<Vec<(Member, Statement)>> {
-    let server = &inventory.server;
+pub fn missing(server: &ServerCatalog, owner: u32, members: &BTreeSet<u32>) -> Result<Vec<(Member, Statement)>> {
     let mut missing = Vec::new();
     for member in members.iter().filter(|member| !is_full_member(server, owner, **member)) {
         let (Some(owner_name), Some(member_name)) = (server.role_name(owner), server.role_name(*member)) else {
@@ -41,12 +39,12 @@ pub fn missing(inventory: &Inventory, owner: u32, members: &BTreeSet<u32>) -> Re
             );
             return Err(Diagnostic::error("Circular membership", detail).at("previous_owner_access"));
         }
-        let held = server
-            .memberships
-            .iter()
-            .find(|held| held.role == owner && held.member == *member);
-        let before = held.and_then(|held| Some((held.inherit?, held.set?)));
-        let statement = grant(owner_name, member_name, inventory.catalog.version);
+        let before = held_by_our_grant(server, owner, *member);
+        let statement = if server.version < OPTIONS {
+            sql!("GRANT {} TO {}", owner_name, member_name)
+        } else {
+            with_options(server, owner, member_name, (true, true))
+        };
         missing.push((
             Member {
                 role: owner,
@@ -75,14 +73,13 @@ pub fn superfluous(
         let (Some(role), Some(name)) = (server.role_name(member.role), server.role_name(member.member)) else {
             return (member.clone(), None);
         };
-        let held = server
-            .memberships
-            .iter()
-            .any(|held| held.role == member.role && held.member == member.member);
         let statement = match member.before {
-            _ if !held => None,
-            Some((inherit, set)) => Some(with_options(role, name, inherit, set)),
-            None => Some(sql!("REVOKE {} FROM {}", role, name)),
+            _ if !is_ours(server, member.role, member.member) => None,
+            Some(options) => Some(with_options(server, member.role, name, options)),
+            None => {
+                let by = granted_by(server, our_grantor(server, member.role).told());
+                Some(sql!("REVOKE {} FROM {}{}", role, name, by))
+            }
         };
         (member.clone(), statement)
     };
@@ -93,27 +90,49 @@ pub fn superfluous(
         .collect()
 }
 
-/// Runs statements about memberships where all databases meet.
+/// Whether there is such a membership and it is one that we granted; before version 16 nobody else's can stand beside it.
+#[must_use]
+pub fn is_ours(server: &ServerCatalog, role: u32, member: u32) -> bool {
+    if server.version < OPTIONS {
+        let mut held = server.memberships.iter();
+        return held.any(|held| held.role == role && held.member == member);
+    }
+    held_by_our_grant(server, role, member).is_some()
+}
+
+fn with_options(server: &ServerCatalog, role: u32, member: &Name, (inherit, set): (bool, bool)) -> Statement {
+    let name = server.role_name(role).map_or(Part::Word("NONE"), Part::from);
+    let by = granted_by(server, our_grantor(server, role).told());
+    sql!(
+        "GRANT {} TO {} WITH INHERIT {}, SET {}{}",
+        name,
+        member,
+        word(inherit),
+        word(set),
+        by
+    )
+}
+
+/// Changes memberships where all databases meet: what has to be done is decided behind the locks.
 ///
 /// # Errors
-/// Of the server.
-pub async fn run(server: &Postgresql<'_>, changes: &[(Member, Statement)]) -> Result<(), Failure> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let locks: BTreeSet<Lock> = changes
-        .iter()
-        .flat_map(|(member, _)| [Lock::role(member.role), Lock::role(member.member)])
-        .collect();
-    let statements: Vec<Statement> = take(&locks)
-        .into_iter()
-        .chain(changes.iter().map(|(_, statement)| statement.clone()))
-        .collect();
-    let statements = &statements;
+/// Of the server, and of `decide`.
+pub async fn change(
+    server: &Postgresql<'_>,
+    roles: &BTreeSet<u32>,
+    decide: impl Fn(&ServerCatalog) -> Result<Vec<(Member, Statement)>> + Sync,
+) -> Result<(), Failure> {
+    let locks: BTreeSet<Lock> = roles.iter().map(|role| Lock::role(*role)).collect();
+    let (locks, decide) = (&take(&locks), &decide);
     server
         .write(POSTGRES, "the memberships", |mut session| async move {
-            session.begin(statements).await?.commit().await?;
-            Ok(())
+            let (transaction, answers) = session.begin_and_ask(locks, &ServerCatalog::QUESTIONS[..2]).await?;
+            let statements: Vec<Statement> = {
+                let present = ServerCatalog::of(transaction.version(), &answers)?;
+                decide(&present)?.into_iter().map(|(_, statement)| statement).collect()
+            };
+            transaction.execute_all(&statements).await?;
+            Ok(transaction.commit().await?)
         })
         .await
 }

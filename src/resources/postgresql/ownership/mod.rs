@@ -12,6 +12,7 @@ pub mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 use std::collections::BTreeSet;
 
@@ -31,6 +32,7 @@ use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::argument::{OnDestroy, PreviousOwnerAccess};
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::scope::Scope;
+use crate::resources::postgresql::ownership::steps::Since;
 use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::Name;
 
@@ -138,7 +140,7 @@ impl Resource for PostgresqlOwnership {
 
     async fn create(self, cx: &Context) -> Result<Self> {
         let so_far = self.clone();
-        let outcome = self.hand_over(None, cx, || cx.checkpoint(&so_far)).await;
+        let outcome = self.hand_over(Since::Nothing, cx, || cx.checkpoint(&so_far)).await;
         match outcome {
             // Ended early, not failed: an error would have Terraform give everything back and begin anew.
             Err(error) if cx.is_over() => {
@@ -188,8 +190,12 @@ impl Resource for PostgresqlOwnership {
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
-        let former = (prior.owner != self.owner).then_some(&prior.owner);
-        self.hand_over(former, cx, || ()).await
+        let since = if prior.owner == self.owner {
+            Since::Before
+        } else {
+            Since::Former(&prior.owner)
+        };
+        self.hand_over(since, cx, || ()).await
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {

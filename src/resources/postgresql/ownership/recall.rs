@@ -21,7 +21,7 @@ pub fn open(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
 }
 
 /// The same record in the numbers of today.
-fn by_names(record: Record, inventory: &Inventory) -> Record {
+pub fn by_names(record: Record, inventory: &Inventory) -> Record {
     let numbers = |oid: u32| {
         let name = record.roles.get(&oid)?;
         inventory.server.role(name).map(|role| role.oid)
@@ -32,6 +32,14 @@ fn by_names(record: Record, inventory: &Inventory) -> Record {
         taken.from = numbers(taken.from)?;
         Some((place(named.get(&taken.name)?), taken))
     });
+    let own = record
+        .own
+        .values()
+        .filter_map(|name| Some((place(named.get(name)?), name.clone())));
+    let usage = record
+        .usage
+        .values()
+        .filter_map(|name| Some((named.get(name)?.oid, name.clone())));
     let members = record.members.iter().filter_map(|member| {
         let mut member = member.clone();
         (member.role, member.member) = (numbers(member.role)?, numbers(member.member)?);
@@ -42,6 +50,8 @@ fn by_names(record: Record, inventory: &Inventory) -> Record {
         owner: numbers(record.owner).unwrap_or_default(),
         former_owners: record.former_owners.iter().filter_map(|oid| numbers(*oid)).collect(),
         taken: taken.collect(),
+        own: own.collect(),
+        usage: usage.collect(),
         members: members.collect(),
         host: record.host.clone(),
         database: record.database.clone(),

@@ -37,11 +37,11 @@ pub struct Record {
     pub roles: BTreeMap<u32, String>,
     /// Memberships that were granted by this resource.
     pub members: Vec<Member>,
-    /// Schemas that the owner was let into.
-    pub usage: BTreeSet<u32>,
-    /// What the owner had before anything was moved.
+    /// Schemas that the owner was let into, with their names.
+    pub usage: BTreeMap<u32, String>,
+    /// What the owner had before anything was moved, as people call it.
     #[serde(with = "places")]
-    pub own: BTreeSet<Place>,
+    pub own: BTreeMap<Place, String>,
     /// What was moved.
     #[serde(with = "taken")]
     pub taken: BTreeMap<Place, Taken>,
@@ -175,25 +175,27 @@ mod taken {
     }
 }
 
-/// The numbers of each catalogue together: there may be thousands.
+/// What stands in each catalogue together: there may be thousands.
 mod places {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::resources::postgresql::ownership::record::Place;
 
-    pub(super) fn serialize<S: Serializer>(set: &BTreeSet<Place>, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut catalogs: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (catalog, oid) in set {
-            catalogs.entry(*catalog).or_default().push(*oid);
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Place, String>, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut catalogs: BTreeMap<u32, Vec<(u32, &str)>> = BTreeMap::new();
+        for ((catalog, oid), name) in map {
+            catalogs.entry(*catalog).or_default().push((*oid, name));
         }
         catalogs.into_iter().collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Place>, D::Error> {
-        let catalogs = Vec::<(u32, Vec<u32>)>::deserialize(deserializer)?;
-        let places = |(catalog, oids): (u32, Vec<u32>)| oids.into_iter().map(move |oid| (catalog, oid));
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Place, String>, D::Error> {
+        let catalogs = Vec::<(u32, Vec<(u32, String)>)>::deserialize(deserializer)?;
+        let places = |(catalog, named): (u32, Vec<(u32, String)>)| {
+            named.into_iter().map(move |(oid, name)| ((catalog, oid), name))
+        };
         Ok(catalogs.into_iter().flat_map(places).collect())
     }
 }
@@ -226,8 +228,10 @@ mod tests {
                 member: 17,
                 before: Some((true, false)),
             }],
-            usage: BTreeSet::from([2200]),
-            own: BTreeSet::from([(1259, 4_000_000_000), (1259, 9), (1255, 3)]),
+            usage: BTreeMap::from([(2200, "schema public".into())]),
+            own: [(1259, 4_000_000_000), (1259, 9), (1255, 3)]
+                .map(|place| (place, "table s.\"o\"".into()))
+                .into(),
             taken: BTreeMap::from([((1259, 1), taken(granted)), ((1255, 2), taken(Granted::default()))]),
             refused: vec![Refused {
                 place: (6104, 8),

@@ -15,50 +15,62 @@ use crate::resources::postgresql::ownership::goal::{Handover, Restoration, role}
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::moving::lets_in;
 use crate::resources::postgresql::ownership::recall::{open, prune};
-use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::record::{Member, Record, place};
 use crate::resources::postgresql::ownership::scope::LISTED;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
+use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::statement::{Name, Statement};
+
+/// What there was before a hand-over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Since<'a> {
+    /// Nothing: it is created.
+    Nothing,
+    /// The same owner.
+    Before,
+    /// Another owner.
+    Former(&'a Name),
+}
+
+impl<'a> Since<'a> {
+    fn former(self) -> Option<&'a Name> {
+        match self {
+            Self::Former(name) => Some(name),
+            Self::Nothing | Self::Before => None,
+        }
+    }
+}
 
 impl PostgresqlOwnership {
     /// Brings everything declared to the owner: previous owners become members first, then objects move, then what is wanted no more ends.
     /// `begun` is called before the first thing that lasts.
-    pub(super) async fn hand_over(
-        self,
-        former: Option<&Name>,
-        cx: &Context,
-        begun: impl FnOnce() + Send,
-    ) -> Result<Self> {
+    pub(super) async fn hand_over(self, since: Since<'_>, cx: &Context, begun: impl FnOnce() + Send) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
         let (id, host) = (server.id.clone(), server.host.to_string());
         let goal = Handover {
             scope: self.scope(),
             owner: &self.owner,
-            former,
+            former: since.former(),
             access: self.previous_owner_access,
         };
         let carrier = Carrier::new(cx, server, &self.database, Record::default());
         let inventory = carrier.look(&goal).await?;
         let owner = role(&inventory, &self.owner, "owner")?.oid;
-        let record = self.begin(cx, &host, &inventory, owner, former);
+        let record = self.begin(cx, &host, &inventory, owner, since);
         carrier.keep(|kept| *kept = record);
         self.warn_of_missing(&inventory, cx);
 
         let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
-        let missing = members::missing(&inventory, owner, &wanted)?;
+        let missing = members::missing(&inventory.server, owner, &wanted)?;
         begun();
-        carrier.keep(|record| {
-            record.members.extend(missing.iter().map(|(member, _)| member.clone()));
-            record.remember_names(&inventory.server);
-        });
-        members::run(&carrier.server, &missing).await?;
-        self.let_in(&carrier, &goal, owner).await?;
+        let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
+        self.make_members(&carrier, owner, (&wanted, &missing)).await?;
+        self.let_in(&carrier, &inventory, owner).await?;
         carrier.carry(&goal).await?;
 
         let inventory = carrier.look(&goal).await?;
-        let superfluous = members::superfluous(&inventory.server, &carrier.record(), owner, &wanted);
-        members::run(&carrier.server, &superfluous).await?;
+        end_members(&carrier, &inventory, owner, &wanted).await?;
         carrier.keep(|record| {
             record
                 .members
@@ -79,10 +91,11 @@ impl PostgresqlOwnership {
         })
     }
 
-    /// The record to go on with. What the owner had from the start is written down before anything moves.
-    fn begin(&self, cx: &Context, host: &str, inventory: &Inventory, owner: u32, former: Option<&Name>) -> Record {
+    /// The record to go on with. What the owner had from the start is written down before anything moves; of what was imported, or has lost its
+    /// record, nobody knows that any more.
+    fn begin(&self, cx: &Context, host: &str, inventory: &Inventory, owner: u32, since: Since<'_>) -> Record {
         let known = open(cx, host, inventory);
-        let fresh = known.is_none() || former.is_some();
+        let fresh = !matches!(since, Since::Before);
         let mut record = known.unwrap_or_default();
         record.host = host.to_owned();
         record.database = self.database.as_str().to_owned();
@@ -93,11 +106,12 @@ impl PostgresqlOwnership {
             let own = inventory
                 .objects()
                 .filter(|object| object.owner == owner && scope.covers(object))
-                .map(place);
-            let own: Vec<_> = own.filter(|place| !record.taken.contains_key(place)).collect();
+                .map(|object| (place(object), object.to_string()));
+            let own: Vec<_> = own.filter(|(place, _)| !record.taken.contains_key(place)).collect();
             record.own.extend(own);
         }
-        let before = former
+        let before = since
+            .former()
             .and_then(|name| inventory.server.role(name.as_str()))
             .map(|role| role.oid);
         record.former_owners.extend(before.filter(|before| *before != owner));
@@ -132,12 +146,47 @@ impl PostgresqlOwnership {
         wanted
     }
 
+    /// Makes previous owners members of the owner. They are on record before the server knows, and stay there only when the membership
+    /// is there in the end, and ours.
+    async fn make_members(
+        &self,
+        carrier: &Carrier<'_>,
+        owner: u32,
+        (wanted, missing): (&BTreeSet<u32>, &[Member]),
+    ) -> Result<(), Failure> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let new = |record: &Record, member: &Member| {
+            let same = |known: &&Member| known.role == member.role && known.member == member.member;
+            record.members.iter().find(same).is_none()
+        };
+        let intended: Vec<Member> = {
+            let record = carrier.record();
+            missing.iter().filter(|member| new(&record, member)).cloned().collect()
+        };
+        carrier.keep(|record| record.members.extend(intended.iter().cloned()));
+        let roles = wanted.iter().copied().chain([owner]).collect();
+        let decide = |server: &ServerCatalog| members::missing(server, owner, wanted);
+        let changed = members::change(&carrier.server, &roles, decide).await;
+        // What became of a commit without an answer only a look can tell; without one, everything intended stays on record.
+        if let Ok(server) = carrier.server.catalog().await {
+            carrier.keep(|record| {
+                let ours = |member: &Member| members::is_ours(&server, member.role, member.member);
+                record
+                    .members
+                    .retain(|member| !intended.contains(member) || ours(member));
+                record.remember_names(&server);
+            });
+        }
+        changed
+    }
+
     /// Foreign keys are checked in the name of the table's owner, so it has to be let into the schema before it owns a table there.
-    async fn let_in(&self, carrier: &Carrier<'_>, goal: &Handover<'_>, owner: u32) -> Result<(), Failure> {
-        let inventory = carrier.look(goal).await?;
+    async fn let_in(&self, carrier: &Carrier<'_>, inventory: &Inventory, owner: u32) -> Result<(), Failure> {
         let pending = {
             let record = carrier.record();
-            goal.scope.select(&inventory, owner, &record).pending
+            self.scope().select(inventory, owner, &record).pending
         };
         let moving: BTreeSet<u32> = pending
             .iter()
@@ -147,7 +196,7 @@ impl PostgresqlOwnership {
         let schemas: BTreeMap<u32, &Object> = pending
             .iter()
             .filter_map(|object| inventory.catalog.schema(object.schema.as_ref()?))
-            .filter(|schema| !moving.contains(&schema.oid) && !lets_in(schema, &inventory, owner))
+            .filter(|schema| !moving.contains(&schema.oid) && !lets_in(schema, inventory, owner))
             .map(|schema| (schema.oid, schema))
             .collect();
         if schemas.is_empty() {
@@ -155,11 +204,12 @@ impl PostgresqlOwnership {
         }
         let grant = |schema: &&Object| sql!("GRANT USAGE ON SCHEMA {} TO {}", &schema.name, &self.owner);
         let statements: Vec<Statement> = schemas.values().map(grant).collect();
-        carrier.keep(|record| record.usage.extend(schemas.keys()));
+        let named = schemas.values().map(|schema| (schema.oid, schema.to_string()));
+        carrier.keep(|record| record.usage.extend(named));
         carrier
             .act(
                 schemas.values().map(|schema| schema.owner).collect(),
-                &inventory,
+                inventory,
                 statements,
             )
             .await
@@ -228,11 +278,7 @@ impl PostgresqlOwnership {
             cx.warn("Some objects stay with the owner", detail);
         }
         warn_of_refused(&record, &inventory, cx);
-        members::run(
-            &carrier.server,
-            &members::superfluous(&inventory.server, &record, 0, &BTreeSet::new()),
-        )
-        .await?;
+        end_members(&carrier, &inventory, 0, &BTreeSet::new()).await?;
         self.shut_out(&carrier, &inventory, &record).await?;
         Ok(())
     }
@@ -241,7 +287,7 @@ impl PostgresqlOwnership {
     async fn shut_out(&self, carrier: &Carrier<'_>, inventory: &Inventory, record: &Record) -> Result<(), Failure> {
         let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
         let given = |schema: &&Object| {
-            schema.kind == ObjectKind::Schema && record.usage.contains(&schema.oid) && Some(schema.owner) != owner
+            schema.kind == ObjectKind::Schema && record.usage.contains_key(&schema.oid) && Some(schema.owner) != owner
         };
         let schemas: Vec<&Object> = inventory.catalog.objects.iter().filter(given).collect();
         if owner.is_none() || schemas.is_empty() {
@@ -257,6 +303,23 @@ impl PostgresqlOwnership {
             )
             .await
     }
+}
+
+/// Ends the memberships of ours that are wanted no more.
+async fn end_members(
+    carrier: &Carrier<'_>,
+    inventory: &Inventory,
+    owner: u32,
+    wanted: &BTreeSet<u32>,
+) -> Result<(), Failure> {
+    let record = carrier.record().clone();
+    let decide = |server: &ServerCatalog| Ok(members::superfluous(server, &record, owner, wanted));
+    let ending = members::superfluous(&inventory.server, &record, owner, wanted);
+    if ending.is_empty() {
+        return Ok(());
+    }
+    let roles = ending.iter().flat_map(|(member, _)| [member.role, member.member]);
+    members::change(&carrier.server, &roles.collect(), decide).await
 }
 
 fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {

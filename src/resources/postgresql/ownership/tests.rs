@@ -1,6 +1,7 @@
 //! The pure parts against a small database that stands in memory.
 
 mod membership;
+mod recalling;
 mod restoring;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::{Goal, Handover};
 use crate::resources::postgresql::ownership::moving::{Move, batch};
-use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::record::{Place, Record, place};
 use crate::resources::postgresql::ownership::scope::{Scope, with_owner};
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::database_catalog::{Column, DatabaseCatalog};
@@ -262,14 +263,26 @@ fn schemas_owners_and_kinds_together_narrow_the_scope() {
     );
 }
 
+/// What a look behind the locks finds once some things have moved.
+fn after(inventory: &Inventory, owners: &BTreeMap<Place, u32>) -> Inventory {
+    let mut catalog = (*inventory.catalog).clone();
+    for object in &mut catalog.objects {
+        object.owner = owners.get(&place(object)).copied().unwrap_or(object.owner);
+    }
+    Inventory {
+        catalog: Arc::new(catalog),
+        ..inventory.clone()
+    }
+}
+
 /// Every transaction of a goal, if nothing goes wrong.
 fn transactions(moves: &[Move<'_>], inventory: &Inventory) -> String {
     let (mut rest, mut text) = (moves, String::new());
     let mut owners = BTreeMap::new();
     while !rest.is_empty() {
         let (now, later) = rest.split_at(batch(rest, 100, 10));
-        let owner = |object: &Object| owners.get(&place(object)).copied().unwrap_or(object.owner);
-        let loan = Needs::of(now, inventory, owner).borrow(inventory).unwrap();
+        let present = after(inventory, &owners);
+        let loan = Needs::of(now, &present).borrow(&present).unwrap();
         let moved = now.iter().flat_map(|next| next.statements(inventory));
         for statement in loan.begin.into_iter().chain(moved).chain(loan.end) {
             text.push_str(&statement.render(Dialect::PostgreSql));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::arm::body::{self, Fields};
 use crate::arm::operations::{self, End, Plan};
+use crate::arm::records::Record;
 use crate::arm::servers::{self, VERSIONS, begin_change};
 use crate::arm::{Call, Outcome, resource_not_found};
 use crate::directory::{PrincipalKind, Reader};
@@ -33,8 +34,13 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
         return call.no_such_verb(KIND);
     }
     let server = servers::find(call)?;
+    Ok(Answer::json(200, json!({"value": items(&server)})))
+}
+
+/// The items of a list: they have no name.
+fn items(server: &Server) -> Vec<Value> {
     let record = hold(&server.record);
-    let value: Vec<Value> = record
+    record
         .administrators
         .iter()
         .map(|one| {
@@ -44,8 +50,36 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
             }
             item
         })
-        .collect();
-    Ok(Answer::json(200, json!({"value": value})))
+        .collect()
+}
+
+/// A replica shows its primary's administrators under its own ID.
+pub(crate) fn of_primary(call: &Call<'_>, replica: &Record) -> Outcome {
+    let source = replica.source.clone().unwrap_or_default();
+    let primary = hold(&call.world.state)
+        .servers
+        .get(&source.to_ascii_lowercase())
+        .cloned();
+    let Some(primary) = primary else {
+        return Err(resource_not_found(servers::KIND, &source, call.part(3)));
+    };
+    let own = |mut item: Value| {
+        let id = item["id"]
+            .as_str()
+            .unwrap_or_default()
+            .replacen(&primary.id, &replica.id, 1);
+        item["id"] = json!(id);
+        item
+    };
+    let object_id = call.part(9).to_ascii_lowercase();
+    if object_id.is_empty() {
+        let value: Vec<Value> = items(&primary).into_iter().map(own).collect();
+        return Ok(Answer::json(200, json!({"value": value})));
+    }
+    let record = hold(&primary.record);
+    let found = record.administrators.iter().find(|one| one.object_id == object_id);
+    let missing = || resource_not_found(KIND, &format!("{}/{object_id}", replica.name), call.part(3));
+    Ok(Answer::json(200, own(json_of(&primary, found.ok_or_else(missing)?))))
 }
 
 pub(crate) fn one(call: &Call<'_>) -> Outcome {
@@ -109,9 +143,10 @@ fn put(call: &Call<'_>, server: &Arc<Server>, object_id: &str) -> Outcome {
         kind,
         tenant,
     };
-    let change = begin_change(server)?;
+    let change = begin_change(call, server)?;
     let plan = Plan {
         name: "UpsertAadAuthPrincipalManagementOperation",
+        place: operations::POSTGRESQL,
         location: &call.world.options.location,
     };
     let world = call.world.clone();
@@ -184,9 +219,10 @@ fn delete(call: &Call<'_>, server: &Arc<Server>, object_id: &str) -> Outcome {
     let Some(name) = name else {
         return Ok(Answer::empty(204));
     };
-    let change = begin_change(server)?;
+    let change = begin_change(call, server)?;
     let plan = Plan {
         name: "DropAadAuthPrincipalManagementOperation",
+        place: operations::POSTGRESQL,
         location: &call.world.options.location,
     };
     let object_id = object_id.to_owned();

@@ -90,9 +90,10 @@ fn put(call: &Call<'_>, name: &str, exists: bool) -> Outcome {
         properties.choice("charset", &["UTF8"])?;
         properties.optional_text("collation")?;
     }
-    let change = begin_change(&server)?;
+    let change = begin_change(call, &server)?;
     let plan = Plan {
         name: "UpsertServerDatabaseManagementOperation",
+        place: operations::POSTGRESQL,
         location: &call.world.options.location,
     };
     let name = name.to_owned();
@@ -120,9 +121,10 @@ fn delete(call: &Call<'_>, name: &str) -> Outcome {
         return Err(Answer::arm_error(400, "OperationNotAllowed", message));
     }
     let server = servers::find(call)?;
-    let change = begin_change(&server)?;
+    let change = begin_change(call, &server)?;
     let plan = Plan {
         name: "DropServerDatabaseManagementOperation",
+        place: operations::POSTGRESQL,
         location: &call.world.options.location,
     };
     let statement = format!("drop database {} with (force)", identifier(name));

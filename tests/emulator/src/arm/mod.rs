@@ -2,15 +2,21 @@
 //! It does not know what the resource providers answer.
 
 pub(crate) mod administrators;
+pub(crate) mod assignment;
 pub(crate) mod body;
-pub(crate) mod clusters;
+pub(crate) mod busy;
 pub(crate) mod databases;
 pub(crate) mod federation;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod metadata;
+pub(crate) mod mysql;
 pub(crate) mod operations;
+pub(crate) mod records;
+pub(crate) mod replicas;
 pub(crate) mod servers;
+pub(crate) mod sql;
+pub(crate) mod targets;
 
 use std::sync::Arc;
 
@@ -138,16 +144,17 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
         let message = format!("The subscription '{subscription}' could not be found.");
         return Err(Answer::arm_error(404, "SubscriptionNotFound", message));
     }
-    let polling = parts
-        .iter()
-        .any(|part| matches!(*part, "azureasyncoperation" | "operationresults"));
-    if let Some((unknown, _)) = ask
-        .query
-        .iter()
-        .find(|(name, _)| !polling && !name.eq_ignore_ascii_case("api-version"))
-    {
+    if operations::is_address(&parts) {
+        return operations::at(&call, &parts).await;
+    }
+    let expands = sql::expands(&parts);
+    let allowed = |name: &str| name.eq_ignore_ascii_case("api-version") || expands && name == "$expand";
+    if let Some((unknown, _)) = ask.query.iter().find(|(name, _)| !allowed(name)) {
         let message = format!("The query parameter '{unknown}' is not supported by '{}'.", ask.path);
         return Err(Answer::arm_error(400, "InvalidQueryParameter", message));
+    }
+    if let Some(busy) = busy::refusal(&call, &parts) {
+        return Err(busy);
     }
     route(&call, &parts).await
 }
@@ -163,12 +170,8 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
         ["subscriptions", _, "providers", namespace, rest @ ..] => match (*namespace, rest) {
             ("microsoft.managedidentity", ["userassignedidentities"]) => identities::list(call, None),
             ("microsoft.dbforpostgresql", ["flexibleservers"]) => servers::list(call, None),
-            ("microsoft.dbforpostgresql", ["locations", _, "azureasyncoperation", id]) => {
-                operations::poll(call, id).await
-            }
-            ("microsoft.dbforpostgresql", ["locations", _, "operationresults", id]) => {
-                operations::result(call, id).await
-            }
+            ("microsoft.dbformysql", rest) => mysql::of_subscription(call, rest),
+            ("microsoft.sql", rest) => sql::of_subscription(call, rest),
             _ => call.no_such_type(call.part(3), call.part(4)),
         },
         [
@@ -191,13 +194,20 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
                     federation::one(call).await
                 }
                 ("microsoft.dbforpostgresql", ["flexibleservers"]) => servers::list(call, Some(group)),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, rest @ ..]) if replicas::is_one(call) => {
+                    replicas::answer(call, rest)
+                }
                 ("microsoft.dbforpostgresql", ["flexibleservers", _]) => servers::one(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators"]) => administrators::list(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => administrators::one(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => databases::list(call).await,
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => databases::one(call).await,
-                ("microsoft.containerservice", ["managedclusters", _]) => clusters::one(call),
-                _ => call.no_such_type(call.part(5), call.part(6)),
+                ("microsoft.dbformysql", rest) => mysql::of_group(call, group, rest),
+                ("microsoft.sql", rest) => sql::of_group(call, group, rest),
+                (namespace, rest) => match targets::kinds::of_path(namespace, rest) {
+                    Some(kind) => targets::one(call, kind).await,
+                    None => call.no_such_type(call.part(5), call.part(6)),
+                },
             }
         }
         ["providers", "microsoft.dbforpostgresql", "getprivatednszonesuffix"] => servers::zone_suffix(call),

@@ -16,9 +16,36 @@ pub(crate) type Failed = (String, String);
 /// How an operation ended: what `operationResults` answers, or why it failed.
 pub(crate) type End = Result<Option<Value>, Failed>;
 
+/// Where a resource provider lets its operations be polled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// `Microsoft.DBforPostgreSQL` …
+    pub(crate) namespace: &'static str,
+    /// Whether the addresses name the resource group.
+    pub(crate) in_group: bool,
+    /// The part of the path that answers `{status}`, spelled as Azure does.
+    pub(crate) poll: &'static str,
+    /// The part of the path that answers the result.
+    pub(crate) result: &'static str,
+    /// Whether the addresses carry a long signature.
+    pub(crate) signed: bool,
+}
+
+/// PostgreSQL flexible servers.
+pub(crate) const POSTGRESQL: Place = Place {
+    namespace: "Microsoft.DBforPostgreSQL",
+    in_group: false,
+    poll: "azureAsyncOperation",
+    result: "operationResults",
+    signed: true,
+};
+
 /// One operation, kept for ever.
 #[derive(Debug)]
 pub(crate) struct Operation {
+    /// The two paths, in lower case.
+    poll_path: String,
+    result_path: String,
     started: String,
     polls_left: u32,
     not_before: Instant,
@@ -30,12 +57,20 @@ pub(crate) struct Operation {
 pub(crate) struct Plan<'a> {
     /// `UpsertAadAuthPrincipalManagementOperation` …
     pub(crate) name: &'a str,
+    pub(crate) place: Place,
     /// The location in the addresses to poll.
     pub(crate) location: &'a str,
 }
 
-/// Starts the work and answers 202 with both addresses. A planned fault takes the place of the work.
-pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+/// An operation that has begun: when, and the two addresses that answer for it.
+pub(crate) struct Begun {
+    pub(crate) started: String,
+    pub(crate) poll: String,
+    pub(crate) result: String,
+}
+
+/// Begins the work. A planned fault takes the place of the work.
+pub(crate) fn begin<F>(call: &Call<'_>, place: Place, location: &str, work: F) -> Begun
 where
     F: Future<Output = End> + Send + 'static,
 {
@@ -43,17 +78,22 @@ where
     let id = Uuid::new_v4().to_string();
     let (polls_left, slowness) = world.faults.pace();
     let started = timestamp();
-    // Azure signs these addresses; a client must use them as they are.
-    let query = format!(
-        "api-version={}&t={}&c={}&s={}&h={}",
-        call.api_version,
-        hold(&world.state).operations.len(),
-        "MIIHhzCCBm-gAwIBAgITHgWNpF2lM0LgNyTyFQAABY2kXTANBgkqhkiG9w0BAQsFADBE".repeat(40),
-        Uuid::new_v4().simple(),
-        Uuid::new_v4().simple()
+    let query = query(call, place);
+    let group = match place.in_group {
+        true => format!("/resourceGroups/{}", call.part(3)),
+        false => String::new(),
+    };
+    let base = format!(
+        "/subscriptions/{}{group}/providers/{}/locations/{location}",
+        world.subscription(),
+        place.namespace,
     );
+    let poll_path = format!("{base}/{}/{id}", place.poll);
+    let result_path = format!("{base}/{}/{id}", place.result);
     let failure = world.faults.next_operation(&call.ask.path);
     let operation = Operation {
+        poll_path: poll_path.to_ascii_lowercase(),
+        result_path: result_path.to_ascii_lowercase(),
         started: started.clone(),
         polls_left,
         not_before: Instant::now() + slowness,
@@ -72,19 +112,63 @@ where
             }
         });
     }
-    let base = format!(
-        "{}/subscriptions/{}/providers/Microsoft.DBforPostgreSQL/locations/{}",
-        world.endpoints.resource_manager,
-        world.subscription(),
-        plan.location
-    );
-    Answer::json(202, json!({"operation": plan.name, "startTime": started}))
-        .header(
-            "azure-asyncoperation",
-            format!("{base}/azureAsyncOperation/{id}?{query}"),
-        )
-        .header("location", format!("{base}/operationResults/{id}?{query}"))
-        .retry_after(Some(world.options.retry_after))
+    let host = &world.endpoints.resource_manager;
+    Begun {
+        started,
+        poll: format!("{host}{poll_path}?{query}"),
+        result: format!("{host}{result_path}?{query}"),
+    }
+}
+
+/// Starts the work and answers 202 with both addresses.
+pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+where
+    F: Future<Output = End> + Send + 'static,
+{
+    let begun = begin(call, plan.place, plan.location, work);
+    Answer::json(202, json!({"operation": plan.name, "startTime": begun.started}))
+        .header("azure-asyncoperation", begun.poll)
+        .header("location", begun.result)
+        .retry_after(Some(call.world.options.retry_after))
+}
+
+/// Azure signs some of these addresses; a client must use them as they are.
+fn query(call: &Call<'_>, place: Place) -> String {
+    if !place.signed {
+        return format!("api-version={}", call.api_version);
+    }
+    format!(
+        "api-version={}&t={}&c={}&s={}&h={}",
+        call.api_version,
+        hold(&call.world.state).operations.len(),
+        "MIIHhzCCBm-gAwIBAgITHgWNpF2lM0LgNyTyFQAABY2kXTANBgkqhkiG9w0BAQsFADBE".repeat(40),
+        Uuid::new_v4().simple(),
+        Uuid::new_v4().simple()
+    )
+}
+
+/// Whether a path (in lower case) is one of an operation's addresses.
+pub(crate) fn is_address(parts: &[&str]) -> bool {
+    let place = parts.iter().rposition(|part| *part == "locations");
+    let is = |word: &str| {
+        word == "operations" || word.ends_with("azureasyncoperation") || word.ends_with("operationresults")
+    };
+    place.is_some_and(|at| at + 4 == parts.len() && parts.get(at + 2).is_some_and(|word| is(word)))
+}
+
+/// Either address of an operation.
+pub(crate) async fn at(call: &Call<'_>, parts: &[&str]) -> Outcome {
+    let id = parts.last().copied().unwrap_or_default();
+    let path = format!("/{}", parts.join("/"));
+    let known = hold(&call.world.state)
+        .operations
+        .get(id)
+        .map(|one| (one.poll_path == path, one.result_path == path));
+    match known {
+        Some((true, _)) => poll(call, id).await,
+        Some((_, true)) => result(call, id).await,
+        _ => Err(unknown(id)),
+    }
 }
 
 /// What an operation looks like at one poll.
@@ -132,8 +216,8 @@ fn unknown(id: &str) -> Answer {
     Answer::arm_error(404, "OperationIdNotFound", message)
 }
 
-/// `azureAsyncOperation/{id}`.
-pub(crate) async fn poll(call: &Call<'_>, id: &str) -> Outcome {
+/// What Azure's header `Azure-AsyncOperation` names.
+async fn poll(call: &Call<'_>, id: &str) -> Outcome {
     if !call.is("GET") {
         return call.no_such_verb("azureAsyncOperation");
     }
@@ -154,8 +238,8 @@ pub(crate) async fn poll(call: &Call<'_>, id: &str) -> Outcome {
     }
 }
 
-/// `operationResults/{id}`.
-pub(crate) async fn result(call: &Call<'_>, id: &str) -> Outcome {
+/// What the header `Location` names.
+async fn result(call: &Call<'_>, id: &str) -> Outcome {
     if !call.is("GET") {
         return call.no_such_verb("operationResults");
     }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::arm::assignment::{self, Assignment};
 use crate::arm::body::{self, Fields};
 use crate::arm::operations::{self, Plan};
-use crate::arm::{Call, Outcome, resource_not_found};
+use crate::arm::records::{self, Kind};
+use crate::arm::{Call, Outcome, busy, replicas, resource_not_found};
 use crate::journal::hold;
 use crate::postgres::server::Server;
 use crate::world::{State, World};
@@ -25,14 +27,10 @@ pub(crate) fn find(call: &Call<'_>) -> Result<Arc<Server>, Answer> {
 }
 
 /// 409 while another change is under way.
-pub(crate) fn begin_change(server: &Arc<Server>) -> Result<Change, Answer> {
+pub(crate) fn begin_change(call: &Call<'_>, server: &Arc<Server>) -> Result<Change, Answer> {
     let mut record = hold(&server.record);
     if record.state != "Ready" {
-        let message = format!(
-            "Cannot complete operation while server '{}' is busy processing another operation. Try again later.",
-            server.name
-        );
-        return Err(Answer::arm_error(409, "ServerIsBusy", message));
+        return Err(busy::answer(call));
     }
     record.state = "Updating";
     drop(record);
@@ -61,7 +59,13 @@ pub(crate) fn display_location(name: &str) -> String {
     }
 }
 
-fn json_of(world: &World, state: &State, server: &Server) -> Value {
+/// The body of a GET.
+pub(crate) fn json_of(world: &World, state: &State, server: &Server) -> Value {
+    records::overlaid(state, &server.id, plain_json(world, state, server))
+}
+
+/// The body without what was changed past this API.
+pub(crate) fn plain_json(world: &World, state: &State, server: &Server) -> Value {
     let record = hold(&server.record);
     let mut authentication = json!({
         "activeDirectoryAuth": switch(record.entra), "passwordAuth": switch(record.password),
@@ -96,22 +100,32 @@ fn json_of(world: &World, state: &State, server: &Server) -> Value {
         "location": display_location(&world.options.location),
         "tags": record.tags, "id": server.id, "name": server.name, "type": KIND,
     });
-    if !record.identities.is_empty() {
-        let entries: Map<String, Value> = record
-            .identities
-            .iter()
-            .filter_map(|id| state.identities.get(&id.to_ascii_lowercase()))
-            .map(|one| {
-                (
-                    one.id.clone(),
-                    json!({"principalId": one.object_id, "clientId": one.client_id}),
-                )
-            })
-            .collect();
-        answer["identity"] =
-            json!({"type": "UserAssigned", "tenantId": world.tenant(), "userAssignedIdentities": entries});
+    if let Some(identity) = identity_json(world, state, &record.identities, record.system_identity.as_deref()) {
+        answer["identity"] = identity;
     }
     answer
+}
+
+/// What `identity` shows. As recorded, `clientId` carries the tenant's ID: nobody may rely on it.
+pub(crate) fn identity_json(world: &World, state: &State, ids: &[String], system: Option<&str>) -> Option<Value> {
+    let kind = records::identity_type(!ids.is_empty(), system.is_some())?;
+    let mut identity = json!({"type": kind, "tenantId": world.tenant()});
+    if !ids.is_empty() {
+        let form = |object_id: &str, _: &str| json!({"principalId": object_id, "clientId": world.tenant()});
+        identity["userAssignedIdentities"] = Value::Object(records::identity_map(state, ids, form));
+    }
+    if let Some(system) = system {
+        identity["principalId"] = json!(system);
+    }
+    Some(identity)
+}
+
+/// The spellings of `identity.type` that a version knows.
+pub(crate) fn identity_kinds(call: &Call<'_>) -> &'static [&'static str] {
+    match call.api_version.as_str() {
+        "2024-08-01" => &["None", "UserAssigned"],
+        _ => &["None", "UserAssigned", "SystemAssigned", "SystemAssigned,UserAssigned"],
+    }
 }
 
 fn switch(on: bool) -> &'static str {
@@ -125,11 +139,15 @@ pub(crate) fn list(call: &Call<'_>, group: Option<&str>) -> Outcome {
     }
     let state = hold(&call.world.state);
     let wanted = group.map(|group| format!("/resourcegroups/{group}/"));
-    let value: Vec<Value> = state
-        .servers
+    let of_group = |key: &str| wanted.as_ref().is_none_or(|wanted| key.contains(wanted));
+    let servers = state.servers.iter().filter(|(key, _)| of_group(key));
+    let replicas = state
+        .records
         .iter()
-        .filter(|(key, _)| wanted.as_ref().is_none_or(|wanted| key.contains(wanted)))
+        .filter(|(key, one)| one.kind == Kind::PostgresqlReplica && of_group(key));
+    let value: Vec<Value> = servers
         .map(|(_, server)| json_of(call.world, &state, server))
+        .chain(replicas.map(|(_, one)| replicas::json_of(call.world, &state, one)))
         .collect();
     Ok(Answer::json(200, json!({"value": value})))
 }
@@ -158,18 +176,17 @@ struct Wish {
     password: Option<bool>,
     tenant: Option<String>,
     tags: Option<Value>,
-    /// IDs, and whether each is to be assigned.
-    identities: Vec<(String, bool)>,
-    remove_all_identities: bool,
+    identity: Option<Assignment>,
 }
 
 fn patch(call: &Call<'_>) -> Outcome {
     let server = find(call)?;
     let value = body::parse(call.ask)?;
     let wish = read(call, &server, &value)?;
-    let change = begin_change(&server)?;
+    let change = begin_change(call, &server)?;
     let plan = Plan {
         name: "UpsertServerManagementOperationV2",
+        place: operations::POSTGRESQL,
         location: &call.world.options.location,
     };
     let world = call.world.clone();
@@ -208,22 +225,7 @@ fn read(call: &Call<'_>, server: &Server, value: &Value) -> Result<Wish, Answer>
         }
     }
     if fields.has("identity") {
-        let identity = fields.object("identity", &["type", "userAssignedIdentities"])?;
-        let kinds: &[&'static str] = if call.api_version == "2024-08-01" {
-            &["None", "UserAssigned"]
-        } else {
-            &["None", "UserAssigned", "SystemAssigned", "SystemAssigned,UserAssigned"]
-        };
-        match identity.choice("type", kinds)? {
-            Some("None") => wish.remove_all_identities = true,
-            Some("UserAssigned") => wish.identities = assignments(call, identity.value("userAssignedIdentities"))?,
-            Some(_) => {
-                return Err(body::invalid(
-                    "The emulator does not know system-assigned identities of servers.",
-                ));
-            }
-            None => return Err(body::invalid("The property 'identity.type' is required.")),
-        }
+        wish.identity = Some(assignment::read(call, &fields, identity_kinds(call))?);
     }
     Ok(wish)
 }
@@ -247,31 +249,7 @@ fn check_authentication(call: &Call<'_>, server: &Server, wish: &Wish) -> Result
     }
 }
 
-fn assignments(call: &Call<'_>, value: Option<&Value>) -> Result<Vec<(String, bool)>, Answer> {
-    let Some(map) = value.and_then(Value::as_object) else {
-        return Err(body::invalid(
-            "The property 'identity.userAssignedIdentities' is required.",
-        ));
-    };
-    let state = hold(&call.world.state);
-    map.iter()
-        .map(|(id, wanted)| {
-            let known = state.identities.get(&id.to_ascii_lowercase());
-            match (wanted, known) {
-                (Value::Null, _) => Ok((id.clone(), false)),
-                (Value::Object(_), Some(identity)) => Ok((identity.id.clone(), true)),
-                (Value::Object(_), None) => Err(Answer::arm_error(
-                    400,
-                    "FailedIdentityOperation",
-                    format!("Identity operation failed: the identity '{id}' was not found."),
-                )),
-                _ => Err(body::invalid(format!("The value of '{id}' must be an object or null."))),
-            }
-        })
-        .collect()
-}
-
-async fn apply(world: &World, change: &Change, wish: Wish) -> Result<(), operations::Failed> {
+async fn apply(world: &Arc<World>, change: &Change, wish: Wish) -> Result<(), operations::Failed> {
     let server = &change.server;
     let switched = {
         let mut record = hold(&server.record);
@@ -285,21 +263,36 @@ async fn apply(world: &World, change: &Change, wish: Wish) -> Result<(), operati
         if let Some(tags) = wish.tags {
             record.tags = tags;
         }
-        if wish.remove_all_identities {
+        (record.entra != before).then_some(record.entra)
+    };
+    let internal = |error: crate::Error| ("InternalServerError".to_owned(), error.to_string());
+    if let Some(wish) = wish.identity {
+        assign(world, server, wish).await.map_err(internal)?;
+    }
+    if let Some(enabled) = switched {
+        let outcome = server.switch_entra(enabled, world.tenant()).await;
+        outcome.map_err(internal)?;
+    }
+    Ok(())
+}
+
+async fn assign(world: &Arc<World>, server: &Server, wish: Assignment) -> crate::error::Result<()> {
+    let system = {
+        let mut record = hold(&server.record);
+        if wish.none {
             record.identities.clear();
         }
-        for (id, wanted) in wish.identities {
+        for (id, wanted) in wish.user_assigned {
             record.identities.retain(|other| !other.eq_ignore_ascii_case(&id));
             if wanted {
                 record.identities.push(id);
             }
         }
-        (record.entra != before).then_some(record.entra)
+        record.system_identity.clone()
     };
-    if let Some(enabled) = switched {
-        let outcome = server.switch_entra(enabled, world.tenant()).await;
-        outcome.map_err(|error| ("InternalServerError".to_owned(), error.to_string()))?;
-    }
+    let system = records::switch_system(world, &server.id, &server.name, system, wish.system).await?;
+    hold(&server.record).system_identity = system;
+    records::forget_overlay(&mut hold(&world.state), &server.id, &["/identity"]);
     Ok(())
 }
 

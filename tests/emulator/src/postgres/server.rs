@@ -52,6 +52,8 @@ pub(crate) struct Record {
     pub(crate) administrators: Vec<Administrator>,
     /// IDs of user-assigned identities.
     pub(crate) identities: Vec<String>,
+    /// Object ID of the system-assigned identity.
+    pub(crate) system_identity: Option<String>,
 }
 
 /// A flexible server and the process behind it.
@@ -107,11 +109,12 @@ impl Server {
             record: Mutex::new(Record {
                 state: "Ready",
                 entra: options.entra_enabled,
-                password: true,
+                password: options.passwords_enabled,
                 tenant: options.entra_enabled.then(|| options.tenant_id.clone()),
                 tags: serde_json::json!({}),
                 administrators: Vec::new(),
                 identities: Vec::new(),
+                system_identity: None,
             }),
             runtime: Handle::current(),
             process,
@@ -345,6 +348,9 @@ fn configure(layout: &Layout, options: &Options) -> Result<()> {
         layout.library.display(),
         statements::PREFIX
     );
+    if options.postgresql_strict_roles {
+        text.push_str("pgaadauth.strict_roles = 'on'\n");
+    }
     for (name, value) in &options.postgresql_settings {
         text.push_str(&format!("{name} = {}\n", literal(value)));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::record::Record;
-use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, membership, objects};
+use crate::resources::postgresql::ownership::tests::{OLD, OWNER, TERRAFORM, inventory, membership, objects};
 use crate::sql::postgres::server_catalog::Membership;
 use crate::sql::quote::Dialect;
 
@@ -14,7 +14,7 @@ use crate::sql::quote::Dialect;
 fn previous_owners_become_members_and_circles_are_refused() {
     let found = inventory(16, objects());
     let wanted = BTreeSet::from([OLD]);
-    let missing = members::missing(&found, OWNER, &wanted).unwrap();
+    let missing = members::missing(&found.server, OWNER, &wanted).unwrap();
     assert_eq!(
         missing[0].1.render(Dialect::PostgreSql),
         r#"GRANT "owner" TO "old" WITH INHERIT TRUE, SET TRUE"#
@@ -27,17 +27,18 @@ fn previous_owners_become_members_and_circles_are_refused() {
             ..found.clone()
         }
     };
-    let circle = members::missing(&with(membership(OLD, OWNER)), OWNER, &wanted).unwrap_err();
+    let circle = members::missing(&with(membership(OLD, OWNER)).server, OWNER, &wanted).unwrap_err();
     assert_eq!(circle.summary, "Circular membership");
     let weak = Membership {
+        grantor: TERRAFORM,
         inherit: Some(false),
         set: Some(true),
         ..membership(OWNER, OLD)
     };
-    let missing = members::missing(&with(weak), OWNER, &wanted).unwrap();
+    let missing = members::missing(&with(weak).server, OWNER, &wanted).unwrap();
     assert_eq!(missing[0].0.before, Some((false, true)));
     assert_eq!(
-        members::missing(&with(membership(OWNER, OLD)), OWNER, &wanted).unwrap(),
+        members::missing(&with(membership(OWNER, OLD)).server, OWNER, &wanted).unwrap(),
         []
     );
     let record = Record {
@@ -50,4 +51,10 @@ fn previous_owners_become_members_and_circles_are_refused() {
         r#"GRANT "owner" TO "old" WITH INHERIT FALSE, SET TRUE"#
     );
     assert_eq!(members::superfluous(&found.server, &record, OWNER, &wanted), []);
+    // What another one granted beside ours is not ours to end.
+    let others = Membership { grantor: 10, ..weak };
+    assert_eq!(
+        members::superfluous(&with(others).server, &record, OWNER, &BTreeSet::new()),
+        []
+    );
 }

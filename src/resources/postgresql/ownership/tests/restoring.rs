@@ -1,6 +1,6 @@
 //! What goes back, what is handed on, and what changes for those who had it before.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use expect_test::expect;
 
@@ -28,7 +28,7 @@ fn moved() -> (Inventory, Record) {
     let before = inventory(15, objects());
     let mut record = Record {
         owner: OWNER,
-        own: BTreeSet::from([(1259, 105)]),
+        own: BTreeMap::from([((1259, 105), "table s.hers".into())]),
         ..Record::default()
     };
     for next in goal.moves(&before, &record).unwrap() {
