@@ -5,11 +5,8 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
-<<<<<<< HEAD
-mod storms;
-=======
 mod sign_in;
->>>>>>> main
+mod storms;
 mod terraform;
 mod tidy;
 mod wire;

@@ -11,12 +11,8 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::clients::Clients;
 use crate::provider::context::Context;
 use crate::provider::server::{Host, Server};
-<<<<<<< HEAD
-use crate::retry::{Attempt, Backoff, Interrupted, Patience, until};
-=======
 use crate::provider::snapshot::Shared;
-use crate::retry::{Attempt, Interrupted, Patience, until};
->>>>>>> main
+use crate::retry::{Attempt, Backoff, Interrupted, Patience, until};
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal, Unreachable};
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;

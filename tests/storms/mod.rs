@@ -3,4 +3,5 @@
 
 mod convergence;
 mod picture;
+mod pooler;
 mod stage;

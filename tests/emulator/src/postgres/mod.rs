@@ -4,6 +4,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod credentials;
 pub(crate) mod find;
 pub(crate) mod front;
+pub(crate) mod pooler;
 pub(crate) mod process;
 pub(crate) mod relay;
 pub(crate) mod server;
