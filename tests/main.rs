@@ -5,6 +5,8 @@ mod harness;
 mod pages;
 mod registry;
 mod resources;
+mod sign_in;
+mod storms;
 mod terraform;
 mod tidy;
 mod wire;

@@ -9,5 +9,6 @@ mod refusals;
 mod secrets;
 mod side_by_side;
 mod stack;
+mod stumbling;
 mod unknown;
 pub mod workspace;

@@ -1,5 +1,9 @@
 //! Azure Resource Manager: get, find, list, put, patch and delete, each to its very end. It does not know any resource.
 
+mod modify;
+
+pub use modify::Change;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +36,16 @@ struct Page<T> {
     next_link: Option<String>,
 }
 
+/// What was answered to a write that was accepted.
+pub struct Written(Answer);
+
+impl Written {
+    /// The resource, where the answer shows it.
+    pub fn shown<T: DeserializeOwned>(&self) -> Option<T> {
+        self.0.json().ok()
+    }
+}
+
 impl Azure {
     /// Reads a resource.
     ///
@@ -62,6 +76,22 @@ impl Azure {
         }
     }
 
+    /// Reads a resource with further query parameters; nothing when it, its parent or its group does not exist.
+    pub(crate) async fn find_with<T: DeserializeOwned>(
+        &self,
+        id: &ResourceId,
+        query: &[(&str, &str)],
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Option<T>, Error> {
+        let mut url = self.resource_url(id, &[], api_version).await?;
+        url.query_pairs_mut().extend_pairs(query);
+        match self.call(&Call::get(Scope::ResourceManager, url), patience).await {
+            Err(error) if error.is_gone() => Ok(None),
+            other => other?.json().map(Some),
+        }
+    }
+
     /// Reads all pages of a collection below a scope: `list(&server, "administrators", …)`,
     /// `list(&subscription, "providers/Microsoft.DBforPostgreSQL/flexibleServers", …)`.
     pub async fn list<T: DeserializeOwned>(
@@ -84,9 +114,21 @@ impl Azure {
         body: &B,
         patience: &Patience,
     ) -> Result<T, Error> {
-        self.write(Method::PUT, id, api_version, Some(json(body)?), patience)
-            .await?;
-        self.read_back(id, api_version, patience).await
+        self.set(id, api_version, body, patience).await?;
+        self.written(id, api_version, patience).await
+    }
+
+    /// Writes a resource whole and waits for the end of the operation: the first half of a [`put`](Azure::put), for those who must remember
+    /// that it is there before they go on. What was answered to the write comes back; an operation answers nothing of use.
+    pub async fn set<B: Serialize + ?Sized>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: &B,
+        patience: &Patience,
+    ) -> Result<Written, Error> {
+        let answer = self.write(Method::PUT, id, api_version, Some(json(body)?), patience);
+        answer.await.map(Written)
     }
 
     /// Changes a part of a resource, waits for the end of the operation, and reads the resource back.
@@ -99,14 +141,14 @@ impl Azure {
     ) -> Result<T, Error> {
         self.write(Method::PATCH, id, api_version, Some(json(body)?), patience)
             .await?;
-        self.read_back(id, api_version, patience).await
+        self.written(id, api_version, patience).await
     }
 
     /// Deletes a resource and waits for the end of the operation. What is gone already is success.
     pub async fn delete(&self, id: &ResourceId, api_version: &'static str, patience: &Patience) -> Result<(), Error> {
         match self.write(Method::DELETE, id, api_version, None, patience).await {
             Err(error) if error.is_gone() => Ok(()),
-            other => other,
+            other => other.map(|_| ()),
         }
     }
 
@@ -119,7 +161,7 @@ impl Azure {
         api_version: &'static str,
         body: Option<Vec<u8>>,
         patience: &Patience,
-    ) -> Result<(), Error> {
+    ) -> Result<Answer, Error> {
         let url = self.resource_url(id, &[], api_version).await?;
         let what = format!("{method} {id}");
         let call = Call {
@@ -127,6 +169,7 @@ impl Azure {
             method,
             url,
             body,
+            if_match: None,
         };
         until(&patience.with_backoff(self.pace().operation), what, || async {
             match self.write_once(&call, id, patience).await {
@@ -140,18 +183,29 @@ impl Azure {
         .await
     }
 
-    async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<(), Error> {
-        let verb = if call.method == Method::DELETE {
-            Verb::Delete
-        } else {
-            Verb::Write
-        };
+    async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<Answer, Error> {
         let done = || self.already(call, patience);
         let answer = self.call_unless(call, patience, done).await?;
+        self.see_through(call, id, &answer, patience).await?;
+        Ok(answer)
+    }
+
+    /// Waits for the end of the operation that a write began, if it began one.
+    async fn see_through(
+        &self,
+        call: &Call,
+        id: &ResourceId,
+        answer: &Answer,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        let verb = match call.method == Method::DELETE {
+            true => Verb::Delete,
+            false => Verb::Write,
+        };
         let endpoint = &self.cloud().await?.resource_manager_endpoint;
-        match Operation::begun_by(verb, &call.url, endpoint, &answer)? {
+        match Operation::begun_by(verb, &call.url, endpoint, answer)? {
             None => Ok(()),
-            Some(operation) => self.follow(operation, id, &answer, patience).await,
+            Some(operation) => self.follow(operation, id, answer, patience).await,
         }
     }
 
@@ -216,7 +270,7 @@ impl Azure {
     }
 
     /// Reads what was just written; it may be invisible for a moment.
-    async fn read_back<T: DeserializeOwned>(
+    pub async fn written<T: DeserializeOwned>(
         &self,
         id: &ResourceId,
         api_version: &'static str,

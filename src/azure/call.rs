@@ -30,6 +30,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) body: Option<Vec<u8>>,
+    /// The only version of the resource that the write is meant for.
+    pub(crate) if_match: Option<String>,
 }
 
 impl Call {
@@ -39,6 +41,7 @@ impl Call {
             method: Method::GET,
             url,
             body: None,
+            if_match: None,
         }
     }
 
@@ -101,6 +104,15 @@ impl Azure {
         .await
     }
 
+    /// Sends a call once: for a write that must be thought over again before it is repeated.
+    pub(crate) async fn call_once(&self, call: &Call) -> Result<Answer, Error> {
+        let answer = self.attempt(call).await??;
+        match answer.is_success() {
+            true => Ok(answer),
+            false => Err(answer.failure()),
+        }
+    }
+
     /// One attempt, with a new token when the first is not accepted. The outer error is that of the
     /// sign-in, which has been tried again already; the inner one is that of the call.
     async fn attempt(&self, call: &Call) -> Result<Result<Answer, Error>, Error> {
@@ -133,6 +145,19 @@ impl Azure {
                 .header("x-ms-client-request-id", &own)?
                 .header("x-ms-correlation-request-id", self.correlation_id())?,
         };
+        if let Some(version) = &call.if_match {
+            request = request.header("if-match", version)?;
+        }
+        if call.scope == Scope::ResourceManager && call.is_write() {
+            let tokens = self.auxiliary_tokens().await?;
+            if !tokens.is_empty() {
+                let tokens = tokens
+                    .iter()
+                    .map(|token| format!("Bearer {}", token.secret().expose_secret()));
+                let tokens = tokens.collect::<Vec<_>>().join(", ");
+                request = request.secret_header("x-ms-authorization-auxiliary", &tokens)?;
+            }
+        }
         if let Some(body) = &call.body {
             request.body = Body::Json(body.clone());
         }

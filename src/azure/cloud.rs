@@ -224,31 +224,78 @@ fn origin(url: &Url) -> String {
 mod tests {
     use super::*;
 
+    /// Everything that a cloud is made of, in the order of its fields; ARM's and SQL's scope have two slashes, as they should.
+    fn all(cloud: &Cloud) -> Vec<String> {
+        let mut all = vec![
+            cloud.authority_host.to_string(),
+            cloud.resource_manager_endpoint.to_string(),
+        ];
+        all.extend(Scope::ALL.map(|scope| cloud.scope(scope)));
+        all.extend([
+            cloud.postgresql_host_suffix.clone(),
+            cloud.mysql_host_suffix.clone(),
+            cloud.sql_host_suffix.clone(),
+            cloud.federated_audience.clone(),
+        ]);
+        all
+    }
+
     #[test]
-    fn the_scopes_of_the_clouds_are_those_that_the_services_accept() {
-        let scopes = |cloud: Cloud| Scope::ALL.map(|scope| cloud.scope(scope));
-        assert_eq!(
-            scopes(Cloud::public()),
-            [
-                "https://management.azure.com//.default",
-                "https://graph.microsoft.com/.default",
-                "https://ossrdbms-aad.database.windows.net/.default",
-                "https://database.windows.net//.default",
-            ]
-        );
-        assert_eq!(
-            scopes(Cloud::named("AzureUSGovernment").unwrap())[2..],
-            [
-                "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
-                "https://database.usgovcloudapi.net//.default",
-            ]
-        );
-        assert_eq!(
-            Cloud::china().postgresql_host_suffix,
-            ".postgres.database.chinacloudapi.cn"
-        );
-        assert_eq!(Cloud::public().mysql_host_suffix, ".mysql.database.azure.com");
+    fn the_public_cloud_is_where_it_is() {
+        let expected = [
+            "https://login.microsoftonline.com/",
+            "https://management.azure.com/",
+            "https://management.azure.com//.default",
+            "https://graph.microsoft.com/.default",
+            "https://ossrdbms-aad.database.windows.net/.default",
+            "https://database.windows.net//.default",
+            ".postgres.database.azure.com",
+            ".mysql.database.azure.com",
+            ".database.windows.net",
+            "api://AzureADTokenExchange",
+        ];
+        for name in ["public", "AzureCloud", "AzurePublicCloud"] {
+            assert_eq!(all(&Cloud::named(name).unwrap()), expected, "{name}");
+        }
         assert_eq!(Cloud::named("german"), None);
+    }
+
+    #[test]
+    fn the_cloud_of_the_united_states_is_where_it_is() {
+        let expected = [
+            "https://login.microsoftonline.us/",
+            "https://management.usgovcloudapi.net/",
+            "https://management.usgovcloudapi.net//.default",
+            "https://graph.microsoft.us/.default",
+            "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
+            "https://database.usgovcloudapi.net//.default",
+            ".postgres.database.usgovcloudapi.net",
+            ".mysql.database.usgovcloudapi.net",
+            ".database.usgovcloudapi.net",
+            "api://AzureADTokenExchangeUSGov",
+        ];
+        for name in ["usgovernment", "AzureUSGovernment", "USGovernmentL4"] {
+            assert_eq!(all(&Cloud::named(name).unwrap()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_cloud_of_china_is_where_it_is() {
+        let expected = [
+            "https://login.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn//.default",
+            "https://microsoftgraph.chinacloudapi.cn/.default",
+            "https://ossrdbms-aad.database.chinacloudapi.cn/.default",
+            "https://database.chinacloudapi.cn//.default",
+            ".postgres.database.chinacloudapi.cn",
+            ".mysql.database.chinacloudapi.cn",
+            ".database.chinacloudapi.cn",
+            "api://AzureADTokenExchangeChina",
+        ];
+        for name in ["china", "AzureChinaCloud"] {
+            assert_eq!(all(&Cloud::named(name).unwrap()), expected, "{name}");
+        }
     }
 
     #[test]

@@ -214,6 +214,11 @@ fn no_answer(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let (kind, message) = match (certificate_problem(&error), is_name_problem(&error)) {
         (Some(problem), _) => (Kind::Untrusted, problem),
+        _ if is_proxy_problem(&error) => {
+            let message =
+                "the proxy that the environment names (HTTPS_PROXY, ALL_PROXY) does not let the request through";
+            (Kind::Unreachable, message.to_owned())
+        }
         (None, true) => (Kind::Unreachable, "the name of the host cannot be resolved".to_owned()),
         (None, false) if error.is_connect() && error.is_timeout() => {
             (Kind::Unreachable, "the host does not answer".to_owned())
@@ -243,6 +248,11 @@ fn certificate_problem(error: &(dyn StdError + 'static)) -> Option<String> {
         return None;
     };
     Some(format!("the server's certificate is not trusted: {problem}"))
+}
+
+fn is_proxy_problem(error: &(dyn StdError + 'static)) -> bool {
+    let mut texts = chain(error).map(|error| error.to_string().to_lowercase());
+    texts.any(|text| text.contains("tunnel error") || text.contains("socks error"))
 }
 
 fn is_name_problem(error: &(dyn StdError + 'static)) -> bool {

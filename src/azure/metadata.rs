@@ -7,8 +7,8 @@ use crate::azure::cloud::{Cloud, endpoint};
 use crate::azure::error::{Error, Kind};
 use crate::azure::http::{Http, Request};
 
-/// Asks a metadata host (`ARM_METADATA_HOSTNAME`) where its cloud is.
-pub(crate) async fn discover(http: &Http, metadata_host: &str) -> Result<Cloud, Error> {
+/// Asks a metadata host (`ARM_METADATA_HOSTNAME`) where its cloud is; among several it is the one of this name.
+pub(crate) async fn discover(http: &Http, metadata_host: &str, name: &str) -> Result<Cloud, Error> {
     let url = endpoint("the metadata host", metadata_host)?;
     let mut url = url.join("/metadata/endpoints").expect("a constant path joins any base");
     url.query_pairs_mut().append_pair("api-version", "2022-09-01");
@@ -16,16 +16,23 @@ pub(crate) async fn discover(http: &Http, metadata_host: &str) -> Result<Cloud, 
     if !answer.is_success() {
         return Err(answer.failure());
     }
-    let mut value: Value = answer.json()?;
-    if let Value::Array(clouds) = &mut value {
-        value = clouds.first_mut().map(Value::take).unwrap_or_default();
-    }
-    serde_json::from_value::<Metadata>(value)
+    serde_json::from_value::<Metadata>(chosen(answer.json()?, name))
         .map_err(|error| {
             let message = "the metadata host's answer does not describe a cloud";
             answer.error(Kind::Unexpected, message).with_source(error)
         })?
         .into_cloud()
+}
+
+/// Hosts with an older interface list every cloud that they know.
+fn chosen(value: Value, name: &str) -> Value {
+    let Value::Array(clouds) = value else { return value };
+    let is_it = |cloud: &Value| {
+        let own = cloud.get("name").and_then(Value::as_str).and_then(Cloud::named);
+        own.is_some_and(|own| own.name == name)
+    };
+    let at = clouds.iter().position(is_it).unwrap_or_default();
+    clouds.into_iter().nth(at).unwrap_or_default()
 }
 
 /// What a metadata host says of its cloud; what it leaves out is as in the public cloud.
@@ -113,5 +120,26 @@ mod tests {
         assert_eq!(cloud.postgresql_host_suffix, ".pg.test");
         assert_eq!(cloud.mysql_host_suffix, ".mysql.database.azure.com");
         assert_eq!(cloud.authority_host.as_str(), "https://localhost:3/");
+    }
+
+    #[test]
+    fn among_several_clouds_the_one_of_the_environment_is_taken() {
+        let clouds =
+            serde_json::json!([{"name": "AzureCloud"}, {"name": "AzureChinaCloud"}, {"name": "AzureUSGovernment"}]);
+        let name = |wanted: &str| chosen(clouds.clone(), wanted)["name"].clone();
+        assert_eq!(name("china"), "AzureChinaCloud");
+        assert_eq!(name("usgovernment"), "AzureUSGovernment");
+        assert_eq!(name("public"), "AzureCloud");
+        assert_eq!(chosen(serde_json::json!({"name": "Own"}), "public")["name"], "Own");
+    }
+
+    #[test]
+    fn what_a_sovereign_cloud_leaves_out_is_as_it_is_known() {
+        let metadata = serde_json::json!({
+            "name": "AzureUSGovernment", "resourceManager": "https://management.usgovcloudapi.net",
+            "authentication": {"loginEndpoint": "https://login.microsoftonline.us/"},
+        });
+        let metadata: Metadata = serde_json::from_value(metadata).unwrap();
+        assert_eq!(metadata.into_cloud().unwrap(), Cloud::us_government());
     }
 }

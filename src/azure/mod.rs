@@ -1,7 +1,9 @@
 //! Microsoft's side: who is signed in, to which cloud. It knows nothing of Terraform or of databases.
 
+pub mod administrator;
 mod answer;
 mod arm;
+pub mod authentication;
 mod call;
 pub mod cloud;
 mod credential;
@@ -11,14 +13,18 @@ pub mod federation;
 mod fulfilled;
 pub mod graph;
 mod http;
+pub mod identity_target;
 pub mod managed_identity;
 mod metadata;
+pub mod mysql;
 mod operation;
 pub mod postgresql;
 pub mod resource_id;
 #[cfg(test)]
 mod scripted;
+pub mod server;
 pub mod settings;
+pub mod sql;
 pub mod token;
 pub mod trust;
 
@@ -29,6 +35,8 @@ use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+pub use arm::Change;
 
 use crate::azure::cloud::{Cloud, Scope, endpoint};
 use crate::azure::credential::SignIn;
@@ -57,8 +65,26 @@ struct Inner {
     cloud: OnceCell<Cloud>,
     sign_in: SignIn,
     tokens: Tokens,
+    auxiliary: Vec<Auxiliary>,
     correlation_id: String,
     pace: Pace,
+}
+
+/// Another tenant that is signed in to: Resource Manager wants its word for what a write names there.
+struct Auxiliary {
+    settings: Settings,
+    tokens: Tokens,
+}
+
+impl Auxiliary {
+    fn of(tenant: &str, settings: &Settings) -> Auxiliary {
+        let settings = Settings {
+            tenant_id: Some(tenant.to_owned()),
+            ..settings.clone()
+        };
+        let tokens = Tokens::default();
+        Auxiliary { settings, tokens }
+    }
 }
 
 /// The delays between attempts, by what is waited for.
@@ -92,6 +118,11 @@ impl Azure {
             Some(host) => endpoint("the metadata host", host).map(|_| OnceCell::new())?,
             None => OnceCell::new_with(Some(known)),
         };
+        let auxiliary = settings
+            .auxiliary_tenant_ids
+            .iter()
+            .map(|tenant| Auxiliary::of(tenant, &settings));
+        let auxiliary = auxiliary.collect();
         let http = Arc::new(Http::new(settings.trust.clone(), settings.connect_timeout));
         Ok(Azure(Arc::new(Inner {
             settings,
@@ -99,6 +130,7 @@ impl Azure {
             cloud,
             sign_in: SignIn::default(),
             tokens: Tokens::default(),
+            auxiliary,
             correlation_id: Uuid::new_v4().to_string(),
             pace,
         })))
@@ -110,7 +142,9 @@ impl Azure {
         let discover = || async {
             let host = settings.metadata_host.as_deref();
             let host = host.expect("without a metadata host the cloud is known from the beginning");
-            metadata::discover(&self.0.http, host).await?.with(&settings.endpoints)
+            let ask = || metadata::discover(&self.0.http, host, &settings.cloud.name);
+            let found = self.persistently("the metadata host", ask).await?;
+            found.with(&settings.endpoints)
         };
         self.0.cloud.get_or_try_init(discover).await
     }
@@ -118,7 +152,21 @@ impl Azure {
     /// A token for a scope: from memory, or by signing in. Sign-ins that can heal are repeated for at
     /// most a minute and a half.
     pub async fn token(&self, scope: Scope) -> Result<Token, Error> {
-        self.0.tokens.get(scope, || self.sign_in(scope)).await
+        self.0.tokens.get(scope, || self.sign_in(scope, &self.0.settings)).await
+    }
+
+    /// Resource Manager's tokens of the auxiliary tenants.
+    pub(crate) async fn auxiliary_tokens(&self) -> Result<Vec<Token>, Error> {
+        let mut tokens = Vec::with_capacity(self.0.auxiliary.len());
+        for tenant in &self.0.auxiliary {
+            let name = tenant.settings.tenant_id.as_deref().unwrap_or_default();
+            let during = |error: Error| error.during(&format!("signing in to the auxiliary tenant {name}"));
+            self.0.sign_in.may_leave_home().map_err(during)?;
+            let sign_in = || self.sign_in(Scope::ResourceManager, &tenant.settings);
+            let token = tenant.tokens.get(Scope::ResourceManager, sign_in).await;
+            tokens.push(token.map_err(during)?);
+        }
+        Ok(tokens)
     }
 
     /// A token, also when what the sign-in needs was made minutes ago: an application, its
@@ -152,16 +200,24 @@ impl Azure {
         &self.0.settings.trust
     }
 
-    async fn sign_in(&self, scope: Scope) -> Result<Token, Error> {
+    async fn sign_in(&self, scope: Scope, settings: &Settings) -> Result<Token, Error> {
         let inner = &*self.0;
         let cloud = self.cloud().await?;
-        let stop = inner.settings.stop.clone();
-        let patience = Patience::new(LONGEST_SIGN_IN, inner.pace.request, stop);
+        let sign_in = || inner.sign_in.token(&inner.http, settings, cloud, scope);
+        self.persistently("the sign-in", sign_in).await
+    }
+
+    /// Attempts until one succeeds or fails in a way that does not heal, for at most a minute and a half.
+    async fn persistently<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let stop = self.0.settings.stop.clone();
+        let patience = Patience::new(LONGEST_SIGN_IN, self.0.pace.request, stop);
         let repeated = AtomicU32::new(0);
-        until(&patience, "the sign-in", || async {
-            let signed_in = inner.sign_in.token(&inner.http, &inner.settings, cloud, scope);
-            let error = match signed_in.await {
-                Ok(token) => return Ok(Attempt::Done(token)),
+        until(&patience, what, || async {
+            let error = match attempt().await {
+                Ok(value) => return Ok(Attempt::Done(value)),
                 Err(error) => error,
             };
             let again = match error.kind() {

@@ -7,87 +7,33 @@ use serde::{Deserialize, Serialize};
 use crate::azure::Azure;
 use crate::azure::error::Error;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::{AuthConfig, Network, PrivateEndpoint, Server, ServerKind};
 use crate::retry::Patience;
 
 /// The version of the API.
 pub const API_VERSION: &str = "2024-08-01";
 
 /// A server; only what is used.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FlexibleServer {
-    /// The region, as Azure displays it.
-    pub location: String,
-    /// The rest.
-    pub properties: FlexibleServerProperties,
-}
-
-/// What Resource Manager says of a server.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FlexibleServerProperties {
-    /// The host name.
-    pub fully_qualified_domain_name: Option<String>,
-    /// `Ready`, `Updating`, `Stopped`, …
-    pub state: Option<String>,
-    /// The major version.
-    pub version: Option<String>,
-    /// `Primary`, `AsyncReplica`, `GeoAsyncReplica`, `None`.
-    pub replication_role: Option<String>,
-    /// Of a replica: the primary.
-    pub source_server_resource_id: Option<String>,
-    /// Which ways of signing in are open.
-    pub auth_config: Option<AuthConfig>,
-    /// How the server is reached.
-    pub network: Option<Network>,
-    /// Private endpoints.
-    pub private_endpoint_connections: Vec<PrivateEndpointConnection>,
-}
-
-/// Which ways of signing in are open: `Enabled` or `Disabled`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AuthConfig {
-    /// Microsoft Entra.
-    pub active_directory_auth: Option<String>,
-    /// Passwords.
-    pub password_auth: Option<String>,
-    /// The tenant of Entra sign-ins.
-    pub tenant_id: Option<String>,
-}
-
-/// How a server is reached.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Network {
-    /// `Enabled` or `Disabled`.
-    pub public_network_access: Option<String>,
-    /// The subnet that the server stands in, if it stands in one.
-    pub delegated_subnet_resource_id: Option<String>,
-}
-
-/// A private endpoint of a server.
-#[derive(Clone, Debug, Deserialize)]
-pub struct PrivateEndpointConnection {
-    /// The rest.
+#[derive(Debug, Deserialize)]
+struct FlexibleServer {
     #[serde(default)]
-    pub properties: PrivateEndpointProperties,
+    location: String,
+    properties: Properties,
 }
 
-/// What Resource Manager says of a private endpoint.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PrivateEndpointProperties {
-    /// Whether the owner of the server let it in.
-    pub private_link_service_connection_state: ConnectionState,
-}
-
-/// Whether a private endpoint works.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ConnectionState {
-    /// `Approved`, `Pending`, `Rejected`.
-    pub status: Option<String>,
+struct Properties {
+    fully_qualified_domain_name: Option<String>,
+    administrator_login: Option<String>,
+    state: Option<String>,
+    version: Option<String>,
+    /// `Primary`, `AsyncReplica`, `GeoAsyncReplica`, `None`.
+    replication_role: Option<String>,
+    source_server_resource_id: Option<String>,
+    auth_config: Option<AuthConfig>,
+    network: Option<Network>,
+    private_endpoint_connections: Vec<PrivateEndpoint>,
 }
 
 /// An Entra administrator. Neither `name` nor the ID's last part can be relied upon to be the principal's name.
@@ -125,27 +71,36 @@ pub struct NewAdministrator<'a> {
     pub tenant_id: &'a str,
 }
 
-impl FlexibleServer {
-    /// Whether it only follows another server.
-    pub fn is_replica(&self) -> bool {
-        self.properties
-            .replication_role
-            .as_deref()
-            .is_some_and(|role| role.ends_with("Replica"))
+impl From<FlexibleServer> for Server {
+    fn from(found: FlexibleServer) -> Self {
+        let properties = found.properties;
+        let network = properties.network.unwrap_or_default();
+        Self {
+            kind: ServerKind::Postgresql,
+            location: found.location,
+            host: properties.fully_qualified_domain_name,
+            public_host: None,
+            state: properties.state,
+            version: properties.version,
+            administrator_login: properties.administrator_login,
+            replication_role: properties.replication_role,
+            primary: properties.source_server_resource_id,
+            auth_config: properties.auth_config,
+            administrator: None,
+            identities: Vec::new(),
+            reach: network.reach(&properties.private_endpoint_connections),
+        }
     }
 }
 
 impl Azure {
-    /// Reads a server; nothing when it does not exist.
-    ///
-    /// # Errors
-    /// Of Resource Manager.
-    pub async fn postgresql_server(
+    pub(crate) async fn postgresql_server(
         &self,
         id: &ResourceId,
         patience: &Patience,
-    ) -> Result<Option<FlexibleServer>, Error> {
-        self.find(id, API_VERSION, patience).await
+    ) -> Result<Option<Server>, Error> {
+        let found: Option<FlexibleServer> = self.find(id, API_VERSION, patience).await?;
+        Ok(found.map(Server::from))
     }
 
     /// Reads a server's Entra administrators.

@@ -150,10 +150,27 @@ impl Scripted {
             .collect()
     }
 
+    /// The versions that the writes so far named as the only ones that they are meant for.
+    pub(crate) fn versions(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let lines = script.heads.iter().flat_map(|head| head.lines().skip(1));
+        let headers = lines.filter_map(|line| line.split_once(':'));
+        headers
+            .filter(|(name, _)| name.eq_ignore_ascii_case("if-match"))
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
+    }
+
+    /// The requests for tokens so far.
+    pub(crate) fn tokens_asked(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let tokens = script.asked.iter().filter(|asked| asked.contains(" /token?"));
+        tokens.cloned().collect()
+    }
+
     /// How often a token was asked for.
     pub(crate) fn sign_ins(&self) -> usize {
-        let script = self.script.lock().unwrap();
-        script.asked.iter().filter(|asked| asked.contains(" /token?")).count()
+        self.tokens_asked().len()
     }
 
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Option<()> {
@@ -198,17 +215,18 @@ pub(crate) fn patience() -> Patience {
     Patience::new(Duration::from_secs(60), Backoff::REQUEST, StopSignal::new())
 }
 
+/// The first line, the `If-Match` where there is one, and the body.
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse().ok())?
-            });
+            let header = |wanted: &str| {
+                let mut headers = head.lines().filter_map(|line| line.split_once(':'));
+                headers.find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned()))
+            };
+            let length = header("content-length").and_then(|length| length.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return Some((head.to_owned(), body.to_owned()));
             }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// The tenant to sign in to.
     pub tenant_id: Option<String>,
+    /// Further tenants whose word Resource Manager gets with each write: what a write names may live in one of them.
+    pub auxiliary_tenant_ids: Vec<String>,
     /// The subscription that is used where an ID does not name one.
     pub subscription_id: Option<String>,
     /// The application that signs in, or the user-assigned identity.
@@ -121,6 +123,7 @@ impl Default for Settings {
             metadata_host: None,
             endpoints: Endpoints::default(),
             tenant_id: None,
+            auxiliary_tenant_ids: Vec::new(),
             subscription_id: None,
             client_id: None,
             client_secret: None,

@@ -11,8 +11,8 @@ use crate::azure::Azure;
 use crate::azure::error::Error as AzureError;
 use crate::azure::federation::Cluster;
 use crate::azure::managed_identity::Identity;
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server;
 use crate::lock::Locks;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
@@ -40,8 +40,9 @@ pub struct Clients {
     pub(crate) server_catalogs: Snapshots<Host, ServerCatalog, Failure>,
     pub(crate) database_catalogs: Snapshots<(Host, String), DatabaseCatalog, Failure>,
     identities: Snapshots<String, Option<Identity>, AzureError>,
-    servers: Snapshots<String, Option<FlexibleServer>, AzureError>,
+    servers: Snapshots<String, Option<Server>, AzureError>,
     clusters: Snapshots<String, Option<Cluster>, AzureError>,
+    targets: Snapshots<String, Option<serde_json::Value>, AzureError>,
     hosts: Mutex<HashMap<Host, Known>>,
 }
 
@@ -84,6 +85,7 @@ impl Clients {
             identities: Snapshots::default(),
             servers: Snapshots::default(),
             clusters: Snapshots::default(),
+            targets: Snapshots::default(),
             hosts: Mutex::default(),
         })
     }
@@ -127,13 +129,13 @@ impl Clients {
         self.identities.forget(|known| *known == key);
     }
 
-    /// A PostgreSQL server, read once for all who ask within a few seconds. `None`: there is none.
+    /// A database server of any kind, read once for all who ask within a few seconds. `None`: there is none.
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn postgresql_server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<FlexibleServer>>> {
+    pub async fn server(&self, id: &ResourceId, patience: &Patience) -> Result<Arc<Option<Server>>> {
         let key = id.to_string().to_ascii_lowercase();
-        let load = || self.azure.postgresql_server(id, patience);
+        let load = || self.azure.server(id, patience);
         Ok(self.servers.get(&key, patience, "the server", load).await?)
     }
 
@@ -151,6 +153,29 @@ impl Clients {
         let key = id.to_string().to_ascii_lowercase();
         let load = || self.azure.cluster(id, patience);
         Ok(self.clusters.get(&key, patience, "the cluster", load).await?)
+    }
+
+    /// A resource that identities are attached to, read once for all who ask within a few seconds. `None`: it does not exist.
+    ///
+    /// # Errors
+    /// Of Resource Manager.
+    pub async fn target(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<Arc<Option<serde_json::Value>>> {
+        let key = id.to_string().to_ascii_lowercase();
+        let load = || self.azure.find(id, api_version, patience);
+        Ok(self.targets.get(&key, patience, "the resource", load).await?)
+    }
+
+    /// The identities of a resource were changed: the next one who asks reads it anew.
+    pub fn forget_target(&self, id: &ResourceId) {
+        let key = id.to_string().to_ascii_lowercase();
+        self.targets.forget(|known| *known == key);
+        self.forget_identity(id);
+        self.forget_server(id);
     }
 
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.

@@ -16,6 +16,9 @@ model! {
     pub struct ProviderBlock {
         /// The ID of the tenant to sign in to. Environment: `ARM_TENANT_ID`.
         pub tenant_id: Option<String>,
+        /// Up to three further tenants that the application is known in. A write to Azure Resource Manager that names something of such a tenant, as an
+        /// identity that is assigned to a server, is permitted by it too. Environment: `ARM_AUXILIARY_TENANT_IDS`, as `id;id;…`.
+        pub auxiliary_tenant_ids: Option<Vec<Guid>>,
         /// The ID of the subscription in which resources are created. Environment: `ARM_SUBSCRIPTION_ID`.
         pub subscription_id: Option<Guid>,
         /// The client ID of the application, or of the managed identity, that signs in. Environment: `ARM_CLIENT_ID`.
@@ -51,9 +54,10 @@ model! {
         pub ado_pipeline_service_connection_id: Option<String>,
         /// Whether to sign in as the workload identity of the pod that Terraform runs in. Environment: `ARM_USE_AKS_WORKLOAD_IDENTITY`.
         pub use_aks_workload_identity: Option<bool>,
-        /// Whether to sign in as the managed identity of the machine that Terraform runs on. Environment: `ARM_USE_MSI`.
+        /// Whether to sign in as the managed identity of what Terraform runs on: a virtual machine, App Service, Functions, Container Apps, Azure Arc,
+        /// Cloud Shell, Machine Learning, Service Fabric. Environment: `ARM_USE_MSI`.
         pub use_msi: Option<bool>,
-        /// Where managed identities get their tokens, where it is not the usual place. Environment: `ARM_MSI_ENDPOINT`.
+        /// Where managed identities get their tokens, where it is neither the usual place nor the one that the platform's own variables name. Environment: `ARM_MSI_ENDPOINT`.
         pub msi_endpoint: Option<String>,
         /// Whether to sign in as who is signed in to the Azure CLI. Default: `true`. Environment: `ARM_USE_CLI`.
         pub use_cli: Option<bool>,
@@ -69,7 +73,7 @@ model! {
         pub resource_manager_audience: Option<String>,
         /// The endpoint of Microsoft Graph, where it is not the cloud's own. Environment: `ARM_MICROSOFT_GRAPH_ENDPOINT`.
         pub microsoft_graph_endpoint: Option<String>,
-        /// For a server's host name, the `host:port` to dial instead: a tunnel, a bastion. The certificate must still be for the server's name, and the
+        /// For a server's host name, or its host name and port, the `host:port` to dial instead: a tunnel, a bastion. The certificate must still be for the server's name, and the
         /// server may have any name then. Environment: `ENTRADB_DATABASE_HOSTS`, as `name=host:port,…`.
         pub database_hosts: Option<BTreeMap<String, DialAddress>>,
         /// For a server's host name, the role to log in as, where it cannot be found out. Environment: `ENTRADB_DATABASE_LOGINS`, as `name=role,…`.

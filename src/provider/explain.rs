@@ -118,6 +118,9 @@ fn sign_in(aadsts: Option<u32>) -> &'static str {
         Some(700_024) => "The federated token has expired. Fetch a new one.",
         Some(90_002 | 900_023) => "The tenant does not exist. Check `tenant_id` and `environment`.",
         Some(500_011 | 50_001) => "The tenant does not know the service that the token is for. Check `environment`.",
+        Some(700_082 | 50_078 | 50_076 | 50_173) => {
+            "The Azure CLI's own sign-in has ended, or needs another factor: run `az login` again."
+        }
         Some(530_003 | 53_003) => "A Conditional Access policy forbids this sign-in.",
         _ => "The sign-in was refused; who refused it, and why, is said above.",
     }

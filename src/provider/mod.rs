@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod config;
 pub mod context;
+pub mod database_server;
 pub mod exchange;
 pub mod explain;
 pub mod function;

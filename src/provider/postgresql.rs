@@ -5,14 +5,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::azure::postgresql::FlexibleServer;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::Server as FoundServer;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::clients::Clients;
 use crate::provider::context::Context;
 use crate::provider::server::{Host, Server};
 use crate::provider::snapshot::Shared;
-use crate::retry::{Attempt, Interrupted, Patience, until};
+use crate::retry::{Attempt, Backoff, Interrupted, Patience, until};
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal, Unreachable};
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
@@ -113,14 +113,14 @@ impl Context {
         let clients = self.clients()?;
         let (id, host) = match server {
             Server::Host(host) => (None, host.clone()),
-            Server::Id(id) => match &*clients.postgresql_server(id, self.patience()).await? {
+            Server::Id(id) => match &*clients.server(id, self.patience()).await? {
                 Some(found) => (Some(id.clone()), host(found, id)?),
                 None => return Ok(None),
             },
         };
         Ok(Some(Postgresql {
             clients,
-            patience: self.patience().clone(),
+            patience: self.patience().with_backoff(Backoff::DATABASE),
             id,
             host,
         }))
@@ -136,18 +136,14 @@ impl Context {
     }
 }
 
-fn host(found: &FlexibleServer, id: &ResourceId) -> Result<Host> {
-    let state = found.properties.state.as_deref().unwrap_or("Ready");
+fn host(found: &FoundServer, id: &ResourceId) -> Result<Host> {
+    let state = found.state.as_deref().unwrap_or("Ready");
     if ["Stopped", "Stopping", "Dropping", "Disabled"].contains(&state) {
         let detail =
             format!("The server {id} is {state}, so no database of it can be reached. Start it and apply again.");
         return Err(Diagnostic::error("Server is not running", detail));
     }
-    let name = found
-        .properties
-        .fully_qualified_domain_name
-        .as_deref()
-        .unwrap_or_default();
+    let name = found.host.as_deref().unwrap_or_default();
     let unusable = |_| {
         Diagnostic::error(
             "Server has no host name",

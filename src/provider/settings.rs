@@ -14,7 +14,8 @@ use crate::azure::settings::{CertificateSource, Platform, Settings as AzureSetti
 use crate::azure::trust::Trust;
 use crate::protocol::diagnostic::{Diagnostic, Result, chain};
 use crate::protocol::secret::Secret;
-use crate::provider::config::{DialAddress, Environment, ProviderBlock, Span};
+use crate::provider::config::{DialAddress, Environment, Guid, ProviderBlock, Span};
+use crate::provider::server::Host;
 use crate::retry::StopSignal;
 
 /// The variables of the environment.
@@ -96,6 +97,15 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long to wait for a lock in a database.
     pub lock_timeout: Duration,
+}
+
+impl Settings {
+    /// What to dial instead of a server: what is given for its host and this port comes before what is given for the host.
+    pub fn dial_address(&self, host: &Host) -> Option<&str> {
+        let exactly = format!("{}:{}", host.name, host.port);
+        let found = self.database_hosts.get(&exactly);
+        found.or_else(|| self.database_hosts.get(&host.name)).map(String::as_str)
+    }
 }
 
 fn invalid(_name: &str, detail: String) -> Diagnostic {
@@ -234,6 +244,7 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
                 &["ARM_TENANT_ID"]
             },
         ),
+        auxiliary_tenant_ids: auxiliary_tenants(block.auxiliary_tenant_ids, variables)?,
         subscription_id: block
             .subscription_id
             .map(|id| id.to_string())
@@ -298,6 +309,32 @@ fn cloud(given: Option<Environment>, variables: &Variables) -> Result<Cloud> {
     })
 }
 
+fn auxiliary_tenants(given: Option<Vec<Guid>>, variables: &Variables) -> Result<Vec<String>> {
+    const NAME: &str = "ARM_AUXILIARY_TENANT_IDS";
+    let separated = |text: String| -> Result<Vec<Guid>> {
+        let ids = text.split([';', ',']).map(str::trim).filter(|id| !id.is_empty());
+        let wrong = |id, why| {
+            invalid(
+                NAME,
+                format!("the environment variable {NAME} names `{id}`, which is no tenant: {why}"),
+            )
+        };
+        ids.map(|id| id.parse().map_err(|why: &str| wrong(id, why))).collect()
+    };
+    let tenants = match given {
+        Some(tenants) => tenants,
+        None => variables.first(&[NAME]).map(separated).transpose()?.unwrap_or_default(),
+    };
+    if tenants.len() > 3 {
+        let detail = format!(
+            "`auxiliary_tenant_ids` names {} tenants, and Azure takes three",
+            tenants.len()
+        );
+        return Err(invalid("auxiliary_tenant_ids", detail));
+    }
+    Ok(tenants.iter().map(Guid::to_string).collect())
+}
+
 /// What the platform that runs us tells every program of its own.
 fn platform(variables: &Variables) -> Platform {
     let text = |name| variables.first(&[name]);
@@ -320,74 +357,4 @@ fn trust(ca_file: Option<String>) -> Result<Trust> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::model::Model;
-    use crate::protocol::value::{Object, Value};
-
-    fn settings(block: &[(&str, Value)], variables: &[(&str, &str)]) -> Result<Settings> {
-        let object: Object = block
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
-            .collect();
-        let block = ProviderBlock::from_object(object).expect("a valid block");
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Settings::new(block, &variables, StopSignal::new())
-    }
-
-    #[test]
-    fn the_block_speaks_before_the_environment() {
-        let found = settings(
-            &[("tenant_id", Value::from("a"))],
-            &[("ARM_TENANT_ID", "b"), ("ARM_CLIENT_ID", "c"), ("ARM_USE_MSI", "true")],
-        )
-        .expect("settings");
-        assert_eq!(found.azure.tenant_id.as_deref(), Some("a"));
-        assert_eq!(found.azure.client_id.as_deref(), Some("c"));
-        assert!(found.azure.use_msi && found.azure.use_cli && !found.azure.use_oidc);
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let error = settings(&[("ca_file", Value::from("/nowhere/roots.pem"))], &[]).expect_err("no such file");
-        assert!(
-            error.detail.contains("`ca_file` names the file /nowhere/roots.pem"),
-            "{}",
-            error.detail
-        );
-        let error = settings(&[], &[("ARM_USE_MSI", "perhaps")]).expect_err("no flag");
-        assert!(error.detail.contains("ARM_USE_MSI"), "{}", error.detail);
-        let error = settings(&[], &[("ENTRADB_DATABASE_HOSTS", "pg.example")]).expect_err("no pair");
-        assert!(error.detail.contains("ENTRADB_DATABASE_HOSTS"), "{}", error.detail);
-    }
-
-    #[test]
-    fn hosts_are_compared_without_case() {
-        let found = settings(
-            &[],
-            &[
-                ("ENTRADB_DATABASE_HOSTS", "PG.Example=127.0.0.1:5433"),
-                ("ENTRADB_LOCK_TIMEOUT", "2s"),
-            ],
-        )
-        .expect("settings");
-        assert_eq!(found.database_hosts["pg.example"], "127.0.0.1:5433");
-        assert_eq!(found.lock_timeout, Duration::from_secs(2));
-    }
-
-    #[test]
-    fn a_pod_is_asked_for_its_workload_identity_only_when_told_so() {
-        let pod = [
-            ("AZURE_CLIENT_ID", "c"),
-            ("AZURE_TENANT_ID", "t"),
-            ("AZURE_FEDERATED_TOKEN_FILE", "/token"),
-        ];
-        assert_eq!(settings(&[], &pod).expect("settings").azure.client_id, None);
-        let found = settings(&[("use_aks_workload_identity", Value::Bool(true))], &pod).expect("settings");
-        assert_eq!(found.azure.client_id.as_deref(), Some("c"));
-        assert_eq!(found.azure.oidc_token_file_path, Some(PathBuf::from("/token")));
-    }
-}
+mod tests;

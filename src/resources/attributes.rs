@@ -3,12 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::azure::identity_target::Assigned;
 use crate::azure::resource_id::ResourceId;
 use crate::protocol::typed::Parsed;
 use crate::sql::statement::Name;
 
 impl Parsed for ResourceId {
     const WHAT: &'static str = "Azure resource ID";
+}
+
+impl Parsed for Assigned {
+    const WHAT: &'static str = "ARM ID of a user-assigned identity, or `system`";
 }
 
 impl Parsed for Name {

@@ -1,33 +1,48 @@
-//! `entradb_entra_admin`. What each kind of server makes of it stands in its own module.
+//! `entradb_entra_admin`: the arguments, and what each operation comes to. What each kind of server makes of it stands in its own module.
 
+mod creation;
+mod found;
+mod mssql;
+mod mysql;
+mod planning;
 mod postgresql;
+mod seats;
+mod validation;
 
 use crate::azure::cloud::Scope;
 use crate::azure::resource_id::ResourceId;
+use crate::azure::server::ServerKind;
 use crate::model;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::schema::Rule;
 use crate::protocol::typed::{Computed, Parsed, Timeouts};
-use crate::protocol::value::{Object, Value};
+use crate::protocol::value::Object;
 use crate::provider::config::Guid;
 use crate::provider::context::Context;
-use crate::provider::import::{self, Parts};
+use crate::provider::database_server::no_server;
+use crate::provider::import::Parts;
 use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
-use crate::provider::server::FLEXIBLE_SERVER;
 use crate::resources::attributes::PrincipalType;
-use crate::resources::entra_admin::postgresql::Administrators;
+use crate::resources::entra_admin::creation::Start;
+use crate::resources::entra_admin::seats::Seats;
 use crate::resources::principal::{self, Named, Principal};
-use crate::sql::statement::Name;
 
 model! {
-    /// A Microsoft Entra administrator of an Azure Database for PostgreSQL flexible server. It may log in with a token, and create other Entra users.
+    /// A Microsoft Entra administrator of a database server: Azure Database for PostgreSQL or MySQL flexible server, Azure SQL Database server, or
+    /// Azure SQL Managed Instance. It may log in with a token, and create other Entra users.
     ///
-    /// A server may have several administrators. Microsoft Entra authentication must be enabled on the server. Administrators are set on the primary;
-    /// its replicas follow.
+    /// A PostgreSQL server may have several administrators, the others have exactly one. On PostgreSQL, Microsoft Entra authentication must be enabled
+    /// (see `entradb_entra_authentication`). Administrators are set on the primary; its replicas follow, and on MySQL are set along with it.
     ///
     /// An administrator that is exactly as configured already is taken over with a warning: an apply that was cut short leaves such a thing behind.
-    /// One that differs is refused, and is to be imported.
+    /// One that differs is refused, and is to be imported, unless `replace_existing` says otherwise.
+    ///
+    /// An adopted administrator (`adopt_existing`) was there before: it stays when the resource is destroyed, and it follows an identity that was made anew.
+    /// It is taken from its principal for another one only with `replace_existing`.
+    ///
+    /// Azure SQL and MySQL refuse all logins once "Entra only" is on and the administrator is gone. So the last administrator is not removed while passwords are
+    /// switched off: let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and it is given back first.
     pub struct EntraAdmin {
         /// The ARM ID of the server.
         #[replace]
@@ -41,23 +56,37 @@ model! {
         /// What the administrator is.
         #[optional]
         pub principal_type: Computed<PrincipalType>,
-        /// The name of the administrator, and of its role in the databases. Default: the name of the identity when the administrator is created.
-        /// Members of a group log in with the name of the group.
+        /// The client (application) ID, where the administrator is an application. MySQL knows applications by it only, so it is needed there beside `object_id`.
+        #[optional]
+        pub client_id: Computed<Option<Guid>>,
+        /// The name with which the administrator logs in. Default: the name of the identity when the administrator is created. Members of a group log in
+        /// with the name of the group. On PostgreSQL it is the name of the role, and a change creates a new administrator; elsewhere it changes in place.
+        /// The names of users are compared without regard to case.
         #[optional]
         #[stable]
-        #[replace]
         pub name: Computed<String>,
-        /// The tenant of the administrator. Default: that of the identity, else that of the signed-in principal.
+        /// The tenant of the administrator. Default: that of the identity, else that of the signed-in principal. On PostgreSQL a change creates a new administrator.
         #[optional]
         #[stable]
-        #[replace]
         pub tenant_id: Computed<Guid>,
+        /// Needed on MySQL, and only there: the ARM ID of a user-assigned identity with which the server asks the directory. It must be attached to the server,
+        /// and needs the application permissions `User.Read.All`, `GroupMember.Read.All` and `Application.Read.All` of Microsoft Graph, or the directory role
+        /// `Directory Readers`.
+        pub server_identity_id: Option<ResourceId>,
+        /// Whether `server_identity_id` is attached to the server and its replicas first, where it is not yet. It stays attached when this resource is destroyed.
+        #[default(false)]
+        pub attach_server_identity: bool,
         /// Whether an administrator that exists already is taken over without a warning. Such a one stays when the resource is destroyed.
         #[default(false)]
         pub adopt_existing: bool,
+        /// Whether another administrator gives way, where it has the only seat, or on PostgreSQL the name.
+        #[default(false)]
+        pub replace_existing: bool,
         /// Whether the administrator existed before and was taken over by `adopt_existing`.
         #[stable]
         pub adopted: Computed<bool>,
+        /// The ID by which the server knows the administrator: its object ID; on MySQL the client ID of an application; on Azure SQL either.
+        pub sid: Computed<Guid>,
         /// The host name of the server.
         #[stable]
         pub host: Computed<String>,
@@ -67,37 +96,33 @@ model! {
         Rule::ExactlyOneOf(&["identity_id", "object_id"]),
         Rule::Requires("object_id", "principal_type"),
         Rule::Requires("object_id", "name"),
-        Rule::AtMostOneOf(&["identity_id", "principal_type"])
+        Rule::AtMostOneOf(&["identity_id", "principal_type"]),
+        Rule::AtMostOneOf(&["identity_id", "client_id"])
 }
 
 /// The administrator that a configuration comes to.
 #[derive(Debug)]
 struct Wanted {
     principal: Principal,
+    /// The ID by which the server shall know it.
+    sid: Guid,
     name: String,
     tenant_id: Guid,
+    server_identity_id: Option<ResourceId>,
+    attach: bool,
 }
 
 /// An administrator that a server has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Present {
-    object_id: Guid,
+    sid: Guid,
     /// None where the server does not say.
     principal_type: Option<PrincipalType>,
     name: String,
     /// None where the server does not say.
     tenant_id: Option<Guid>,
-}
-
-/// What to do about an administrator that is to be created.
-#[derive(Debug, PartialEq, Eq)]
-enum Start {
-    /// There is none like it.
-    Set,
-    /// It is there, exactly so.
-    Leave,
-    /// It is there, and differs in what can be changed.
-    Adjust,
+    /// On MySQL.
+    server_identity_id: Option<ResourceId>,
 }
 
 impl Resource for EntraAdmin {
@@ -105,106 +130,86 @@ impl Resource for EntraAdmin {
     const IDENTITY: &'static [&'static str] = &["server_id", "name"];
 
     fn validate(config: &Object) -> Vec<Diagnostic> {
-        let text = |name: &str| config.get(name).and_then(Value::as_str);
-        let mut mistakes = Vec::new();
-        let id = text("server_id").and_then(|text| text.parse::<ResourceId>().ok());
-        if id.is_some_and(|id| !id.is_type(FLEXIBLE_SERVER)) {
-            let detail = format!("The ARM ID of a {FLEXIBLE_SERVER} is required.");
-            mistakes.push(Diagnostic::error("Invalid value", detail).at("server_id"));
-        }
-        if let Some(Err(error)) = text("name").map(str::parse::<Name>) {
-            let detail = format!("The name is that of a role in PostgreSQL: {error}.");
-            mistakes.push(Diagnostic::error("Invalid value", detail).at("name"));
-        }
-        mistakes
+        validation::mistakes(config)
     }
 
     async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
-        let identity = plan
-            .planned("identity_id")
-            .as_str()
-            .and_then(|text| text.parse::<ResourceId>().ok());
-        if let (true, Some(id)) = (plan.is_create() && plan.config("name").is_null(), identity) {
-            plan.set("name", id.name().to_owned());
-        }
-        principal::plan(plan, cx).await
+        planning::name(plan);
+        principal::plan(plan, cx).await?;
+        planning::changes(plan);
+        planning::adopted(plan)
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
-        let server = Administrators::of_existing(&self.server_id, cx).await?;
-        server.must_take_administrators()?;
-        let wanted = self.wanted(cx).await?;
-        let _held = server.alone().await?;
-        let start = self.start(&server.list().await?, &wanted)?;
-        if start != Start::Leave {
-            if let Err(error) = server.set(&wanted).await {
-                if cx.is_over() {
-                    // Azure may have taken it: the state remembers whom to look for.
-                    cx.checkpoint(&self.with(&wanted, false, server.host()));
-                }
-                return Err(error);
+        let server = cx.existing_server(&self.server_id).await?;
+        let seats = Seats::of(&server);
+        seats.must_take_administrators()?;
+        let wanted = self.wanted(server.kind(), cx).await?;
+        let _held = server.turn().await?;
+        let start = self.start(server.kind(), &seats.list().await?, &wanted)?;
+        let adopted = matches!(start, Start::Leave(_) | Start::Adjust) && self.adopt_existing;
+        let host = server.host()?.name;
+        let done = match &start {
+            Start::Leave(_) => Ok(()),
+            Start::Set | Start::Adjust => seats.set(&wanted).await,
+            Start::Replace(former) => seats.rebind(former.sid, &wanted).await,
+        };
+        if let Err(error) = done {
+            if cx.is_over() {
+                // Azure may have taken it: the state remembers whom to look for.
+                cx.checkpoint(&self.with(&wanted, wanted.sid, false, host));
             }
-        } else if !self.adopt_existing {
-            let detail = format!(
-                "The administrator `{}` of {} existed already, exactly as configured; it is managed by Terraform from now on.",
-                wanted.name, self.server_id
-            );
-            cx.warn("Found already", detail);
+            return Err(error);
         }
-        let adopted = start != Start::Set && self.adopt_existing;
-        Ok(self.with(&wanted, adopted, server.host()))
+        let sid = match &start {
+            Start::Leave(sid) => *sid,
+            _ => wanted.sid,
+        };
+        match &start {
+            Start::Leave(_) if !self.adopt_existing => cx.warn("Found already", self.found_already(&wanted)),
+            Start::Replace(former) => cx.warn("Administrator replaced", self.replaced(former, &wanted)),
+            _ => {}
+        }
+        Ok(self.with(&wanted, sid, adopted, host))
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
-        let Some(server) = Administrators::seen(&self.server_id, cx).await? else {
+        let Some(server) = cx.seen_server(&self.server_id).await? else {
             return Ok(None);
         };
-        let present = server.list().await?;
-        let same_id = present.iter().find(|one| self.object_id.get() == Some(&one.object_id));
-        let same_name = || present.iter().find(|one| self.name.get() == Some(&one.name));
-        let Some(found) = same_id.or_else(same_name).cloned() else {
-            return Ok(None);
-        };
-        let tenant_id = match found.tenant_id.or(self.tenant_id.get().copied()) {
-            Some(tenant_id) => tenant_id,
-            None => own_tenant(cx).await?,
-        };
-        let known_type = self.principal_type.get().copied();
-        let principal_type = found
-            .principal_type
-            .or(known_type)
-            .unwrap_or(PrincipalType::ServicePrincipal);
-        let adopted = self.adopted.get().copied().unwrap_or(false);
-        Ok(Some(Self {
-            object_id: Computed::known(found.object_id),
-            principal_type: Computed::known(principal_type),
-            name: Computed::known(found.name),
-            tenant_id: Computed::known(tenant_id),
-            adopted: Computed::known(adopted),
-            host: Computed::known(server.host()),
-            ..self
-        }))
+        let present = Seats::of(&server).list().await?;
+        let host = server.host()?.name;
+        self.seen(server.kind(), present, host, cx).await
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
-        let server = Administrators::of_existing(&self.server_id, cx).await?;
-        let wanted = self.wanted(cx).await?;
-        let former = prior
-            .object_id
-            .get()
-            .copied()
-            .filter(|former| *former != wanted.principal.object_id);
-        let other_type = prior.principal_type.get() != Some(&wanted.principal.principal_type);
-        if former.is_some() || other_type {
-            server.must_take_administrators()?;
-            let _held = server.alone().await?;
+        let server = cx.existing_server(&self.server_id).await?;
+        let seats = Seats::of(&server);
+        let mut wanted = self.followed(&prior).wanted(server.kind(), cx).await?;
+        let former = prior.sid.get().or(prior.object_id.get()).copied();
+        let same = former.filter(|former| wanted.principal.is(*former));
+        // Where a server takes either ID of an application, the one that it has stays.
+        wanted.sid = same.unwrap_or(wanted.sid);
+        let former = former.filter(|_| same.is_none());
+        let adopted = prior.adopted.get() == Some(&true);
+        if adopted && former.is_some() && !self.may_take_from(&prior) {
+            return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
+        }
+        if former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
+            seats.must_take_administrators()?;
+            let _held = server.turn().await?;
             match former {
-                Some(former) => server.rebind(former, &wanted).await?,
-                None => server.set(&wanted).await?,
+                Some(former) => seats.rebind(former, &wanted).await?,
+                None => seats.set(&wanted).await?,
             }
         }
-        let adopted = prior.adopted.get().copied().unwrap_or(false);
-        Ok(self.with(&wanted, adopted, server.host()))
+        let adopted = self
+            .adopted
+            .get()
+            .copied()
+            .unwrap_or(adopted && !(former.is_some() && self.replace_existing));
+        let host = server.host()?.name;
+        Ok(self.with(&wanted, wanted.sid, adopted, host))
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
@@ -213,21 +218,38 @@ impl Resource for EntraAdmin {
             cx.warn("Administrator left in place", detail);
             return Ok(());
         }
-        let Some(object_id) = self.object_id.get().copied() else {
+        let Some(sid) = self.sid.get().or(self.object_id.get()).copied() else {
             return Ok(());
         };
-        let Some(server) = Administrators::of(&self.server_id, cx).await? else {
+        let Some(server) = cx.server(&self.server_id).await? else {
             return Ok(());
         };
-        let _held = server.alone().await?;
-        server.remove(object_id).await
+        server.must_run()?;
+        let seats = Seats::of(&server);
+        let _held = server.turn().await?;
+        if server.kind() != ServerKind::Postgresql {
+            let Some(found) = seats.list().await?.into_iter().next() else {
+                return Ok(());
+            };
+            if !self.is(found.sid) {
+                let detail = format!(
+                    "The administrator of {} is `{}` by now, who was not set here; it stays.",
+                    self.server_id, found.name
+                );
+                cx.warn("Administrator left in place", detail);
+                return Ok(());
+            }
+            seats.must_not_shut_everybody_out().await?;
+        }
+        seats.remove(sid).await
     }
 
     async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
         let server_id: ResourceId = parts.parse("server_id")?;
-        if !server_id.is_type(FLEXIBLE_SERVER) {
+        if ServerKind::of(&server_id).is_none() {
             let detail = format!(
-                "The ARM ID of a {FLEXIBLE_SERVER}, and the name or the object ID of an administrator, are required."
+                "{} The name or the object ID of an administrator follows it.",
+                no_server()
             );
             return Err(Diagnostic::error("Invalid import ID", detail));
         }
@@ -239,88 +261,107 @@ impl Resource for EntraAdmin {
             identity_id: None,
             object_id: object_id.map_or(Computed::UNKNOWN, Computed::known),
             principal_type: Computed::UNKNOWN,
+            client_id: Computed::known(None),
             name: Computed::known(text.to_owned()),
             tenant_id: Computed::UNKNOWN,
+            server_identity_id: None,
+            attach_server_identity: false,
             adopt_existing: false,
+            replace_existing: false,
             adopted: Computed::known(false),
+            sid: Computed::UNKNOWN,
             host: Computed::UNKNOWN,
             timeouts: Timeouts::default(),
         })
     }
 }
 
+/// Whether two names are one: those of users have no case.
+fn is_same_name(one: &str, other: &str, user: bool) -> bool {
+    one == other || user && one.to_lowercase() == other.to_lowercase()
+}
+
 impl EntraAdmin {
-    async fn wanted(&self, cx: &Context) -> Result<Wanted> {
+    async fn wanted(&self, kind: ServerKind, cx: &Context) -> Result<Wanted> {
         let named = Named {
             identity_id: self.identity_id.as_ref(),
             object_id: &self.object_id,
             principal_type: &self.principal_type,
-            client_id: None,
+            client_id: self.client_id.get().copied().flatten(),
         };
         let principal = named.resolve(cx).await?;
         let Some(name) = self.name.get().or(principal.name.as_ref()).cloned() else {
             return Err(Diagnostic::error("No name given", "Give the `name` of the administrator.").at("name"));
         };
+        validation::name(kind, &name)?;
+        validation::server_identity(kind, self.server_identity_id.is_some(), self.attach_server_identity)?;
         let of_principal = principal.tenant_id.as_deref().and_then(|text| text.parse().ok());
         let tenant_id = match self.tenant_id.get().copied().or(of_principal) {
             Some(tenant_id) => tenant_id,
             None => own_tenant(cx).await?,
         };
+        let sid = match kind {
+            ServerKind::Postgresql => postgresql::sid(&principal),
+            ServerKind::Mysql => mysql::sid(&principal)?,
+            ServerKind::Mssql | ServerKind::ManagedInstance => mssql::sid(&principal),
+        };
         Ok(Wanted {
             principal,
+            sid,
             name,
             tenant_id,
+            server_identity_id: self.server_identity_id.clone(),
+            attach: self.attach_server_identity,
         })
     }
 
-    /// What is there already decides how creation begins.
-    fn start(&self, present: &[Present], wanted: &Wanted) -> Result<Start> {
-        let object_id = wanted.principal.object_id;
-        let Some(found) = present
-            .iter()
-            .find(|one| one.object_id == object_id || one.name == wanted.name)
-        else {
-            return Ok(Start::Set);
-        };
-        let same_names = found.object_id == object_id && found.name == wanted.name;
-        let said_otherwise = |said: Option<bool>| said == Some(false);
-        let differs = said_otherwise(
-            found
-                .principal_type
-                .map(|found| found == wanted.principal.principal_type),
-        ) || said_otherwise(found.tenant_id.map(|found| found == wanted.tenant_id));
-        match (same_names, differs) {
-            (true, false) => Ok(Start::Leave),
-            (true, true) if self.adopt_existing => Ok(Start::Adjust),
-            _ => Err(self.differs(found, wanted)),
+    /// The same, with the client ID that was known of the same principal.
+    fn followed(&self, prior: &Self) -> Self {
+        let mut followed = self.clone();
+        if self.client_id.get().is_none() && self.object_id == prior.object_id {
+            followed.client_id = prior.client_id.clone();
+        }
+        followed
+    }
+
+    /// Whether an adopted administrator may be taken from its principal.
+    fn may_take_from(&self, prior: &Self) -> bool {
+        self.replace_existing || self.identity_id.is_some() && self.identity_id == prior.identity_id
+    }
+
+    /// Whether the server has to be told, beyond who it is.
+    fn differs_from(&self, prior: &Self, wanted: &Wanted, kind: ServerKind) -> bool {
+        let user = wanted.principal.principal_type == PrincipalType::User;
+        let name = prior
+            .name
+            .get()
+            .is_none_or(|prior| !is_same_name(prior, &wanted.name, user));
+        let tenant = prior.tenant_id.get() != Some(&wanted.tenant_id);
+        let identity = prior.server_identity_id != wanted.server_identity_id;
+        match kind {
+            // Another name or tenant is another administrator there.
+            ServerKind::Postgresql => prior.principal_type.get() != Some(&wanted.principal.principal_type),
+            ServerKind::Mysql => name || tenant || identity,
+            ServerKind::Mssql | ServerKind::ManagedInstance => name || tenant,
         }
     }
 
-    fn differs(&self, found: &Present, wanted: &Wanted) -> Diagnostic {
-        let kind = found
-            .principal_type
-            .map_or_else(|| "a principal".to_owned(), |kind| kind.to_string());
-        let detail = format!(
-            "The server has the administrator `{}` already: {kind} with the object ID {}. Configured is `{}`: {} with the object ID {}. \
-             To manage the one that exists, import it (the next apply then binds it to the configured principal where only that differs):\n\n  \
-             terraform import <address> '{}'",
-            found.name,
-            found.object_id,
-            wanted.name,
-            wanted.principal.principal_type,
-            wanted.principal.object_id,
-            import::id([self.server_id.as_str(), found.name.as_str()])
-        );
-        Diagnostic::error("Already exists in Azure", detail)
+    /// Whether an ID of the server's is that of our administrator.
+    fn is(&self, sid: Guid) -> bool {
+        let client_id = self.client_id.get().copied().flatten();
+        [self.sid.get().copied(), self.object_id.get().copied(), client_id].contains(&Some(sid))
     }
 
-    fn with(self, wanted: &Wanted, adopted: bool, host: String) -> Self {
+    fn with(self, wanted: &Wanted, sid: Guid, adopted: bool, host: String) -> Self {
+        let client_id = self.client_id.get().copied().flatten();
         Self {
             object_id: Computed::known(wanted.principal.object_id),
             principal_type: Computed::known(wanted.principal.principal_type),
+            client_id: Computed::known(wanted.principal.client_id.or(client_id)),
             name: Computed::known(wanted.name.clone()),
             tenant_id: Computed::known(wanted.tenant_id),
             adopted: Computed::known(adopted),
+            sid: Computed::known(sid),
             host: Computed::known(host),
             ..self
         }

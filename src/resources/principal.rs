@@ -1,8 +1,9 @@
 //! Who a resource is about: an identity by its ARM ID, or any principal by its object ID. The right IDs are found here, and nowhere else.
 
-use std::time::Duration;
+mod visibility;
 
-use crate::azure::error::Kind;
+pub use visibility::{NotKnown, Visibility};
+
 use crate::azure::resource_id::ResourceId;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Computed;
@@ -134,58 +135,9 @@ pub async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// How long to wait for a server to know a principal, and why that long, for the message.
-pub struct Visibility {
-    /// From now on.
-    pub limit: Duration,
-    /// What is known of the principal, as a fragment.
-    pub because: String,
-}
-
 impl Principal {
-    /// How long it is worth waiting for a server that does not know the principal (yet).
-    pub async fn visibility(&self, cx: &Context) -> Result<Visibility> {
-        let (kind, id) = (self.principal_type, self.object_id);
-        let minutes = |minutes: u64, because: String| Visibility {
-            limit: Duration::from_secs(60 * minutes),
-            because,
-        };
-        if self.confirmed {
-            return Ok(minutes(
-                5,
-                format!(
-                    "Resource Manager confirms the identity with the object ID {id}; the directory's copies follow within minutes"
-                ),
-            ));
-        }
-        let found = cx
-            .clients()?
-            .azure()
-            .directory_object(&id.to_string(), cx.patience())
-            .await;
-        Ok(match found {
-            Ok(Some(_)) => minutes(
-                5,
-                format!(
-                    "Microsoft Graph confirms the {kind} with the object ID {id}; the directory's copies follow within minutes"
-                ),
-            ),
-            Ok(None) => minutes(
-                1,
-                format!(
-                    "Microsoft Graph knows no {kind} with the object ID {id}; check the ID (of an application it is the object ID of the enterprise application, not of the app registration)"
-                ),
-            ),
-            Err(error) if error.kind() == Kind::Forbidden => minutes(
-                2,
-                format!(
-                    "whether a {kind} with the object ID {id} exists cannot be asked: the signed-in principal may not read Microsoft Graph"
-                ),
-            ),
-            Err(error) => minutes(
-                2,
-                format!("whether a {kind} with the object ID {id} exists cannot be asked ({error})"),
-            ),
-        })
+    /// Whether an ID is one of its own. Object IDs and client IDs never coincide.
+    pub fn is(&self, id: Guid) -> bool {
+        self.object_id == id || self.client_id == Some(id)
     }
 }

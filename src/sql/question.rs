@@ -2,17 +2,37 @@
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::row::{Cell, Row};
+use crate::sql::statement::Statement;
 
-/// A query without values, and what its columns are: `t` a text, `n` a number, `b` a boolean, `l` a list of texts.
-#[derive(Clone, Copy, Debug)]
+/// A query, and what its columns are: `t` a text, `n` a number, `b` a boolean, `l` a list of texts.
+#[derive(Clone, Debug)]
 pub struct Question {
-    /// A constant of ours; its catalogue names are qualified.
-    pub sql: &'static str,
-    /// A letter for each column.
-    pub columns: &'static str,
+    statement: Statement,
+    columns: &'static str,
 }
 
 impl Question {
+    /// A constant of ours; its catalogue names are qualified. A letter for each column.
+    #[must_use]
+    pub const fn constant(sql: &'static str, columns: &'static str) -> Question {
+        Question {
+            statement: Statement::new(sql, Vec::new()),
+            columns,
+        }
+    }
+
+    /// A query with values in it. A letter for each column.
+    #[must_use]
+    pub fn new(statement: Statement, columns: &'static str) -> Question {
+        Question { statement, columns }
+    }
+
+    /// The query.
+    #[must_use]
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
     /// Reads a row that came as text.
     pub(crate) fn row<'a>(&self, texts: impl Iterator<Item = Option<&'a str>>) -> Result<Row, Error> {
         let cells = self.columns.chars().zip(texts).map(|(letter, text)| match text {
@@ -85,10 +105,7 @@ mod tests {
 
     #[test]
     fn rows_are_read_by_their_letters() {
-        let question = Question {
-            sql: "",
-            columns: "tnbl",
-        };
+        let question = Question::constant("", "tnbl");
         let row = question
             .row([Some("7"), Some("7"), Some("t"), None].into_iter())
             .unwrap();

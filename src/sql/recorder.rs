@@ -62,13 +62,17 @@ impl Recorder {
     }
 
     pub(crate) fn query(&self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
-        let mut state = self.state();
         let bound = if values.is_empty() {
             String::new()
         } else {
             format!(" -- {values:?}")
         };
-        state.note(format!("{sql}{bound}"))?;
+        self.query_as(format!("{sql}{bound}"))
+    }
+
+    fn query_as(&self, sql: String) -> Result<Vec<Row>, Error> {
+        let mut state = self.state();
+        state.note(sql.clone())?;
         let answer = state
             .answers
             .iter_mut()
@@ -77,7 +81,8 @@ impl Recorder {
     }
 
     pub(crate) fn ask(&self, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
-        questions.iter().map(|question| self.query(question.sql, &[])).collect()
+        let ask = |question: &Question| self.query_as(question.statement().render(Dialect::PostgreSql));
+        questions.iter().map(ask).collect()
     }
 
     pub(crate) fn begin(&self, first: &[Statement]) -> Result<(), Error> {

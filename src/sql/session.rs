@@ -202,6 +202,28 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
+    /// Runs statements, asks what came of them and makes everything lasting, all in one round trip. When a statement fails, nothing is.
+    pub async fn commit_and_ask(
+        mut self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let started = Instant::now();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let result = match &self.session.driver {
+            Driver::PostgreSql(connection) => connection.commit_and_ask(statements, questions).await,
+            #[cfg(test)]
+            Driver::Recorded(recorder) => recorder
+                .execute_all(statements)
+                .and_then(|()| recorder.ask(questions))
+                .and_then(|answers| recorder.end("COMMIT").map(|()| answers)),
+        };
+        let first = statements.first().map_or("COMMIT", Statement::template);
+        let answers = self.account(first, statements.len() + questions.len() + 1, started, result)?;
+        self.open = false;
+        Ok(answers)
+    }
+
     /// Runs statements, and asks what came of them, in one round trip.
     pub async fn execute_and_ask(
         &self,

@@ -222,6 +222,13 @@ impl Text {
     }
 }
 
+impl From<&Name> for Text {
+    /// A name as a value, to compare with what a catalogue says. No name has a NUL in it.
+    fn from(name: &Name) -> Text {
+        Text(name.0.clone())
+    }
+}
+
 /// A text with a NUL: no server can hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a text may not contain the character NUL")]

@@ -44,6 +44,8 @@ async fn an_identity_made_anew_is_seen_and_bound_in_place() {
     )
     .await;
 
+    let session = log_in(emulator, "anew", &emulator.database_token(&old), "app").await;
+
     // Somebody deletes the identity and makes it again: its ARM ID is the same, its object ID is another.
     app.destroy().await;
     let app = identity(&plugin, emulator, "anew").await;
@@ -57,7 +59,14 @@ async fn an_identity_made_anew_is_seen_and_bound_in_place() {
     assert_eq!(planned.action, Action::Update);
     assert_eq!(planned.get("object_id"), &Value::from(new.as_str()));
     assert_eq!((planned.get("name"), planned.get("oid")), (&Value::from("anew"), &oid));
-    made.apply(planned).await.expect("a new bond");
+    let told = made.apply(planned).await.expect("a new bond");
+    let warned = |one: &crate::harness::message::Told| {
+        one.summary == "Sessions of the former principal"
+            && one.detail.contains(&old)
+            && one.detail.contains("app (process ")
+    };
+    assert!(told.iter().any(warned), "{told:?}");
+    drop(session);
     made.settled().await;
     log_in(emulator, "anew", &emulator.database_token(&new), "app")
         .await
@@ -320,4 +329,32 @@ async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
     by_hand(emulator, "app", "drop table old_table").await;
     made.destroy().await;
     by_hand(emulator, "app", "drop table granted").await;
+}
+
+/// Taken over as less than an administrator, it would lose its rights without a word.
+#[tokio::test]
+async fn an_administrator_is_not_taken_over_as_something_less() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let object_id = new_application(emulator, "old-chief").await;
+    by_hand(
+        emulator,
+        "postgres",
+        "create role old_chief login createrole createdb password 'x' in role azure_pg_admin",
+    )
+    .await;
+    let given = user(
+        emulator,
+        "old_chief",
+        with(application(&object_id), config! { "adopt_existing" => true }),
+    );
+    let Err(failed) = users(&plugin).try_create(given).await else {
+        panic!("its rights would be gone")
+    };
+    let told = &failed.told[0];
+    assert_eq!(told.path.to_string(), "administrator");
+    assert!(told.detail.contains("administers the server"), "{told:?}");
+    let rights = "select pg_has_role('old_chief', 'azure_pg_admin', 'member')::text";
+    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("true"));
+    by_hand(emulator, "postgres", "drop role old_chief").await;
 }

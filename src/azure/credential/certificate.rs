@@ -20,6 +20,8 @@ const ASSERTION_LIFE: i64 = 600;
 pub(crate) struct Certificate {
     key: RsaKeyPair,
     leaf: Vec<u8>,
+    /// Who issued it, and so on.
+    issuers: Vec<Vec<u8>>,
 }
 
 impl Certificate {
@@ -97,11 +99,12 @@ impl Certificate {
     /// Picks the certificate that holds the key's public part; chains come in any order.
     fn matching(key: RsaKeyPair, certificates: impl IntoIterator<Item = Vec<u8>>) -> Result<Certificate, Error> {
         let public = key.public_key().as_ref().to_vec();
-        let leaf = certificates
+        let (own, issuers): (Vec<_>, Vec<_>) = certificates
             .into_iter()
-            .find(|der| der.windows(public.len()).any(|window| window == public))
-            .ok_or_else(|| wrong("no certificate belongs to the private key"))?;
-        Ok(Certificate { key, leaf })
+            .partition(|der| der.windows(public.len()).any(|window| window == public));
+        let leaf = own.into_iter().next();
+        let leaf = leaf.ok_or_else(|| wrong("no certificate belongs to the private key"))?;
+        Ok(Certificate { key, leaf, issuers })
     }
 
     /// A signed statement that the application makes about itself, for the token endpoint.
@@ -112,7 +115,12 @@ impl Certificate {
         now: OffsetDateTime,
     ) -> Result<SecretString, Error> {
         let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, &self.leaf));
-        let header = serde_json::json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint});
+        let mut header = serde_json::json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint});
+        if !self.issuers.is_empty() {
+            // With its chain, a certificate may be known by subject and issuer, not only by its thumbprint.
+            let chain = [&self.leaf].into_iter().chain(&self.issuers);
+            header["x5c"] = chain.map(|der| STANDARD.encode(der)).collect();
+        }
         let now = now.unix_timestamp();
         let claims = serde_json::json!({
             "aud": token_endpoint, "iss": client_id, "sub": client_id,

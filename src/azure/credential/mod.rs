@@ -26,6 +26,9 @@ use crate::azure::http::Http;
 use crate::azure::settings::{CertificateSource, Settings};
 use crate::azure::token::Token;
 
+/// What messages call the identity of the machine.
+const MANAGED_IDENTITY: &str = "managed identity";
+
 /// Signs in; remembers which way served, so that one process is one principal.
 #[derive(Debug, Default)]
 pub(crate) struct SignIn {
@@ -110,6 +113,20 @@ impl SignIn {
     }
 }
 
+impl SignIn {
+    /// Whether who is signed in may sign in to other tenants too.
+    pub(crate) fn may_leave_home(&self) -> Result<(), Error> {
+        match self.served.get() {
+            Some(&MANAGED_IDENTITY) => {
+                let message = "a managed identity signs in to its own tenant only: leave auxiliary_tenant_ids out, \
+                               or sign in as an application";
+                Err(Error::new(Kind::Configuration, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The ways that the settings allow, in azurerm's order; and for the others why not.
 fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
     let mut ways = Vec::new();
@@ -156,7 +173,7 @@ fn ways(settings: &Settings) -> (Vec<Way>, Vec<String>) {
         if allowed { Ok(way) } else { Err(why.to_owned()) }
     };
     consider(
-        "managed identity",
+        MANAGED_IDENTITY,
         allowed(Way::ManagedIdentity, settings.use_msi, "use_msi is not set"),
     );
     consider(
@@ -172,7 +189,7 @@ impl Way {
             Way::Federated { .. } => "federated token",
             Way::Secret { .. } => "client secret",
             Way::Certificate { .. } => "client certificate",
-            Way::ManagedIdentity => "managed identity",
+            Way::ManagedIdentity => MANAGED_IDENTITY,
             Way::AzureCli => "Azure CLI",
         }
     }

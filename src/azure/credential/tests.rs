@@ -229,7 +229,8 @@ async fn the_cloud_of_a_metadata_host_is_discovered_once() {
     let metadata = r#"200
 
 {"name":"Here","resourceManager":"{origin}/","microsoftGraphResourceId":"{origin}","authentication":{"loginEndpoint":"{origin}","audiences":["https://arm.test"]}}"#;
-    let server = Scripted::new(&[metadata, "200\n\n{}", "200\n\n{}"]).await;
+    let busy = "429\nRetry-After: 0\n\n{}";
+    let server = Scripted::new(&[busy, metadata, "200\n\n{}", "200\n\n{}"]).await;
     let azure = crate::azure::Azure::new(Settings {
         metadata_host: Some(server.origin().to_owned()),
         ..server.azure().settings().clone()
@@ -243,8 +244,75 @@ async fn the_cloud_of_a_metadata_host_is_discovered_once() {
         server.asked(),
         [
             "GET /metadata/endpoints?api-version=2022-09-01",
+            "GET /metadata/endpoints?api-version=2022-09-01",
             "GET /subscriptions/S?api-version=1",
             "GET /subscriptions/S?api-version=1",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_machine_of_each_cloud_is_asked_for_the_audience_of_its_databases() {
+    for (name, domain) in [
+        ("public", "windows.net"),
+        ("usgovernment", "usgovcloudapi.net"),
+        ("china", "chinacloudapi.cn"),
+    ] {
+        let server = Scripted::new(&[]).await;
+        let azure = server.azure_with(Settings {
+            cloud: Cloud::named(name).unwrap(),
+            ..server.azure().settings().clone()
+        });
+        azure.token(Scope::OpenSourceDatabases).await.unwrap();
+        azure.token(Scope::SqlDatabase).await.unwrap();
+        let asked = server.tokens_asked();
+        let postgresql = format!("resource=https%3A%2F%2Fossrdbms-aad.database.{domain}");
+        assert!(asked[0].ends_with(&postgresql), "{}", asked[0]);
+        let sql = format!("resource=https%3A%2F%2Fdatabase.{domain}%2F");
+        assert!(asked[1].ends_with(&sql), "{}", asked[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_write_has_the_word_of_every_auxiliary_tenant() {
+    let (server, trust) = Scripted::with_tls(&[GRANTED, GRANTED, GRANTED, "200\n\n{}", "200\n\n{}", "200\n\n{}"]).await;
+    let settings = Settings {
+        client_secret: Some("s".into()),
+        auxiliary_tenant_ids: vec!["one".into(), "two".into()],
+        trust,
+        ..application()
+    };
+    let azure = server.azure_with(settings);
+    let id = "/subscriptions/S".parse().unwrap();
+    for _ in 0..2 {
+        azure.patch::<_, Value>(&id, "1", &Value::Null, &patience()).await.ok();
+    }
+    let asked: Vec<String> = server.asked();
+    let to = |number: usize, tenant: &str| asked[number].starts_with(&format!("POST /{tenant}/oauth2/v2.0/token "));
+    assert!(to(0, "tenant") && to(1, "one") && to(2, "two"), "{asked:?}");
+    let header = |number| server.header(number, "x-ms-authorization-auxiliary");
+    assert_eq!(header(3).as_deref(), Some("Bearer opensesame, Bearer opensesame"));
+    assert_eq!(
+        (&asked[4][..4], header(4)),
+        ("GET ", None),
+        "to read needs nobody else's word"
+    );
+    assert_eq!(header(5).as_deref(), Some("Bearer opensesame, Bearer opensesame"));
+}
+
+#[tokio::test]
+async fn a_managed_identity_stays_in_its_tenant() {
+    let server = Scripted::new(&[]).await;
+    let azure = server.azure_with(Settings {
+        auxiliary_tenant_ids: vec!["one".into()],
+        ..server.azure().settings().clone()
+    });
+    let id = "/subscriptions/S".parse().unwrap();
+    let error = azure.delete(&id, "1", &patience()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Configuration);
+    assert!(
+        error.message().contains("auxiliary tenant one: a managed identity"),
+        "{error}"
+    );
+    assert!(server.asked().is_empty());
 }

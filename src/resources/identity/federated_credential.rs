@@ -3,6 +3,7 @@
 mod planning;
 mod validation;
 
+use crate::azure::error::Kind;
 use crate::azure::federation::{
     COLLECTION, FEDERATED_CREDENTIAL, FederatedCredential as Found, Federation, MOST, NewFederatedCredential,
 };
@@ -19,6 +20,7 @@ use crate::provider::import::{self, Parts};
 use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::AzureName;
+use crate::resources::identity::put;
 
 model! {
     /// A federated credential of a user-assigned identity: whoever holds a certain OpenID token, such as the pods of a Kubernetes service account, signs in
@@ -247,12 +249,18 @@ impl FederatedCredential {
     async fn set(self, id: ResourceId, wanted: &Federation, cx: &Context) -> Result<Self> {
         tracing::info!(%id, "writing the federated credential");
         let body = NewFederatedCredential { properties: wanted };
-        let made: Found = cx
-            .clients()?
-            .azure()
-            .put(&id, API_VERSION, &body, cx.patience())
-            .await?;
-        Ok(self.with(made.properties, id))
+        let state = |made: Found| self.clone().with(made.properties, id.clone());
+        match put(&id, &body, state, (cx.clients()?, cx)).await {
+            Err(error) if matches!(error.kind(), Kind::InvalidRequest | Kind::Conflict) => {
+                // Another process may have come first: then its credential is named.
+                let others = self.others(wanted, cx).await?;
+                match others.len() >= MOST && !others.iter().any(|found| self.is(found)) {
+                    true => Err(self.too_many(&others)),
+                    false => Err(error.into()),
+                }
+            }
+            other => Ok(other?),
+        }
     }
 
     fn with(self, found: Federation, id: ResourceId) -> Self {

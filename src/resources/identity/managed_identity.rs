@@ -12,6 +12,7 @@ use crate::provider::context::Context;
 use crate::provider::import::Parts;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::{AzureName, Location};
+use crate::resources::identity::put;
 
 model! {
     /// A user-assigned managed identity: what an application signs in as, without a password.
@@ -60,8 +61,8 @@ impl Resource for ManagedIdentity {
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
-        let azure = cx.clients()?.azure();
-        let subscription = cx.clients()?.subscription()?;
+        let clients = cx.clients()?;
+        let subscription = clients.subscription()?;
         let id =
             user_assigned(subscription, self.resource_group_name.as_str(), self.name.as_str()).map_err(|error| {
                 Diagnostic::error(
@@ -69,7 +70,7 @@ impl Resource for ManagedIdentity {
                     format!("No ARM ID can be made of these names: {error}."),
                 )
             })?;
-        if let Some(found) = azure.identity(&id, cx.patience()).await? {
+        if let Some(found) = clients.azure().identity(&id, cx.patience()).await? {
             self.adopt(&found, &id, cx)?;
         }
         let tags = self.tags.clone().unwrap_or_default();
@@ -78,9 +79,10 @@ impl Resource for ManagedIdentity {
             tags: &tags,
         };
         tracing::info!(%id, "creating the identity");
-        let made: Identity = azure.put(&id, API_VERSION, &body, cx.patience()).await?;
-        cx.clients()?.forget_identity(&id);
-        Ok(self.with(made, id))
+        let state = |made: Identity| self.clone().with(made, id.clone());
+        let made = put(&id, &body, state, (clients, cx)).await;
+        clients.forget_identity(&id);
+        Ok(made?)
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {

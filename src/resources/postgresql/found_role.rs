@@ -7,6 +7,7 @@ use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql::postgres::lock::Lock;
 use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement};
 
 /// The catalogue of roles, by its number.
@@ -63,6 +64,22 @@ pub fn setting_changes(
 /// `-1` is no limit.
 pub fn limit(role: &Role) -> i64 {
     role.connection_limit.map_or(-1, i64::from)
+}
+
+/// Sessions of a role by database, with their process numbers.
+const SESSIONS: &str = "SELECT a.datname::text || ' (process ' || pg_catalog.string_agg(a.pid::text, ', ' ORDER BY a.pid) || ')' \
+     FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = $1 AND a.datname IS NOT NULL GROUP BY a.datname ORDER BY a.datname";
+
+/// The open sessions of a role, as people call them.
+///
+/// # Errors
+/// Of the session.
+pub async fn open_sessions(session: &Session, role: u32) -> Result<Vec<String>, Failure> {
+    let rows = session.query(SESSIONS, &[i64::from(role).into()]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.text(0).map(str::to_owned))
+        .collect::<Result<_, _>>()?)
 }
 
 /// What a plan that is out of date is told.

@@ -113,11 +113,8 @@ impl Inventory {
     /// What [`Inventory::at_present`] has to be told: roles, memberships, databases and schemas, which are few.
     #[must_use]
     pub fn questions() -> Vec<Question> {
-        let server = ServerCatalog::QUESTIONS.iter().take(3);
-        server
-            .chain(DatabaseCatalog::QUESTIONS.iter().take(1))
-            .copied()
-            .collect()
+        let server = ServerCatalog::QUESTIONS.into_iter().take(3);
+        server.chain(DatabaseCatalog::QUESTIONS.into_iter().take(1)).collect()
     }
 
     /// Who is a member of whom and who may create where, as it is at this moment: what a transaction borrows is decided by that, and not by

@@ -21,7 +21,9 @@ use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::lock;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::postgres::role_look;
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
 
 model! {
@@ -185,11 +187,13 @@ impl PostgresqlRole {
     }
 
     async fn attempt_to_make(&self, mut session: Pooled, server: &Postgresql<'_>) -> Result<Made, Failure> {
-        let transaction = session.begin(&lock::take(&locks(None, &self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        if let Some(role) = catalog.role(self.name.as_str()) {
+        let question = [role_look::question(None, &self.name)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(None, &self.name)), &question)
+            .await?;
+        if let Some(look) = role_look::read(&answers, None, &self.name)? {
             return Ok(Made {
-                state: self.adopt(role, server)?,
+                state: self.adopt(&look.role, server)?,
                 found: true,
             });
         }
@@ -207,14 +211,23 @@ impl PostgresqlRole {
             self.settings.as_ref(),
             None,
         )?);
-        transaction.execute_all(&statements).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
-        transaction.commit().await?;
         Ok(Made {
-            state: state.ok_or_else(|| gone(&self.name))?,
+            state: self.finish(transaction, statements, server).await?,
             found: false,
         })
+    }
+
+    /// Writes and looks again, in one message.
+    async fn finish(
+        &self,
+        transaction: Transaction<'_>,
+        statements: Vec<Statement>,
+        server: &Postgresql<'_>,
+    ) -> Result<Self, Failure> {
+        let question = [role_look::question(None, &self.name)];
+        let answers = transaction.commit_and_ask(&statements, &question).await?;
+        let look = role_look::read(&answers, None, &self.name)?.ok_or_else(|| gone(&self.name))?;
+        Ok(self.as_found(&look.role, server))
     }
 
     /// A role that is there already is ours if it is exactly what is asked for: what an apply that was killed leaves behind.
@@ -249,14 +262,13 @@ impl PostgresqlRole {
         prior: &Self,
         server: &Postgresql<'_>,
     ) -> Result<Self, Failure> {
-        let transaction = session.begin(&lock::take(&locks(prior.oid.get(), &self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let role = find(&catalog, prior.oid.get(), &prior.name).ok_or_else(|| gone(&prior.name))?;
-        transaction.execute_all(&self.changes(role, prior)?).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let state = catalog.role(self.name.as_str()).map(|role| self.as_found(role, server));
-        transaction.commit().await?;
-        state.ok_or_else(|| gone(&self.name))
+        let oid = prior.oid.get();
+        let question = [role_look::question(number(oid), &prior.name)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(oid, &self.name)), &question)
+            .await?;
+        let look = role_look::read(&answers, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
+        self.finish(transaction, self.changes(&look.role, prior)?, server).await
     }
 
     /// What differs, and nothing else.

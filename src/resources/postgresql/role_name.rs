@@ -17,6 +17,11 @@ const PLATFORM: [&str; 6] = [
 /// Words that PostgreSQL takes for something else, quoted or not.
 const WORDS: [&str; 2] = ["public", "none"];
 
+/// Whether Azure made the role of this name for itself.
+pub fn is_platform_name(name: &str) -> bool {
+    PLATFORM.contains(&name)
+}
+
 /// Whether the name belongs to PostgreSQL or to Azure.
 pub fn is_reserved(name: &str) -> bool {
     PLATFORM.contains(&name) || name.starts_with("pg_")

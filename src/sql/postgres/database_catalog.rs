@@ -57,39 +57,18 @@ type Reader = fn(&Row) -> Result<Object, Error>;
 impl DatabaseCatalog {
     /// What it takes to read the snapshot, to be asked together.
     pub const QUESTIONS: [Question; 7] = [
-        Question {
-            sql: queries::SCHEMAS,
-            columns: "tnttnlb",
-        },
-        Question {
-            sql: queries::RELATIONS,
-            columns: "tnttnlbnnbn",
-        },
-        Question {
-            sql: queries::ROUTINES,
-            columns: "tnttnlblt",
-        },
-        Question {
-            sql: queries::TYPES,
-            columns: "tnttnlb",
-        },
-        Question {
-            sql: queries::OTHERS,
-            columns: "tnttnlblt",
-        },
-        Question {
-            sql: queries::DEFAULT_PRIVILEGES,
-            columns: "nttl",
-        },
-        Question {
-            sql: queries::COLUMNS,
-            columns: "ntl",
-        },
+        Question::constant(queries::SCHEMAS, "tnttnlb"),
+        Question::constant(queries::RELATIONS, "tnttnlbnnbn"),
+        Question::constant(queries::ROUTINES, "tnttnlblt"),
+        Question::constant(queries::TYPES, "tnttnlb"),
+        Question::constant(queries::OTHERS, "tnttnlblt"),
+        Question::constant(queries::DEFAULT_PRIVILEGES, "nttl"),
+        Question::constant(queries::COLUMNS, "ntl"),
     ];
 
     /// Reads the snapshot of the session's database.
     pub async fn load(session: &Session) -> Result<DatabaseCatalog, Error> {
-        let ask = |question: &Question| session.query(question.sql, &[]);
+        let ask = |question: &Question| session.query(question.statement().template(), &[]);
         let [schemas, relations, routines, types, others, defaults, columns] = &Self::QUESTIONS;
         let (schemas, relations, routines, types, others, defaults, columns) = tokio::try_join!(
             ask(schemas),

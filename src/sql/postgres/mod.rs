@@ -10,6 +10,7 @@ mod database_queries;
 pub mod label;
 pub mod lock;
 pub mod object;
+pub mod role_look;
 pub mod server_catalog;
 mod session;
 mod sqlstate;

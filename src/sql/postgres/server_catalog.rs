@@ -132,11 +132,11 @@ pub struct Dependency {
     pub count: u64,
 }
 
-const ROLES: &str = "SELECT r.oid, r.rolname, r.rolcanlogin, r.rolsuper, r.rolinherit, r.rolcreaterole, \
-     r.rolcreatedb, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil::text, \
+pub(crate) const ROLES: &str = "SELECT r.oid, r.rolname, r.rolcanlogin, r.rolsuper, r.rolinherit, r.rolcreaterole, \
+     r.rolcreatedb, r.rolreplication, r.rolbypassrls, r.rolconnlimit, r.rolvaliduntil::text AS until, \
      ARRAY(SELECT s.setdatabase::text || ':' || c FROM pg_catalog.pg_db_role_setting s, \
-           pg_catalog.unnest(s.setconfig) c WHERE s.setrole = r.oid), \
-     pg_catalog.shobj_description(r.oid, 'pg_authid'), l.label, r.rolname = current_user \
+           pg_catalog.unnest(s.setconfig) c WHERE s.setrole = r.oid) AS settings, \
+     pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment, l.label, r.rolname = current_user AS us \
      FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_shseclabel l \
      ON l.objoid = r.oid AND l.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND l.provider = 'pgaadauth'";
 
@@ -158,27 +158,15 @@ const DEPENDENCIES: &str = "SELECT s.refobjid, s.dbid, s.classid, s.deptype, pg_
 impl ServerCatalog {
     /// What it takes to read the snapshot, to be asked together.
     pub const QUESTIONS: [Question; 4] = [
-        Question {
-            sql: ROLES,
-            columns: "ntbbbbbbbntlttb",
-        },
-        Question {
-            sql: MEMBERSHIPS,
-            columns: "nnnbbb",
-        },
-        Question {
-            sql: DATABASES,
-            columns: "ntnbbl",
-        },
-        Question {
-            sql: DEPENDENCIES,
-            columns: "nnntn",
-        },
+        Question::constant(ROLES, "ntbbbbbbbntlttb"),
+        Question::constant(MEMBERSHIPS, "nnnbbb"),
+        Question::constant(DATABASES, "ntnbbl"),
+        Question::constant(DEPENDENCIES, "nnntn"),
     ];
 
     /// Reads the snapshot; any database of the server will do.
     pub async fn load(session: &Session) -> Result<ServerCatalog, Error> {
-        let ask = |question: &Question| session.query(question.sql, &[]);
+        let ask = |question: &Question| session.query(question.statement().template(), &[]);
         let [roles, memberships, databases, dependencies] = &Self::QUESTIONS;
         let (roles, memberships, databases, dependencies) =
             tokio::try_join!(ask(roles), ask(memberships), ask(databases), ask(dependencies))?;
@@ -249,6 +237,16 @@ impl ServerCatalog {
         self.reach(member, |_| true)
     }
 
+    /// The grants of one role to another; from version 16 on there is one for each grantor.
+    #[must_use]
+    pub fn grants_of(&self, role: u32, member: u32) -> &[Membership] {
+        // The catalogue is read in this order.
+        let pair = |one: &Membership| (one.role, one.member);
+        let begin = self.memberships.partition_point(|one| pair(one) < (role, member));
+        let length = self.memberships[begin..].partition_point(|one| pair(one) == (role, member));
+        &self.memberships[begin..begin + length]
+    }
+
     fn reach(&self, from: u32, passes: impl Fn(&Membership) -> bool) -> BTreeSet<u32> {
         let mut granted: HashMap<u32, Vec<u32>> = HashMap::new();
         for membership in self.memberships.iter().filter(|membership| passes(membership)) {
@@ -266,7 +264,7 @@ impl ServerCatalog {
     }
 }
 
-fn role(row: &Row) -> Result<Role, Error> {
+pub(crate) fn role(row: &Row) -> Result<Role, Error> {
     let mut settings: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
     for entry in row.list(11)? {
         let parts = entry.split_once(':').and_then(|(database, setting)| {

@@ -50,6 +50,20 @@ impl Connection {
         self.ask(script, questions).await
     }
 
+    /// The same and COMMIT, all in one message. When a statement fails, the transaction is still open.
+    pub(crate) async fn commit_and_ask(
+        &self,
+        statements: &[Statement],
+        questions: &[Question],
+    ) -> Result<Vec<Vec<Row>>, Error> {
+        let mut script = Script::default();
+        statements.iter().for_each(|statement| script.push(statement));
+        script.last = Some("COMMIT");
+        let answers = self.ask(script, questions).await?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        Ok(answers)
+    }
+
     /// COMMIT or ROLLBACK.
     pub(crate) async fn end(&self, statement: &'static str) -> Result<(), Error> {
         let mut script = Script::default();
@@ -109,7 +123,8 @@ impl Connection {
     /// Sends a script and questions as one message; an error is put down to the statement that it belongs to.
     async fn ask(&self, mut script: Script, questions: &[Question]) -> Result<Vec<Vec<Row>>, Error> {
         let statements = script.templates.len();
-        questions.iter().for_each(|question| script.push_own(question.sql));
+        questions.iter().for_each(|question| script.push(question.statement()));
+        script.last.take().into_iter().for_each(|last| script.push_own(last));
         let mut rows = vec![Vec::new(); questions.len()];
         let running = CancelOnDrop::arm(self);
         let mut done = 0;
@@ -143,6 +158,8 @@ impl Connection {
 struct Script {
     text: String,
     templates: Vec<&'static str>,
+    /// What follows after the questions.
+    last: Option<&'static str>,
 }
 
 impl Script {

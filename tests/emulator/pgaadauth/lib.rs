@@ -100,6 +100,7 @@ type AccessHook = extern "C-unwind" fn(c_int, u32, u32, c_int, *mut c_void);
 #[cfg(any(major = "16", major = "17", major = "18"))]
 unsafe extern "C-unwind" {
     static mut object_access_hook: Option<AccessHook>;
+    fn GetConfigOption(name: *const c_char, missing_ok: bool, restricted: bool) -> *const c_char;
     fn GetSessionUserId() -> u32;
     fn GetUserIdAndSecContext(user: *mut u32, context: *mut c_int);
     fn SetUserIdAndSecContext(user: u32, context: c_int);
@@ -128,7 +129,11 @@ pub extern "C-unwind" fn _PG_init() {
         register_label_provider(c"pgaadauth".as_ptr(), check);
         #[cfg(any(major = "16", major = "17", major = "18"))]
         {
-            object_access_hook = Some(created);
+            // Read from the server's settings before anybody is connected; there is no such setting by default.
+            let strict = GetConfigOption(c"pgaadauth.strict_roles".as_ptr(), true, false);
+            if strict.is_null() || CStr::from_ptr(strict).to_bytes() != b"on" {
+                object_access_hook = Some(created);
+            }
         }
     }
 }

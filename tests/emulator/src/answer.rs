@@ -120,6 +120,18 @@ impl Answer {
         self.status
     }
 
+    /// The JSON body, if there is one.
+    pub(crate) fn body(&self) -> Option<&Value> {
+        match &self.content {
+            Content::Json(body) => Some(body),
+            Content::Empty | Content::Html(_) => None,
+        }
+    }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| *known == name)
+    }
+
     pub(crate) fn into_response(self, ask: &Ask) -> Response<Body> {
         let correlation = match ask.header("x-ms-correlation-request-id") {
             "" => Uuid::new_v4().to_string(),

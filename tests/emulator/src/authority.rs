@@ -82,6 +82,11 @@ fn token(world: &World, ask: &Ask, tenant: &str) -> Answer {
             "The endpoint only accepts POST requests.",
         );
     }
+    if uuid::Uuid::parse_str(tenant).is_err() && !tenant.contains('.') {
+        let text =
+            format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
+        return Answer::token_error(400, "invalid_request", 900_023, &text);
+    }
     if !tenant.eq_ignore_ascii_case(world.tenant()) {
         let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return Answer::token_error(400, "invalid_request", 90002, &text);
@@ -135,6 +140,11 @@ fn grant(world: &World, form: &HashMap<String, String>) -> Result<Answer, Answer
         Answer::token_error(400, "unauthorized_client", 700_016, &text)
     })?;
     prove(world, form, &principal)?;
+    if world.faults.blocks_sign_in(client) {
+        let text =
+            "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
+        return Err(Answer::token_error(400, "invalid_grant", 53003, text));
+    }
     if !tokens::is_known_resource(world, resource) {
         let text = format!(
             "The resource principal named {resource} was not found in the tenant named {}.",
@@ -154,6 +164,15 @@ fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal) -
     if let Some(secret) = form.get("client_secret") {
         if principal.kind == PrincipalKind::Application && principal.secrets.contains(secret) {
             return Ok(());
+        }
+        if principal.expired_secrets.contains(secret) {
+            let text = format!(
+                "The provided client secret keys for app '{}' are expired. Visit the Azure portal to create new keys for your \
+                 app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: \
+                 https://aka.ms/certCreds.",
+                principal.app_id.as_deref().unwrap_or_default()
+            );
+            return Err(Answer::token_error(401, "invalid_client", 7_000_222, &text));
         }
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the \

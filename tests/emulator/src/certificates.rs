@@ -42,6 +42,15 @@ impl Authority {
 
     /// A TLS configuration whose certificate names these hosts, and which speaks these application protocols.
     pub(crate) fn server(&self, hosts: &[&str], protocols: &[&[u8]]) -> Result<Arc<ServerConfig>> {
+        self.server_with_thumbprint(hosts, protocols).map(|(config, _)| config)
+    }
+
+    /// The same with the certificate's SHA-1 in upper-case hexadecimal digits.
+    pub(crate) fn server_with_thumbprint(
+        &self,
+        hosts: &[&str],
+        protocols: &[&[u8]],
+    ) -> Result<(Arc<ServerConfig>, String)> {
         let key = KeyPair::generate().context("no key for a server certificate")?;
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let mut params = CertificateParams::new(hosts.clone()).context("no server certificate")?;
@@ -61,7 +70,10 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], secret)
             .context("the server certificate was refused")?;
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        Ok(Arc::new(config))
+        let algorithm = &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
+        let digest = aws_lc_rs::digest::digest(algorithm, certificate.der());
+        let thumbprint = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok((Arc::new(config), thumbprint))
     }
 }
 

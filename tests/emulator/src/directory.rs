@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
+use crate::graph::query::Sort;
+
 /// The sort of a directory object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrincipalKind {
@@ -75,11 +77,13 @@ pub(crate) struct Principal {
     /// Groups only: object IDs.
     pub(crate) members: Vec<String>,
     pub(crate) secrets: Vec<String>,
+    /// Secrets whose time is over.
+    pub(crate) expired_secrets: Vec<String>,
     pub(crate) certificates: Vec<RegisteredCertificate>,
     pub(crate) federations: Vec<Federation>,
     pub(crate) access: Access,
-    /// Whether Microsoft Graph lets it read others.
-    pub(crate) reads_directory: bool,
+    /// Which sorts of others Microsoft Graph lets it read.
+    pub(crate) reads: Vec<Sort>,
 }
 
 impl Principal {
@@ -94,10 +98,11 @@ impl Principal {
             resource_id: None,
             members: Vec::new(),
             secrets: Vec::new(),
+            expired_secrets: Vec::new(),
             certificates: Vec::new(),
             federations: Vec::new(),
             access: Access::None,
-            reads_directory: false,
+            reads: Vec::new(),
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::http::Method;
 
 use crate::error::Result;
 use crate::journal::hold;
+use crate::postgres::relay::{Held, Moment, Watch};
 use crate::world::World;
 
 /// How one request shall fail.
@@ -133,6 +134,8 @@ struct Plans {
     slowness: Duration,
     refused_logins: u32,
     invisible_federations: u32,
+    forbidden_assignments: Vec<String>,
+    blocked_sign_ins: Vec<String>,
     /// Lower-case server IDs, and how many more writes find each busy.
     busy: Vec<(String, usize)>,
     stumbling: Option<Row>,
@@ -143,6 +146,7 @@ struct Plans {
 pub struct Faults {
     plans: Mutex<Plans>,
     world: Mutex<Weak<World>>,
+    watch: Mutex<Weak<Watch>>,
 }
 
 impl Faults {
@@ -229,10 +233,37 @@ impl Faults {
         hold(&self.plans).refused_logins = times;
     }
 
+    /// From now on counts the statements that clients of the databases send, in all sessions together, and holds the
+    /// session of the given one (the first is 1). Holds and counts no more when the answer is dropped.
+    #[must_use]
+    pub fn hold_statement(&self, statement: u32, moment: Moment) -> Held {
+        let (held, watch) = Held::new(statement, moment);
+        *hold(&self.watch) = Arc::downgrade(&watch);
+        held
+    }
+
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        hold(&self.watch).upgrade()
+    }
+
     /// Every federated credential written later is not seen by the token endpoint for its first `exchanges`
     /// look-ups (AADSTS70021).
     pub fn delay_federated_credentials(&self, exchanges: u32) {
         hold(&self.plans).invisible_federations = exchanges;
+    }
+
+    /// From now on nobody may assign an identity whose ID contains `identity` (letter case ignored): 403
+    /// `LinkedAuthorizationFailed`. [`Faults::clear`] ends it.
+    pub fn forbid_assignment(&self, identity: &str) {
+        hold(&self.plans)
+            .forbidden_assignments
+            .push(identity.to_ascii_lowercase());
+    }
+
+    /// From now on a Conditional Access policy keeps this application (client ID) from every token: AADSTS53003.
+    /// [`Faults::clear`] ends it.
+    pub fn block_sign_in(&self, client_id: &str) {
+        hold(&self.plans).blocked_sign_ins.push(client_id.to_ascii_lowercase());
     }
 
     /// Graph, ARM and each database miss this object for their next `lookups` look-ups, each on its own.
@@ -322,6 +353,18 @@ impl Faults {
         let refused = plans.refused_logins > 0;
         plans.refused_logins = plans.refused_logins.saturating_sub(1);
         refused
+    }
+
+    pub(crate) fn blocks_sign_in(&self, client_id: &str) -> bool {
+        hold(&self.plans)
+            .blocked_sign_ins
+            .contains(&client_id.to_ascii_lowercase())
+    }
+
+    pub(crate) fn forbids_assignment(&self, identity: &str) -> bool {
+        let identity = identity.to_ascii_lowercase();
+        let plans = hold(&self.plans);
+        plans.forbidden_assignments.iter().any(|part| identity.contains(part))
     }
 
     pub(crate) fn invisible_federations(&self) -> u32 {

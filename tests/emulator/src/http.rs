@@ -190,6 +190,14 @@ async fn answer(
 /// Lets the service answer, and notes a write that took effect.
 async fn dispatch(world: &Arc<World>, service: Service, ask: &Ask) -> Answer {
     let answer = of_service(world, service, ask).await;
+    let answer = match crate::shapes::check(service, ask, &answer) {
+        Ok(()) => answer,
+        Err(wrong) => {
+            eprintln!("entradb-emulator: {wrong}");
+            world.journal.violation(wrong.clone());
+            Answer::failure(service, 400, "EmulatorAnswerOutOfShape", &wrong)
+        }
+    };
     if took_effect(service, ask, answer.status()) {
         world.journal.write(noted(service, ask, answer.status()));
     }

@@ -6,14 +6,18 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::directory::Principal;
 use crate::http::Ask;
-use crate::journal::hold;
 use crate::keys::now;
+use crate::machine_identity::{self, Choice, Selector};
+use crate::managed_endpoints;
 use crate::tokens;
 use crate::world::World;
 
 const PARAMETERS: [&str; 5] = ["api-version", "resource", "client_id", "object_id", "msi_res_id"];
 
 pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
+    if let Some(answer) = managed_endpoints::answer(world, ask) {
+        return answer;
+    }
     if ask.path != "/metadata/identity/oauth2/token" {
         return Answer::plain_error(404, "not_found", &format!("The path '{}' is not known.", ask.path));
     }
@@ -64,47 +68,25 @@ fn identity(world: &World, ask: &Ask) -> Result<(Principal, String), Answer> {
             );
         }
     }
-    let Some(resource) = ask.parameter("resource").filter(|resource| !resource.is_empty()) else {
-        return bad(
-            "invalid_request",
-            "Required query variable 'resource' is missing".to_owned(),
-        );
+    let code = match ask.parameter("resource") {
+        None | Some("") => "invalid_request",
+        Some(_) => "invalid_resource",
     };
-    if !tokens::is_known_resource(world, resource) {
-        let text = format!(
-            "AADSTS500011: The resource principal named {resource} was not found in the tenant named {}.",
-            world.tenant()
-        );
-        return bad("invalid_resource", text);
-    }
-    let state = hold(&world.state);
-    let assigned: Vec<&Principal> = state
-        .machine_identities
-        .iter()
-        .filter_map(|object_id| state.directory.get(object_id))
-        .collect();
-    let system = state
-        .machine_system_identity
-        .as_ref()
-        .and_then(|object_id| state.directory.get(object_id));
-    let everyone = || assigned.iter().copied().chain(system);
-    let same = |own: Option<&str>, given: &str| own.is_some_and(|own| own.eq_ignore_ascii_case(given));
-    let found = if let Some(id) = ask.parameter("client_id") {
-        everyone().find(|principal| same(principal.app_id.as_deref(), id))
-    } else if let Some(id) = ask.parameter("object_id") {
-        everyone().find(|principal| same(Some(&principal.object_id), id))
-    } else if let Some(id) = ask.parameter("msi_res_id") {
-        everyone().find(|principal| same(principal.resource_id.as_deref(), id))
-    } else if system.is_some() {
-        system
-    } else if assigned.len() > 1 {
-        let text = "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request";
-        return bad("invalid_request", text.to_owned());
-    } else {
-        assigned.first().copied()
+    let resource = match machine_identity::resource(world, ask) {
+        Ok(resource) => resource,
+        Err(text) => return bad(code, text),
     };
-    match found {
-        Some(principal) => Ok((principal.clone(), resource.to_owned())),
-        None => bad("invalid_request", "Identity not found".to_owned()),
+    let names: [Choice<'_>; 3] = [
+        ("client_id", Selector::Client),
+        ("object_id", Selector::Object),
+        ("msi_res_id", Selector::Resource),
+    ];
+    let selector = match Selector::of(ask, &names) {
+        Ok(selector) => selector,
+        Err(text) => return bad("invalid_request", text),
+    };
+    match machine_identity::choose(world, selector.as_ref()) {
+        Ok(principal) => Ok((principal, resource)),
+        Err(missing) => bad("invalid_request", missing.text().to_owned()),
     }
 }

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::http::Ask;
 use crate::journal::hold;
 use crate::keys::now;
+use crate::managed_endpoints;
 use crate::world::World;
 
 /// The audience that Entra wants in a federated assertion.
@@ -23,6 +24,11 @@ pub(crate) const PIPELINES_SUBJECT: &str = "sc://example/infrastructure/emulator
 
 pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
     let parts: Vec<&str> = ask.segments.iter().map(String::as_str).collect();
+    if let Some(answer) =
+        managed_endpoints::answer(world, ask).filter(|_| ask.path == managed_endpoints::SERVICE_FABRIC)
+    {
+        return answer;
+    }
     if let ["pipelines", "oidctoken"] = parts.as_slice() {
         return pipelines(world, ask);
     }
@@ -68,6 +74,10 @@ fn pipelines(world: &World, ask: &Ask) -> Answer {
         return Answer::plain_error(405, "invalid_request", "only POST is known here");
     }
     if ask.header("authorization") != format!("Bearer {}", world.token_request_secret) {
+        // Azure DevOps sends whoever does not suppress it to the sign-in page.
+        if !ask.header("x-tfs-fedauthredirect").eq_ignore_ascii_case("suppress") {
+            return Answer::html(302).header("location", "https://app.vssps.visualstudio.com/_signin".to_owned());
+        }
         return Answer::plain_error(401, "unauthorized", "the request token is not the one of this pipeline");
     }
     if ask.parameter("api-version") != Some("7.1") || ask.parameter("serviceConnectionId").is_none_or(str::is_empty) {
@@ -83,8 +93,16 @@ fn pipelines(world: &World, ask: &Ask) -> Answer {
 
 /// A token of any issuer, which Entra will be able to verify from now on.
 pub(crate) fn external_token(world: &World, issuer: &str, subject: &str, audience: Value) -> String {
+    dated_token(world, issuer, subject, &audience, now() - 5)
+}
+
+/// The same from yesterday.
+pub(crate) fn expired_token(world: &World, issuer: &str, subject: &str, audience: &Value) -> String {
+    dated_token(world, issuer, subject, audience, now() - 86_400)
+}
+
+fn dated_token(world: &World, issuer: &str, subject: &str, audience: &Value, from: i64) -> String {
     hold(&world.state).issuers.insert(issuer.to_owned());
-    let from = now() - 5;
     let claims = json!({
         "aud": audience, "iss": issuer, "sub": subject, "iat": from, "nbf": from, "exp": from + 3600,
         "jti": Uuid::new_v4().to_string(),

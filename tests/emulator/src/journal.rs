@@ -51,11 +51,20 @@ pub(crate) struct Journal {
     requests: Mutex<Vec<Request>>,
     writes: Mutex<Vec<Request>>,
     logins: Mutex<Vec<Login>>,
+    violations: Mutex<Vec<String>>,
 }
 
 impl Journal {
     pub(crate) fn request(&self, request: Request) {
         hold(&self.requests).push(request);
+    }
+
+    pub(crate) fn violation(&self, text: String) {
+        hold(&self.violations).push(text);
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        hold(&self.violations).clone()
     }
 
     pub(crate) fn write(&self, request: Request) {

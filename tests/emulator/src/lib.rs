@@ -8,6 +8,7 @@ mod answer;
 mod arm;
 mod authority;
 mod certificates;
+mod clouds;
 mod directory;
 mod error;
 mod faults;
@@ -17,25 +18,34 @@ mod instance_metadata;
 mod issuer;
 mod journal;
 mod keys;
+mod machine_identity;
+mod machines;
+mod managed_endpoints;
 mod options;
 mod people;
 mod portal;
 mod postgres;
 mod setup;
+mod shapes;
+mod sign_in;
 mod tokens;
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use axum::http::Method;
+pub use clouds::Cloud;
 pub use directory::{Access, PrincipalKind};
 pub use error::Error;
 pub use faults::{Failure, Faults, Stumble};
 pub use journal::{Login, Request, Service};
+pub use machines::Targets;
 pub use options::{Options, Ports};
 pub use portal::ArmServer;
+pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
+use postgres::pooler::Pooler;
 use tempfile::TempDir;
 use world::World;
 
@@ -93,11 +103,13 @@ pub struct PostgresqlServer {
 pub struct Emulator {
     world: Arc<World>,
     runner: AppCredential,
-    cluster_id: String,
+    targets: Targets,
     authority: Arc<certificates::Authority>,
     server: PostgresqlServer,
     arm_servers: portal::ArmServers,
     ca_file: PathBuf,
+    /// With the address at which each is dialled.
+    poolers: Mutex<Vec<(Pooler, String)>>,
     threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
     _folder: TempDir,
@@ -175,15 +187,16 @@ impl Emulator {
     /// The ARM resource ID of the AKS cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        &self.targets.cluster
     }
 
     /// The cluster's present OpenID issuer, with its slash at the end.
     #[must_use]
     pub fn cluster_issuer(&self) -> String {
         let state = hold(&self.world.state);
-        let cluster = state.clusters.get(&self.cluster_id.to_ascii_lowercase());
-        cluster.and_then(|cluster| cluster.issuer.clone()).unwrap_or_default()
+        let cluster = state.targets.get(&self.targets.cluster.to_ascii_lowercase());
+        let issuer = cluster.and_then(|cluster| cluster.body["properties"]["oidcIssuerProfile"]["issuerURL"].as_str());
+        issuer.unwrap_or_default().to_owned()
     }
 
     /// A token that the kubelet projects into a pod of this service account, for `api://AzureADTokenExchange`.
@@ -234,6 +247,13 @@ impl Emulator {
         self.world.journal.requests()
     }
 
+    /// What was wrong with this emulator's own answers, held against the shapes of the official specifications: empty
+    /// as long as the emulator is right. The client was answered 400 `EmulatorAnswerOutOfShape` instead.
+    #[must_use]
+    pub fn shape_violations(&self) -> Vec<String> {
+        self.world.journal.violations()
+    }
+
     /// Every attempt to log in to a database so far.
     #[must_use]
     pub fn logins(&self) -> Vec<Login> {
@@ -262,7 +282,7 @@ impl Emulator {
             ("ARM_CLIENT_SECRET", &self.runner.client_secret),
             ("ARM_ACTIVE_DIRECTORY_AUTHORITY_HOST", &places.authority),
             ("ARM_RESOURCE_MANAGER_ENDPOINT", &places.resource_manager),
-            ("ARM_RESOURCE_MANAGER_AUDIENCE", setup::MANAGEMENT_AUDIENCE),
+            ("ARM_RESOURCE_MANAGER_AUDIENCE", self.management_audience()),
             ("ARM_MICROSOFT_GRAPH_ENDPOINT", &places.graph),
             ("ARM_MSI_ENDPOINT", &self.msi_endpoint()),
             ("ARM_METADATA_HOSTNAME", self.metadata_host()),
@@ -275,13 +295,35 @@ impl Emulator {
             .collect()
     }
 
+    /// The audience that clients ask a management token for.
+    fn management_audience(&self) -> &'static str {
+        self.world.options.cloud.facts().audiences[1]
+    }
+
     /// Each server's FQDN and the address to dial instead.
     fn database_hosts(&self) -> Vec<(String, String)> {
         let servers = self.world.servers();
+        let poolers = hold(&self.poolers);
+        let pooled = poolers
+            .iter()
+            .map(|(_, address)| (format!("{}:6432", self.server.fqdn), address.clone()));
         servers
             .iter()
             .map(|server| (server.fqdn.clone(), server.address()))
+            .chain(pooled)
             .collect()
+    }
+
+    /// Starts the real PgBouncer in transaction mode beside the first server, as Azure does at port 6432. The address to
+    /// dial is in [`Emulator::environment`] from then on.
+    ///
+    /// # Errors
+    /// When the machine has no `pgbouncer`, or it does not start.
+    pub async fn start_pgbouncer(&self) -> Result<(), Error> {
+        let starting = setup::add_pooler(self.world.clone(), self.authority.clone(), self.first_server());
+        let started = self.threads.run(starting).await?;
+        hold(&self.poolers).push(started);
+        Ok(())
     }
 
     /// The address of the machine's token endpoint, as azurerm's `msi_endpoint` wants it: with the path.
@@ -303,7 +345,7 @@ impl Emulator {
             ("client_id", &self.runner.client_id),
             ("active_directory_authority_host", &places.authority),
             ("resource_manager_endpoint", &places.resource_manager),
-            ("resource_manager_audience", setup::MANAGEMENT_AUDIENCE),
+            ("resource_manager_audience", self.management_audience()),
             ("microsoft_graph_endpoint", &places.graph),
             ("msi_endpoint", &self.msi_endpoint()),
             ("metadata_host", self.metadata_host()),
@@ -325,6 +367,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        hold(&self.poolers).clear();
         // The first server takes the whole folder with it, so it is the last to go.
         let first = self.first_server();
         for server in self

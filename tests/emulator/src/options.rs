@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::clouds::Cloud;
+
 /// What the emulator starts with. The default is what most tests want.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -12,6 +14,8 @@ pub struct Options {
     pub tenant_id: String,
     /// The only subscription; a new one by default.
     pub subscription_id: String,
+    /// The cloud whose names, audiences and token resources are used. Host names of servers stay the public cloud's.
+    pub cloud: Cloud,
     /// The resource group that exists from the start.
     pub resource_group: String,
     /// Where that group and everything in it is.
@@ -61,6 +65,7 @@ impl Default for Options {
         Options {
             tenant_id: Uuid::new_v4().to_string(),
             subscription_id: Uuid::new_v4().to_string(),
+            cloud: Cloud::Public,
             resource_group: "data-platform".to_owned(),
             location: "westeurope".to_owned(),
             postgresql_server: "pg-data".to_owned(),

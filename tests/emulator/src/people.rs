@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::directory::{Access, Federation, Principal, PrincipalKind};
 use crate::error::Result;
+use crate::graph::query::Sort;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
-use crate::tokens::{self, DATABASE_RESOURCE};
+use crate::tokens;
 use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
 
 impl Emulator {
@@ -85,7 +86,26 @@ impl Emulator {
 
     /// Grants or takes the permission to read the directory through Microsoft Graph. Nobody has it from the start.
     pub fn set_directory_reader(&self, object_id: &str, reads: bool) {
-        self.change(object_id, |principal| principal.reads_directory = reads);
+        self.change(object_id, |principal| {
+            principal.reads = if reads { Sort::ALL.to_vec() } else { Vec::new() };
+        });
+    }
+
+    /// Grants or takes the permission to read users, groups or service principals through Microsoft Graph, each on its
+    /// own. [`PrincipalKind::Application`] and [`PrincipalKind::ManagedIdentity`] both mean service principals.
+    pub fn set_directory_permission(&self, object_id: &str, kind: PrincipalKind, reads: bool) {
+        let sort = Sort::of(kind);
+        self.change(object_id, |principal| {
+            principal.reads.retain(|other| *other != sort);
+            if reads {
+                principal.reads.push(sort);
+            }
+        });
+    }
+
+    /// Lets Microsoft Graph answer at most this many objects on a page, whatever `$top` says.
+    pub fn set_graph_page(&self, objects: usize) {
+        hold(&self.world.state).graph_page = Some(objects);
     }
 
     /// Puts an object into a group or takes it out.
@@ -123,6 +143,12 @@ impl Emulator {
         issuer::external_token(&self.world, issuer, subject, json!(issuer::EXCHANGE))
     }
 
+    /// The same, but its time is over.
+    #[must_use]
+    pub fn expired_external_token(&self, issuer: &str, subject: &str) -> String {
+        issuer::expired_token(&self.world, issuer, subject, &json!(issuer::EXCHANGE))
+    }
+
     /// What a GitHub workflow has in its environment: the address to ask for a token (with its query) and the secret
     /// for it. The tokens' issuer is GitHub's, their subject `repo:example/infrastructure:ref:refs/heads/main`.
     #[must_use]
@@ -153,7 +179,11 @@ impl Emulator {
     /// A token of this object for the databases.
     #[must_use]
     pub fn database_token(&self, object_id: &str) -> String {
-        self.token(object_id, DATABASE_RESOURCE, tokens::APPLICATION_LIFE)
+        self.token(
+            object_id,
+            tokens::database_resource(&self.world),
+            tokens::APPLICATION_LIFE,
+        )
     }
 
     /// A token of this object for a resource whose time is over.
@@ -220,8 +250,9 @@ impl Emulator {
         let issuer = setup::new_issuer(&self.world.options, &self.world.endpoints);
         let mut state = hold(&self.world.state);
         state.issuers.insert(issuer.clone());
-        let cluster = state.clusters.get_mut(&self.cluster_id().to_ascii_lowercase());
-        cluster.expect("the cluster is never removed").issuer = Some(issuer.clone());
+        let cluster = state.targets.get_mut(&self.cluster_id().to_ascii_lowercase());
+        let cluster = cluster.expect("the cluster is never removed");
+        cluster.body["properties"]["oidcIssuerProfile"] = json!({"enabled": true, "issuerURL": issuer});
         issuer
     }
 

@@ -12,7 +12,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
-use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::arm::records::{Kind, Record};
 use crate::arm::{mysql, servers, sql};
@@ -22,16 +21,15 @@ use crate::error::{Context, Error, Result};
 use crate::faults::Faults;
 use crate::journal::{Journal, Service, hold};
 use crate::keys::{Key, base64url};
+use crate::machines::{self, Targets};
 use crate::options::{Options, Ports};
 use crate::portal::{ArmServer, ArmServers};
 use crate::postgres::bootstrap::ADMINISTRATOR;
-use crate::postgres::front;
+use crate::postgres::front::{self, Behind};
+use crate::postgres::pooler::Pooler;
 use crate::postgres::server::{Plan, Server};
 use crate::world::{Endpoints, State, World};
 use crate::{AppCredential, Emulator, PostgresqlServer, http};
-
-/// The audience that clients ask a management token for.
-pub(crate) const MANAGEMENT_AUDIENCE: &str = "https://management.azure.com/";
 
 // Nothing else is spelt like it, so that tests can look where it may not be.
 const PFX_PASSWORD: &str = "Pa55-of-the-bundle~9d27";
@@ -78,7 +76,7 @@ pub(crate) async fn start(options: Options) -> Result<Emulator> {
 struct Parts {
     world: Arc<World>,
     runner: AppCredential,
-    cluster_id: String,
+    targets: Targets,
     authority: Arc<Authority>,
     server: Arc<Server>,
     arm_servers: ArmServers,
@@ -106,11 +104,12 @@ fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
     Emulator {
         world: parts.world,
         runner: parts.runner,
-        cluster_id: parts.cluster_id,
+        targets: parts.targets,
         authority: parts.authority,
         server,
         arm_servers: parts.arm_servers,
         ca_file: folder.path().join("ca.pem"),
+        poolers: Mutex::default(),
         threads,
         _folder: folder,
     }
@@ -159,10 +158,12 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 
     let (fronts, endpoints) = bind(options.ports).await?;
 
+    let (config, thumbprint) = authority.server_with_thumbprint(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?;
     let mut state = State::default();
+    state.arc.folder = folder.join("arc-tokens");
     let runner = runner(&mut state, &folder)?;
     machine(&mut state);
-    let cluster_id = resources(&mut state, &options, &endpoints);
+    let targets = resources(&mut state, &options, &endpoints);
     let principals: Vec<Principal> = state.directory.all().cloned().collect();
 
     let (database, database_port) = http::bind(options.ports.postgresql).await?;
@@ -183,13 +184,15 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
         entra_key: Key::generate()?,
         issuer_key: Key::generate()?,
         token_request_secret: Uuid::new_v4().simple().to_string(),
+        platform_secret: Uuid::new_v4().to_string(),
+        thumbprint,
         state: Mutex::new(state),
         issued: Mutex::default(),
         journal: Journal::default(),
         faults: Faults::default(),
     });
     world.faults.attach(&world);
-    let tls = TlsAcceptor::from(authority.server(&["127.0.0.1", "localhost"], &[b"h2", b"http/1.1"])?);
+    let tls = TlsAcceptor::from(config);
     for front in fronts {
         tokio::spawn(http::serve(
             world.clone(),
@@ -202,7 +205,7 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
     Ok(Parts {
         world,
         runner,
-        cluster_id,
+        targets,
         authority: Arc::new(authority),
         server,
         arm_servers,
@@ -212,8 +215,26 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 /// Opens the front of a server, with a certificate for its name.
 fn serve(world: &Arc<World>, authority: &Authority, server: Arc<Server>, listener: TcpListener) -> Result<()> {
     let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
-    tokio::spawn(front::serve(world.clone(), server, listener, tls));
+    let socket = server.socket();
+    let behind = Behind { server, socket };
+    tokio::spawn(front::serve(world.clone(), behind, listener, tls));
     Ok(())
+}
+
+/// Starts PgBouncer beside a server, behind a front of its own; answers the address of that.
+pub(crate) async fn add_pooler(
+    world: Arc<World>,
+    authority: Arc<Authority>,
+    server: Arc<Server>,
+) -> Result<(Pooler, String)> {
+    let (listener, port) = http::bind(0).await?;
+    let starting = server.clone();
+    let pooler = tokio::task::spawn_blocking(move || Pooler::start(&starting)).await;
+    let pooler = pooler.context("the emulator has stopped")??;
+    let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
+    let socket = pooler.socket.clone();
+    tokio::spawn(front::serve(world, Behind { server, socket }, listener, tls));
+    Ok((pooler, format!("127.0.0.1:{port}")))
 }
 
 /// Starts one more server beside those that run, with the options' databases and a name of its own.
@@ -281,12 +302,18 @@ pub(crate) fn application(state: &mut State, folder: &Path, name: &str, access: 
     Ok(credential)
 }
 
-/// The machine behind the instance metadata service has a system-assigned identity that may do what the runner may.
+/// The machine behind the instance metadata service has a system-assigned identity that may do what the runner may; so
+/// may the person who opened the Cloud Shell.
 fn machine(state: &mut State) {
     let mut principal = Principal::new(PrincipalKind::ManagedIdentity, "terraform-vm");
     principal.access = Access::Contributor;
     state.machine_system_identity = Some(principal.object_id.clone());
     state.directory.add(principal);
+    let mut person = Principal::new(PrincipalKind::User, "Cloud Shell user");
+    person.user_principal_name = Some("shell@example.com".to_owned());
+    person.access = Access::Contributor;
+    state.cloud_shell_user.clone_from(&person.object_id);
+    state.directory.add(person);
 }
 
 /// The servers that no process stands behind.
@@ -318,8 +345,8 @@ fn arm_servers(state: &mut State, options: &Options, server: &Server) -> ArmServ
     }
 }
 
-/// The resource group and the cluster in it; answers the cluster's ID.
-fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> String {
+/// The resource group and what identities can be assigned to in it.
+fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Targets {
     let group = ResourceGroup {
         name: options.resource_group.clone(),
         location: options.location.clone(),
@@ -330,23 +357,9 @@ fn resources(state: &mut State, options: &Options, endpoints: &Endpoints) -> Str
         "/subscriptions/{}/resourceGroups/{}/providers",
         options.subscription_id, options.resource_group
     );
-    let machine = format!("{base}/Microsoft.Compute/virtualMachines/terraform-vm");
-    if let Some(object_id) = state.machine_system_identity.clone()
-        && let Some(principal) = state.directory.get_mut(&object_id)
-    {
-        principal.resource_id = Some(machine);
-    }
-    let id = format!("{base}/Microsoft.ContainerService/managedClusters/aks-data");
     let issuer = new_issuer(options, endpoints);
     state.issuers.insert(issuer.clone());
-    let cluster = Cluster {
-        id: id.clone(),
-        name: "aks-data".to_owned(),
-        location: options.location.clone(),
-        issuer: Some(issuer),
-    };
-    state.clusters.insert(id.to_ascii_lowercase(), cluster);
-    id
+    machines::furnish(state, &base, &options.location, &issuer)
 }
 
 /// An issuer of the form `https://host/{tenant}/{guid}/`.

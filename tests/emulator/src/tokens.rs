@@ -9,20 +9,13 @@ use crate::journal::hold;
 use crate::keys::{Token, base64url, now};
 use crate::world::World;
 
+/// Microsoft Graph's application ID, which stands for its address in any cloud.
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+
 /// The resource of PostgreSQL and MySQL tokens.
-pub(crate) const DATABASE_RESOURCE: &str = "https://ossrdbms-aad.database.windows.net";
-
-/// Audiences that Azure Resource Manager takes, beside its own address.
-const MANAGEMENT: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net"];
-
-const GRAPH: [&str; 2] = ["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"];
-
-/// Resources that any tenant knows.
-const OTHERS: [&str; 3] = [
-    DATABASE_RESOURCE,
-    "https://database.windows.net",
-    "api://AzureADTokenExchange",
-];
+pub(crate) fn database_resource(world: &World) -> &'static str {
+    world.options.cloud.facts().database
+}
 
 /// Life of an application's or a user's token, in seconds.
 pub(crate) const APPLICATION_LIFE: i64 = 3600;
@@ -32,38 +25,34 @@ pub(crate) const IDENTITY_LIFE: i64 = 86_400;
 /// Whether the tenant knows a resource; one slash at its end is allowed and kept.
 pub(crate) fn is_known_resource(world: &World, resource: &str) -> bool {
     let bare = resource.strip_suffix('/').unwrap_or(resource);
-    let own = [
-        world.endpoints.resource_manager.as_str(),
-        world.endpoints.graph.as_str(),
-    ];
-    MANAGEMENT
-        .iter()
-        .chain(&GRAPH)
-        .chain(&OTHERS)
-        .chain(&own)
-        .any(|known| *known == bare)
+    let facts = world.options.cloud.facts();
+    is_management_audience(world, resource)
+        || is_graph_audience(world, resource)
+        || [facts.database, facts.sql, facts.exchange].contains(&bare)
 }
 
 pub(crate) fn is_management_audience(world: &World, audience: &str) -> bool {
     let bare = audience.strip_suffix('/').unwrap_or(audience);
-    MANAGEMENT.contains(&bare) || bare == world.endpoints.resource_manager
+    let known = world.options.cloud.facts().audiences;
+    known.iter().any(|one| one.trim_end_matches('/') == bare) || bare == world.endpoints.resource_manager
 }
 
 pub(crate) fn is_graph_audience(world: &World, audience: &str) -> bool {
     let bare = audience.strip_suffix('/').unwrap_or(audience);
-    GRAPH.contains(&bare) || bare == world.endpoints.graph
+    [GRAPH, world.options.cloud.facts().graph, &world.endpoints.graph].contains(&bare)
 }
 
 /// Makes a token for a principal. Its form is Entra's version 1; its length is between 1.5 and 2 KB.
 pub(crate) fn issue(world: &World, principal: &Principal, audience: &str, lifetime: i64) -> String {
     let tenant = world.tenant();
+    let issuer = world.options.cloud.facts().issuer;
     let from = now() - 5;
     let mut claims = json!({
         "aud": audience,
-        "iss": format!("https://sts.windows.net/{tenant}/"),
+        "iss": format!("{issuer}/{tenant}/"),
         "iat": from, "nbf": from, "exp": from + lifetime,
         "aio": noise(44),
-        "idp": format!("https://sts.windows.net/{tenant}/"),
+        "idp": format!("{issuer}/{tenant}/"),
         "oid": principal.object_id, "sub": principal.object_id, "tid": tenant,
         "rh": format!("1.{}.", noise(48)), "uti": noise(22), "ver": "1.0",
         "xms_ftd": noise(60), "xms_idrel": "7 28", "xms_tcdt": 1_600_000_000, "xms_rd": noise(80),

@@ -1,13 +1,14 @@
 //! Everything that the fronts share: the tenant, the resources, the keys, the log and the faults.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use crate::arm::clusters::Cluster;
 use crate::arm::groups::ResourceGroup;
 use crate::arm::identities::Identity;
 use crate::arm::operations::Operation;
 use crate::arm::records::Record;
+use crate::arm::targets::Target;
 use crate::directory::{Directory, Principal};
 use crate::error::Result;
 use crate::faults::Faults;
@@ -34,8 +35,8 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<String, ResourceGroup>,
     /// By lower-case resource ID.
     pub(crate) identities: BTreeMap<String, Identity>,
-    /// By lower-case resource ID.
-    pub(crate) clusters: BTreeMap<String, Cluster>,
+    /// Resources that identities are assigned to, by lower-case resource ID.
+    pub(crate) targets: BTreeMap<String, Target>,
     /// By lower-case resource ID.
     pub(crate) servers: BTreeMap<String, Arc<Server>>,
     /// Servers without a process, by lower-case resource ID.
@@ -48,8 +49,23 @@ pub(crate) struct State {
     /// Object IDs of the identities of the machine behind the instance metadata service.
     pub(crate) machine_system_identity: Option<String>,
     pub(crate) machine_identities: Vec<String>,
+    /// The person who opened the pretended Cloud Shell: object ID.
+    pub(crate) cloud_shell_user: String,
+    pub(crate) arc: ArcKeys,
+    /// Microsoft Graph's largest page.
+    pub(crate) graph_page: Option<usize>,
     /// Issuers of external tokens that Entra can verify, all signed with the issuer key.
     pub(crate) issuers: BTreeSet<String>,
+}
+
+/// The files with which Azure Arc's agent proves that a client may read what only administrators can.
+#[derive(Debug, Default)]
+pub(crate) struct ArcKeys {
+    pub(crate) folder: PathBuf,
+    /// How long each file is at least; Azure's are shorter than 4096 bytes.
+    pub(crate) length: usize,
+    /// Contents that were not used yet.
+    pub(crate) keys: BTreeSet<String>,
 }
 
 /// One emulated Azure.
@@ -62,6 +78,10 @@ pub(crate) struct World {
     pub(crate) issuer_key: Key,
     /// What the pretended GitHub asks for before it gives a token.
     pub(crate) token_request_secret: String,
+    /// What the pretended platforms give to their apps as `IDENTITY_HEADER` or `MSI_SECRET`.
+    pub(crate) platform_secret: String,
+    /// SHA-1 of the certificate of the fronts, in upper-case hexadecimal digits.
+    pub(crate) thumbprint: String,
     pub(crate) state: Mutex<State>,
     /// Every token that was signed, for tests that look where none may be.
     pub(crate) issued: Mutex<Vec<String>>,

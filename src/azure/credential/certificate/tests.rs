@@ -111,3 +111,21 @@ async fn the_leaf_is_found_by_its_key_and_a_stranger_is_refused() {
     let source = CertificateSource::Base64("***".into());
     assert!(message(Certificate::load(&source, None).await).contains("not valid base64"));
 }
+
+#[tokio::test]
+async fn a_chain_is_shown_with_the_leaf_first() {
+    let ((leaf, key), (issuer, _)) = (made(), made());
+    let bundle = pem("CERTIFICATE", &issuer) + &pem("CERTIFICATE", &leaf) + &pem("PRIVATE KEY", &key);
+    let header = async |bundle: String| -> serde_json::Value {
+        let certificate = load(bundle.as_bytes(), None).await.unwrap();
+        let jwt = certificate
+            .assertion("c", "https://login.test/", OffsetDateTime::UNIX_EPOCH)
+            .unwrap();
+        let header = jwt.expose_secret().split('.').next().unwrap().to_owned();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap()
+    };
+    let chain = [STANDARD.encode(&leaf), STANDARD.encode(&issuer)];
+    assert_eq!(header(bundle).await["x5c"], serde_json::json!(chain));
+    let alone = header(pem("CERTIFICATE", &leaf) + &pem("PRIVATE KEY", &key)).await;
+    assert!(alone.get("x5c").is_none());
+}

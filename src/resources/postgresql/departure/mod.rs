@@ -22,6 +22,7 @@ use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::entry::Entry;
 use crate::resources::postgresql::departure::obstacles::{Obstacles, places};
 use crate::resources::postgresql::departure::taking_back::TakingBack;
+use crate::resources::postgresql::found_role::open_sessions;
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::error::Kind;
@@ -113,10 +114,6 @@ const LOCKS: u32 = 1000;
 
 const LARGE_OBJECTS: &str = "SELECT l.oid, l.lomowner, x.grantor FROM pg_catalog.pg_largeobject_metadata l, \
      pg_catalog.aclexplode(l.lomacl) x WHERE x.grantee = $1 GROUP BY 1, 2, 3 ORDER BY 1, 3";
-
-/// Sessions of the role by database, with their process numbers.
-const SESSIONS: &str = "SELECT a.datname::text || ' (process ' || pg_catalog.string_agg(a.pid::text, ', ' ORDER BY a.pid) || ')' \
-     FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = $1 AND a.datname IS NOT NULL GROUP BY a.datname ORDER BY a.datname";
 
 impl Departure<'_> {
     /// Takes the role away. Being gone already is success.
@@ -317,13 +314,10 @@ impl Departure<'_> {
         let loan = borrow(&server, lenders)?;
         let mut all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
         all.push(sql!("DROP ROLE {}", &role.name));
-        let sessions = transaction.query(SESSIONS, &[i64::from(self.role).into()]).await?;
+        let sessions = open_sessions(&transaction, self.role).await?;
         transaction.execute_all(&all).await?;
         transaction.commit().await?;
-        Ok(sessions
-            .iter()
-            .map(|row| row.text(0).map(str::to_owned))
-            .collect::<Result<_, _>>()?)
+        Ok(sessions)
     }
 }
 

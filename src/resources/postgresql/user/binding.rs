@@ -5,27 +5,19 @@ use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::attributes::PrincipalType;
-use crate::resources::principal::Principal;
-use crate::retry::{Attempt, Backoff, Interrupted, until};
+use crate::resources::principal::{NotKnown, Principal};
+use crate::retry::{Attempt, until};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::postgres::label::{Label, PROVIDER, PrincipalKind};
+use crate::sql::postgres::role_look::Look;
 use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
-use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement, Text};
 use std::future::Future;
 use std::time::Duration;
 
 /// The role whose members administer the server.
 const ADMINISTRATORS: &str = "azure_pg_admin";
-
-const CREATE: &str = "SELECT pg_catalog.pgaadauth_create_principal_with_oid($1, $2, $3, $4, $5)";
-
-/// Not documented by Azure, so it is looked for first.
-const UPDATE: &str = "SELECT pg_catalog.pgaadauth_update_principal_with_oid($1, $2, $3, $4, $5)";
-
-const HAS_UPDATE: &str = "SELECT pg_catalog.to_regprocedure(\
-     'pg_catalog.pgaadauth_update_principal_with_oid(text, text, text, boolean, boolean)') IS NOT NULL";
 
 /// How long a server restarts after Entra was enabled on it, and longer.
 const ENABLING: Duration = Duration::from_secs(5 * 60);
@@ -52,71 +44,79 @@ pub(super) fn bound(role: &Role) -> (Option<Guid>, Option<PrincipalType>) {
     (Some(Guid(label.oid)), Some(principal_type))
 }
 
-/// Whether a role administers the server: the label says so, and the membership gives it.
-pub(super) fn is_administrator(catalog: &ServerCatalog, role: &Role) -> bool {
-    role.binding().is_some_and(|label| label.admin) && has_rights(catalog, role).unwrap_or(true)
+/// Whether the role is itself a member of `azure_pg_admin`; who is one through another role is no administrator of ours. `None` where the server
+/// has no such role.
+pub(super) fn administers(catalog: &ServerCatalog, role: &Role) -> Option<bool> {
+    let administrators = catalog.role(ADMINISTRATORS)?;
+    Some(!catalog.grants_of(administrators.oid, role.oid).is_empty())
 }
 
-/// `None` where the server has no such role to be a member of.
-fn has_rights(catalog: &ServerCatalog, role: &Role) -> Option<bool> {
-    let administrators = catalog.role(ADMINISTRATORS)?;
-    Some(catalog.memberships_of(role.oid).contains(&administrators.oid))
+/// Whether a role is to be called an administrator. It takes the label and the membership; with only one of them it differs from what was applied,
+/// whatever that was, so that a plan puts it right.
+pub(super) fn is_administrator(role: &Role, administers: Option<bool>, applied: Option<bool>) -> bool {
+    let labelled = role.binding().is_some_and(|label| label.admin);
+    match administers {
+        Some(member) if member != labelled => applied.map_or(member, |applied| !applied),
+        _ => labelled,
+    }
 }
 
 /// Whether the role has the wanted label, in whatever form the server wrote it.
 pub(super) fn is_bound(role: &Role, wanted: Label) -> bool {
-    let kind = |label: Label| label.kind.unwrap_or(PrincipalKind::User);
     role.binding().is_some_and(|found| {
-        (found.oid, kind(found), found.admin, found.mfa) == (wanted.oid, kind(wanted), wanted.admin, wanted.mfa)
+        (found.oid, kind_of(found), found.admin, found.mfa) == (wanted.oid, kind_of(wanted), wanted.admin, wanted.mfa)
     })
 }
 
 /// Makes a role that is bound.
-pub(super) async fn create(session: &Session, name: &Name, label: Label) -> Result<(), Failure> {
-    call(session, CREATE, name, label).await
+pub(super) fn create(name: &Name, label: Label) -> Result<Statement> {
+    Ok(sql!(
+        "SELECT pg_catalog.pgaadauth_create_principal_with_oid({}, {}, {}, {}, {})",
+        Text::from(name),
+        text(label.oid.to_string())?,
+        text(kind_of(label).word())?,
+        truth(label.admin),
+        truth(label.mfa)
+    ))
 }
 
-async fn call(session: &Session, function: &'static str, name: &Name, label: Label) -> Result<(), Failure> {
-    let (oid, kind) = (label.oid.to_string(), label.kind.unwrap_or(PrincipalKind::User).word());
-    let values = [
-        name.as_str().into(),
-        oid.as_str().into(),
-        kind.into(),
-        label.admin.into(),
-        label.mfa.into(),
-    ];
-    session.query(function, &values).await?;
-    Ok(())
-}
-
-/// Binds a role that is there, in place. The label alone needs no look into the directory; the rights of an
-/// administrator come and go with the function that also gives them.
-pub(super) async fn rebind(
-    session: &Session,
-    catalog: &ServerCatalog,
-    role: &Role,
-    label: Label,
-) -> Result<(), Failure> {
-    let rights = has_rights(catalog, role);
-    let had = role.binding().is_some_and(|label| label.admin);
-    let rights_change = rights.is_some_and(|rights| if label.admin { !rights } else { had && rights });
-    if rights_change {
-        let rows = session.query(HAS_UPDATE, &[]).await?;
-        if rows.first().map(|row| row.bool(0)).transpose()?.unwrap_or(false) {
-            return call(session, UPDATE, &role.name, label).await;
-        }
+/// Binds a role that is there, in place. The label alone needs no look into the directory; the rights of an administrator come and go with the
+/// function that also gives them, which Azure does not document, so it is used only where the server has it.
+pub(super) fn rebind(name: &Name, look: &Look, label: Label) -> Result<Vec<Statement>> {
+    let rights_change = look.administers.is_some_and(|administers| administers != label.admin);
+    if rights_change && look.can_rebind {
+        return Ok(vec![sql!(
+            "SELECT pg_catalog.pgaadauth_update_principal_with_oid({}, {}, {}, {}, {})",
+            Text::from(name),
+            text(label.oid.to_string())?,
+            text(kind_of(label).word())?,
+            truth(label.admin),
+            truth(label.mfa)
+        )]);
     }
     let mut statements = Vec::new();
-    if !is_bound(role, label) {
-        statements.push(label_statement(&role.name, label)?);
+    if !is_bound(&look.role, label) {
+        statements.push(label_statement(name, label)?);
     }
     if rights_change {
-        statements.extend(rights_statements(&role.name, label.admin)?);
+        statements.extend(rights_statements(name, label.admin)?);
     }
-    Ok(session.execute_all(&statements).await?)
+    Ok(statements)
 }
 
-fn rights_statements(name: &Name, admin: bool) -> Result<[Statement; 2], Failure> {
+fn kind_of(label: Label) -> PrincipalKind {
+    label.kind.unwrap_or(PrincipalKind::User)
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "TRUE" } else { "FALSE" }
+}
+
+fn text(text: impl Into<String>) -> Result<Text> {
+    Text::new(text).map_err(|error| Diagnostic::bug(error.to_string()))
+}
+
+fn rights_statements(name: &Name, admin: bool) -> Result<[Statement; 2]> {
     let administrators = Name::new(ADMINISTRATORS).map_err(|error| Diagnostic::bug(error.to_string()))?;
     Ok(if admin {
         [
@@ -131,10 +131,14 @@ fn rights_statements(name: &Name, admin: bool) -> Result<[Statement; 2], Failure
     })
 }
 
-fn label_statement(name: &Name, label: Label) -> Result<Statement, Failure> {
+fn label_statement(name: &Name, label: Label) -> Result<Statement> {
     let provider = Name::new(PROVIDER).map_err(|error| Diagnostic::bug(error.to_string()))?;
-    let text = Text::new(label.to_string()).map_err(|error| Diagnostic::bug(error.to_string()))?;
-    Ok(sql!("SECURITY LABEL FOR {} ON ROLE {} IS {}", &provider, name, text))
+    Ok(sql!(
+        "SECURITY LABEL FOR {} ON ROLE {} IS {}",
+        &provider,
+        name,
+        text(label.to_string())?
+    ))
 }
 
 /// Attempts until the server knows the principal, for as long as that is worth waiting for.
@@ -171,18 +175,6 @@ where
     }
 }
 
-/// How a wait for a principal ended without success.
-enum Waiting {
-    Failed(Failure),
-    Interrupted(Interrupted),
-}
-
-impl From<Interrupted> for Waiting {
-    fn from(interrupted: Interrupted) -> Self {
-        Self::Interrupted(interrupted)
-    }
-}
-
 async fn until_visible<T, F>(
     cx: &Context,
     server: &Postgresql<'_>,
@@ -192,36 +184,20 @@ async fn until_visible<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let visibility = principal.visibility(cx).await?;
-    let patience = cx
-        .patience()
-        .at_most(visibility.limit)
-        .with_backoff(Backoff::PROPAGATION);
-    let (kind, id) = (principal.principal_type, principal.object_id);
-    let what = format!("the server {} to know the {kind} {id}", server.host);
-    let outcome = until(&patience, what, || async {
+    let named = format!("the server {}", server.host);
+    let known = principal.until_known(cx, &named, || async {
         match attempt().await {
             Err(failure) if failure.kind() == Some(Kind::PrincipalNotVisible) => Ok(Attempt::again(said(failure))),
-            other => other.map(Attempt::Done).map_err(Waiting::Failed),
+            other => other.map(Attempt::Done),
         }
     });
-    match outcome.await {
-        Ok(made) => Ok(made),
-        Err(Waiting::Failed(failure)) if failure.kind() == Some(Kind::PrincipalKindMismatch) => {
-            Err(other_kind(failure, principal))
+    known.await.map_err(|error| match error {
+        NotKnown::Failed(failure) if failure.kind() == Some(Kind::PrincipalKindMismatch) => {
+            other_kind(failure, principal)
         }
-        Err(Waiting::Failed(failure)) => Err(failure.into()),
-        Err(Waiting::Interrupted(Interrupted::TimedOut { because, waited, .. })) => {
-            let detail = format!(
-                "The server {} does not know the {kind} with the object ID {id}, after {} seconds of waiting: {}.\n\nThe server's own words: {because}.",
-                server.host,
-                waited.as_secs(),
-                visibility.because
-            );
-            Err(Diagnostic::error("Principal not known to the server", detail).at(place(principal)))
-        }
-        Err(Waiting::Interrupted(stopped)) => Err(stopped.into()),
-    }
+        NotKnown::Failed(failure) => failure.into(),
+        NotKnown::Told(diagnostic) => diagnostic,
+    })
 }
 
 fn said(failure: Failure) -> String {
@@ -243,12 +219,4 @@ fn other_kind(failure: Failure, principal: &Principal) -> Diagnostic {
     } else {
         "principal_type"
     })
-}
-
-fn place(principal: &Principal) -> &'static str {
-    if principal.confirmed {
-        "identity_id"
-    } else {
-        "object_id"
-    }
 }

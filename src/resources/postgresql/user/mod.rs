@@ -26,7 +26,7 @@ use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::resources::postgresql::user::work::{Found, Work};
 use crate::resources::principal::{self, Named, Principal};
 use crate::sql::postgres::label::Label;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
+use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::Name;
 
 model! {
@@ -90,10 +90,13 @@ model! {
         Rule::Requires("object_id", "name"),
 }
 
-/// The name of the role as it was applied: what a role that somebody renamed goes back to.
+/// The role as it was applied: the name that a role goes back to when somebody renamed it, and whether it was to be an administrator.
 #[derive(Debug, Serialize, Deserialize)]
 struct Applied {
     name: String,
+    /// Missing in records of the first version.
+    #[serde(default)]
+    administrator: Option<bool>,
 }
 
 impl Resource for PostgresqlUser {
@@ -121,7 +124,7 @@ impl Resource for PostgresqlUser {
             if let Some(identity) = identity {
                 plan.set("name", name_of(identity.name())?.to_string());
             }
-        } else if let Some(Applied { name }) = cx.record() {
+        } else if let Some(Applied { name, .. }) = cx.record() {
             plan.set("name", name);
         }
         Ok(())
@@ -153,7 +156,7 @@ impl Resource for PostgresqlUser {
                 format!("The role {name} existed already. It is bound to the principal {} now, and managed by Terraform; it keeps what it owns and may do.", principal.object_id),
             ),
         }
-        cx.keep_record(&Applied { name: name.to_string() });
+        self.keep_record(&name, cx);
         Ok(state)
     }
 
@@ -164,7 +167,8 @@ impl Resource for PostgresqlUser {
         let catalog = server.catalog().await?;
         let Some(name) = self.name.get() else { return Ok(None) };
         Ok(find(&catalog, self.oid.get(), name).map(|role| {
-            let found = self.as_found(role, &catalog, &server);
+            let applied = cx.record().and_then(|record: Applied| record.administrator);
+            let found = self.as_found(role, binding::administers(&catalog, role), applied, &server);
             let settings = if self.oid.get().is_some() {
                 found.settings
             } else {
@@ -185,9 +189,17 @@ impl Resource for PostgresqlUser {
             name,
             label: self.label(&principal),
         };
-        let state = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
-        cx.keep_record(&Applied { name: name.to_string() });
-        Ok(state)
+        let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
+        if let Some((old, sessions)) = changed.left_over {
+            let detail = format!(
+                "The role {name} is bound to the principal {} now. Sessions that the former principal {old} opened stay open until they close: {}.",
+                principal.object_id,
+                sessions.join(", ")
+            );
+            cx.warn("Sessions of the former principal", detail);
+        }
+        self.keep_record(name, cx);
+        Ok(changed.state)
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
@@ -269,13 +281,20 @@ impl PostgresqlUser {
         }
     }
 
-    fn as_found(&self, role: &Role, catalog: &ServerCatalog, server: &Postgresql<'_>) -> Self {
+    fn keep_record(&self, name: &Name, cx: &Context) {
+        cx.keep_record(&Applied {
+            name: name.to_string(),
+            administrator: Some(self.administrator),
+        });
+    }
+
+    fn as_found(&self, role: &Role, administers: Option<bool>, applied: Option<bool>, server: &Postgresql<'_>) -> Self {
         let (object_id, principal_type) = binding::bound(role);
         Self {
             name: role.name.clone().into(),
             object_id: object_id.into(),
             principal_type: principal_type.into(),
-            administrator: binding::is_administrator(catalog, role),
+            administrator: binding::is_administrator(role, administers, applied),
             mfa_required: role.binding().is_some_and(|label| label.mfa),
             login: role.login,
             connection_limit: limit(role),

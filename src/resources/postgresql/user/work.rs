@@ -4,16 +4,20 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{find, gone, limit, locks, setting_changes};
+use crate::resources::postgresql::found_role::{gone, limit, locks, number, open_sessions, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
+use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::{PostgresqlUser, binding};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::label::Label;
 use crate::sql::postgres::lock;
-use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
-use crate::sql::session::Session;
+use crate::sql::postgres::role_look::{self, Look};
+use crate::sql::postgres::server_catalog::Role;
+use crate::sql::question::Question;
+use crate::sql::row::Row;
+use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
 
 /// One creation or change, as every attempt at it sees it.
@@ -38,6 +42,14 @@ pub(super) enum Found {
     Other,
 }
 
+/// What a change came to.
+pub(super) struct Changed {
+    /// As it is now.
+    pub(super) state: PostgresqlUser,
+    /// The principal that the role was bound to before, and its sessions, which are still open.
+    pub(super) left_over: Option<(Guid, Vec<String>)>,
+}
+
 impl Work<'_> {
     /// Makes the role, or takes over what is there.
     pub(super) async fn make(&self) -> Result<(PostgresqlUser, Found), Failure> {
@@ -53,32 +65,57 @@ impl Work<'_> {
     }
 
     async fn attempt_to_make(&self, mut session: Pooled) -> Result<(PostgresqlUser, Found), Failure> {
-        let transaction = session.begin(&lock::take(&locks(None, self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let found = match catalog.role(self.name.as_str()) {
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(None, self.name)), &[self.question()])
+            .await?;
+        match role_look::read(&answers, None, self.name)? {
             None => {
-                binding::create(&transaction, self.name, self.label).await?;
-                Found::Nothing
+                let mut statements = vec![binding::create(self.name, self.label)?];
+                // What a new role begins with; what is different all the same is seen afterwards.
+                statements.extend(self.changes(true, -1, &Settings::new(), None)?);
+                Ok((self.finish(transaction, statements, None).await?, Found::Nothing))
             }
-            Some(role) => {
-                let found = self.judge(role, &catalog)?;
-                binding::rebind(&transaction, &catalog, role, self.label).await?;
-                found
+            Some(look) => {
+                let found = self.judge(&look)?;
+                let mut statements = binding::rebind(self.name, &look, self.label)?;
+                statements.extend(self.changes_of(&look.role, None)?);
+                Ok((self.finish(transaction, statements, None).await?, found))
             }
-        };
-        let catalog = ServerCatalog::load(&transaction).await?;
-        let role = catalog.role(self.name.as_str()).ok_or_else(|| gone(self.name))?;
-        transaction.execute_all(&self.changes(role, None)?).await?;
-        let state = self.read_back(&transaction).await?;
+        }
+    }
+
+    fn question(&self) -> Question {
+        role_look::question(None, self.name)
+    }
+
+    /// Writes, looks again in the same message, and makes it lasting when it is what was asked for.
+    async fn finish(
+        &self,
+        transaction: Transaction<'_>,
+        statements: Vec<Statement>,
+        prior: Option<&PostgresqlUser>,
+    ) -> Result<PostgresqlUser, Failure> {
+        let question = [self.question()];
+        let mut look = self.look(&transaction.execute_and_ask(&statements, &question).await?)?;
+        let left = self.changes_of(&look.role, prior)?;
+        if !left.is_empty() {
+            look = self.look(&transaction.execute_and_ask(&left, &question).await?)?;
+        }
+        self.check(&look)?;
         transaction.commit().await?;
-        Ok((state, found))
+        Ok(self.user.as_found(&look.role, look.administers, None, self.server))
+    }
+
+    fn look(&self, answers: &[Vec<Row>]) -> Result<Look, Failure> {
+        role_look::read(answers, None, self.name)?.ok_or_else(|| gone(self.name))
     }
 
     /// Whether a role that is there may become ours.
-    fn judge(&self, role: &Role, catalog: &ServerCatalog) -> Result<Found> {
+    fn judge(&self, look: &Look) -> Result<Found> {
+        let role = &look.role;
         let bound = binding::is_bound(role, self.label)
-            && binding::is_administrator(catalog, role) == self.label.admin
-            && self.changes(role, None)?.is_empty();
+            && look.administers.unwrap_or(self.label.admin) == self.label.admin
+            && self.changes_of(role, None)?.is_empty();
         if bound && !is_platform(role) {
             return Ok(Found::Same);
         }
@@ -100,7 +137,7 @@ impl Work<'_> {
             None => ("is not bound to a principal of Microsoft Entra".to_owned(), true),
         };
         if adoptable && self.user.adopt_existing {
-            return Ok(Found::Other);
+            return self.keeps_its_rights(look).map(|()| Found::Other);
         }
         let id = import::id([self.user.server.to_string().as_str(), self.name.as_str()]);
         let adopt = if adoptable { "set `adopt_existing`, or " } else { "" };
@@ -113,40 +150,61 @@ impl Work<'_> {
     }
 
     /// Changes what differs, and nothing else.
-    pub(super) async fn change(&self, prior: &PostgresqlUser) -> Result<PostgresqlUser, Failure> {
+    pub(super) async fn change(&self, prior: &PostgresqlUser) -> Result<Changed, Failure> {
         tracing::info!(role = %self.name, "changing the role");
         let attempt = |session| self.attempt_to_change(session, prior);
         self.server.write(POSTGRES, "changing the role", attempt).await
     }
 
-    async fn attempt_to_change(&self, mut session: Pooled, prior: &PostgresqlUser) -> Result<PostgresqlUser, Failure> {
-        let transaction = session.begin(&lock::take(&locks(prior.oid.get(), self.name))).await?;
-        let catalog = ServerCatalog::load(&transaction).await?;
+    async fn attempt_to_change(&self, mut session: Pooled, prior: &PostgresqlUser) -> Result<Changed, Failure> {
+        let oid = prior.oid.get();
         let known = prior.name.get().unwrap_or(self.name);
-        let mut role = find(&catalog, prior.oid.get(), known)
-            .cloned()
-            .ok_or_else(|| gone(known))?;
-        if role.name != *self.name {
-            transaction
-                .execute(sql!("ALTER ROLE {} RENAME TO {}", &role.name, self.name))
-                .await?;
-            role.name = self.name.clone();
+        let question = [role_look::question(number(oid), known)];
+        let (transaction, answers) = session
+            .begin_and_ask(&lock::take(&locks(oid, self.name)), &question)
+            .await?;
+        let look = role_look::read(&answers, number(oid), known)?.ok_or_else(|| gone(known))?;
+        let other_principal = look
+            .role
+            .binding()
+            .filter(|found| found.oid != self.label.oid)
+            .map(|found| Guid(found.oid));
+        let sessions = match other_principal {
+            Some(_) => open_sessions(&transaction, look.role.oid).await?,
+            None => Vec::new(),
+        };
+        let mut statements = Vec::new();
+        if look.role.name != *self.name {
+            statements.push(sql!("ALTER ROLE {} RENAME TO {}", &look.role.name, self.name));
         }
-        binding::rebind(&transaction, &catalog, &role, self.label).await?;
-        transaction.execute_all(&self.changes(&role, Some(prior))?).await?;
-        let state = self.read_back(&transaction).await?;
-        transaction.commit().await?;
-        Ok(state)
+        statements.extend(binding::rebind(self.name, &look, self.label)?);
+        statements.extend(self.changes_of(&look.role, Some(prior))?);
+        Ok(Changed {
+            state: self.finish(transaction, statements, Some(prior)).await?,
+            left_over: other_principal
+                .filter(|_| !sessions.is_empty())
+                .map(|old| (old, sessions)),
+        })
+    }
+
+    fn changes_of(&self, role: &Role, prior: Option<&PostgresqlUser>) -> Result<Vec<Statement>> {
+        self.changes(role.login, limit(role), &role.settings, prior)
     }
 
     /// What differs besides the name and the binding.
-    fn changes(&self, role: &Role, prior: Option<&PostgresqlUser>) -> Result<Vec<Statement>> {
+    fn changes(
+        &self,
+        login: bool,
+        limit: i64,
+        found: &Settings,
+        prior: Option<&PostgresqlUser>,
+    ) -> Result<Vec<Statement>> {
         let mut statements = Vec::new();
-        if role.login != self.user.login {
+        if login != self.user.login {
             let word = if self.user.login { "LOGIN" } else { "NOLOGIN" };
             statements.push(sql!("ALTER ROLE {} {}", self.name, word));
         }
-        if limit(role) != self.user.connection_limit {
+        if limit != self.user.connection_limit {
             statements.push(sql!(
                 "ALTER ROLE {} CONNECTION LIMIT {}",
                 self.name,
@@ -154,27 +212,39 @@ impl Work<'_> {
             ));
         }
         let before = prior.and_then(|prior| prior.settings.as_ref());
-        statements.extend(setting_changes(
-            self.name,
-            &role.settings,
-            self.user.settings.as_ref(),
-            before,
-        )?);
+        statements.extend(setting_changes(self.name, found, self.user.settings.as_ref(), before)?);
         Ok(statements)
     }
 
-    /// The role as it is now, which must be bound as was asked for.
-    async fn read_back(&self, session: &Session) -> Result<PostgresqlUser, Failure> {
-        let catalog = ServerCatalog::load(session).await?;
-        let role = catalog.role(self.name.as_str()).ok_or_else(|| gone(self.name))?;
-        if !binding::is_bound(role, self.label) || binding::is_administrator(&catalog, role) != self.label.admin {
-            let found = role.label.as_deref().unwrap_or("nothing");
-            let detail = format!(
-                "The server bound the role {} to `{found}` where `{}` was asked for. Nothing was changed.",
-                self.name, self.label
-            );
-            return Err(Diagnostic::error("Unexpected answer from the database", detail).into());
+    /// The role must be bound as was asked for.
+    fn check(&self, look: &Look) -> Result<()> {
+        let administers = look.administers.unwrap_or(self.label.admin) == self.label.admin;
+        if binding::is_bound(&look.role, self.label) && administers {
+            return Ok(());
         }
-        Ok(self.user.as_found(role, &catalog, self.server))
+        let found = look.role.label.as_deref().unwrap_or("nothing");
+        let rights = match look.administers {
+            Some(true) if !administers => ", and as a member of `azure_pg_admin`",
+            Some(false) if !administers => ", and not as a member of `azure_pg_admin`",
+            _ => "",
+        };
+        let detail = format!(
+            "The server bound the role {} to `{found}`{rights} where `{}` was asked for. Nothing was changed.",
+            self.name, self.label
+        );
+        Err(Diagnostic::error("Unexpected answer from the database", detail))
+    }
+
+    /// To take over an administrator as something less would take its rights away: that has to be said.
+    fn keeps_its_rights(&self, look: &Look) -> Result<()> {
+        if look.administers != Some(true) || self.label.admin {
+            return Ok(());
+        }
+        let detail = format!(
+            "The role {} exists already and administers the server, as a member of `azure_pg_admin`. To take it over with its rights, set \
+             `administrator = true`; to take it over without them, revoke the membership first.",
+            self.name
+        );
+        Err(Diagnostic::error("Already exists in the database", detail).at("administrator"))
     }
 }

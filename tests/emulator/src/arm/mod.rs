@@ -5,9 +5,10 @@ pub(crate) mod administrators;
 pub(crate) mod assignment;
 pub(crate) mod body;
 pub(crate) mod busy;
-pub(crate) mod clusters;
+pub(crate) mod configurations;
 pub(crate) mod databases;
 pub(crate) mod federation;
+pub(crate) mod firewall;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod metadata;
@@ -17,6 +18,7 @@ pub(crate) mod records;
 pub(crate) mod replicas;
 pub(crate) mod servers;
 pub(crate) mod sql;
+pub(crate) mod targets;
 
 use std::sync::Arc;
 
@@ -202,10 +204,21 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => administrators::one(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => databases::list(call).await,
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => databases::one(call).await,
-                ("microsoft.containerservice", ["managedclusters", _]) => clusters::one(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "firewallrules"]) => firewall::list(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "firewallrules", _]) => firewall::one(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "configurations"]) => {
+                    configurations::list(call).await
+                }
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "configurations", _]) => {
+                    configurations::one(call).await
+                }
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "replicas"]) => replicas::list(call),
                 ("microsoft.dbformysql", rest) => mysql::of_group(call, group, rest),
                 ("microsoft.sql", rest) => sql::of_group(call, group, rest),
-                _ => call.no_such_type(call.part(5), call.part(6)),
+                (namespace, rest) => match targets::kinds::of_path(namespace, rest) {
+                    Some(kind) => targets::one(call, kind).await,
+                    None => call.no_such_type(call.part(5), call.part(6)),
+                },
             }
         }
         ["providers", "microsoft.dbforpostgresql", "getprivatednszonesuffix"] => servers::zone_suffix(call),

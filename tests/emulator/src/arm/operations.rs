@@ -62,8 +62,15 @@ pub(crate) struct Plan<'a> {
     pub(crate) location: &'a str,
 }
 
-/// Starts the work and answers 202 with both addresses. A planned fault takes the place of the work.
-pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+/// An operation that has begun: when, and the two addresses that answer for it.
+pub(crate) struct Begun {
+    pub(crate) started: String,
+    pub(crate) poll: String,
+    pub(crate) result: String,
+}
+
+/// Begins the work. A planned fault takes the place of the work.
+pub(crate) fn begin<F>(call: &Call<'_>, place: Place, location: &str, work: F) -> Begun
 where
     F: Future<Output = End> + Send + 'static,
 {
@@ -71,19 +78,18 @@ where
     let id = Uuid::new_v4().to_string();
     let (polls_left, slowness) = world.faults.pace();
     let started = timestamp();
-    let query = query(call, plan.place);
-    let group = match plan.place.in_group {
+    let query = query(call, place);
+    let group = match place.in_group {
         true => format!("/resourceGroups/{}", call.part(3)),
         false => String::new(),
     };
     let base = format!(
-        "/subscriptions/{}{group}/providers/{}/locations/{}",
+        "/subscriptions/{}{group}/providers/{}/locations/{location}",
         world.subscription(),
-        plan.place.namespace,
-        plan.location
+        place.namespace,
     );
-    let poll_path = format!("{base}/{}/{id}", plan.place.poll);
-    let result_path = format!("{base}/{}/{id}", plan.place.result);
+    let poll_path = format!("{base}/{}/{id}", place.poll);
+    let result_path = format!("{base}/{}/{id}", place.result);
     let failure = world.faults.next_operation(&call.ask.path);
     let operation = Operation {
         poll_path: poll_path.to_ascii_lowercase(),
@@ -107,10 +113,23 @@ where
         });
     }
     let host = &world.endpoints.resource_manager;
-    Answer::json(202, json!({"operation": plan.name, "startTime": started}))
-        .header("azure-asyncoperation", format!("{host}{poll_path}?{query}"))
-        .header("location", format!("{host}{result_path}?{query}"))
-        .retry_after(Some(world.options.retry_after))
+    Begun {
+        started,
+        poll: format!("{host}{poll_path}?{query}"),
+        result: format!("{host}{result_path}?{query}"),
+    }
+}
+
+/// Starts the work and answers 202 with both addresses.
+pub(crate) fn start<F>(call: &Call<'_>, plan: &Plan<'_>, work: F) -> Answer
+where
+    F: Future<Output = End> + Send + 'static,
+{
+    let begun = begin(call, plan.place, plan.location, work);
+    Answer::json(202, json!({"operation": plan.name, "startTime": begun.started}))
+        .header("azure-asyncoperation", begun.poll)
+        .header("location", begun.result)
+        .retry_after(Some(call.world.options.retry_after))
 }
 
 /// Azure signs some of these addresses; a client must use them as they are.
@@ -131,7 +150,9 @@ fn query(call: &Call<'_>, place: Place) -> String {
 /// Whether a path (in lower case) is one of an operation's addresses.
 pub(crate) fn is_address(parts: &[&str]) -> bool {
     let place = parts.iter().rposition(|part| *part == "locations");
-    let is = |word: &str| word.ends_with("azureasyncoperation") || word.ends_with("operationresults");
+    let is = |word: &str| {
+        word == "operations" || word.ends_with("azureasyncoperation") || word.ends_with("operationresults")
+    };
     place.is_some_and(|at| at + 4 == parts.len() && parts.get(at + 2).is_some_and(|word| is(word)))
 }
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::directory::PrincipalKind;
 use crate::journal::hold;
 use crate::keys::Token;
-use crate::tokens::{self, DATABASE_RESOURCE, Doubt};
+use crate::tokens::{self, Doubt};
 use crate::world::World;
 
 /// What the server's catalogue says about a role.
@@ -65,7 +65,8 @@ pub(crate) fn check(world: &World, role: &Role, doors: Doors, secret: &str) -> R
 }
 
 fn entra(world: &World, role: &Role, label: &str, secret: &str) -> Result<(), Refusal> {
-    let token = tokens::check(world, secret, |audience| audience == DATABASE_RESOURCE).map_err(|doubt| match doubt {
+    let resource = tokens::database_resource(world);
+    let token = tokens::check(world, secret, |audience| audience == resource).map_err(|doubt| match doubt {
         Doubt::Malformed => Refusal::token(
             "The access token has invalid format. Please ensure the token is passed exactly as returned by the authentication \
              endpoint and retry.",
@@ -78,7 +79,7 @@ fn entra(world: &World, role: &Role, label: &str, secret: &str) -> Result<(), Re
         ),
         Doubt::Audience(_) => Refusal::token(format!(
             "The access token does not have a valid audience claim. Please acquire a new token for the resource \
-             \"{DATABASE_RESOURCE}\"."
+             \"{resource}\"."
         )),
         Doubt::Tenant => Refusal::password(&role.name),
     })?;

@@ -37,7 +37,8 @@ begin
 end $$;
 
 -- From 16 on CREATEROLE reaches only roles on which the caller has ADMIN OPTION; on Azure every administrator manages
--- every ordinary role. No inheritance: managing a role must not give its privileges.
+-- every ordinary role. No inheritance: managing a role must not give its privileges. With strict roles it is as on
+-- stock PostgreSQL: only who made a role manages it.
 create or replace function pg_catalog.pgaadauth_manage(rolename text, managed boolean) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -45,6 +46,11 @@ declare
         select from pg_auth_members where roleid = (select oid from pg_roles where pg_roles.rolname = pgaadauth_manage.rolename) and member = 'azure_pg_admin'::regrole);
 begin
     if current_setting('server_version_num')::int < 160000 or managed = is_managed then
+        return;
+    elsif current_setting('pgaadauth.strict_roles', true) = 'on' then
+        if managed and session_user <> 'azuresu' and rolename <> session_user then
+            execute format('grant %I to %I with admin true, inherit false, set false', rolename, session_user);
+        end if;
         return;
     elsif managed then
         execute format('grant %I to azure_pg_admin with admin true, inherit false, set false', rolename);

@@ -138,7 +138,8 @@ async fn a_busy_server_refuses_a_second_change() {
     let body = body(&emulator, "ServicePrincipal", "terraform");
     let first = arm.put(&path, body.clone()).await;
     let second = arm.put(&path, body).await;
-    assert_eq!((second.status, second.code()), (409, "ServerIsBusy"));
+    let code = "AadAuthOperationCannotBePerformedWhenServerIsNotAccessible";
+    assert_eq!((second.status, second.code()), (409, code));
     let server = arm
         .get(&format!("{}?api-version=2025-08-01", emulator.postgresql().id))
         .await;

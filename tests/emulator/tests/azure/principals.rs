@@ -2,6 +2,8 @@
 
 use tokio_postgres::Client;
 
+use entradb_emulator::{Emulator, Options};
+
 use crate::client::{Arm, administrator, connect, shared};
 
 const CREATE: &str = "select pgaadauth_create_principal_with_oid($1, $2, $3, $4, $5)";
@@ -237,4 +239,27 @@ async fn an_ordinary_role_becomes_an_administrator_and_back() {
         admin.query_one(update, &[&user, &wanted]).await.unwrap();
         assert_eq!(admin.query_one(is_admin, &[]).await.unwrap().get::<_, bool>(0), wanted);
     }
+}
+
+#[tokio::test]
+async fn with_strict_roles_only_the_maker_manages_a_role_from_16_on() {
+    let options = Options {
+        postgresql_strict_roles: true,
+        ..Options::default()
+    };
+    let emulator = Emulator::start(options).await.unwrap();
+    let server = emulator.postgresql();
+    let entra = administrator(&emulator, "postgres").await;
+    let login = (&server.administrator, &server.administrator_password);
+    let plain = connect(&emulator, login.0, login.1, "postgres").await.unwrap();
+    plain.batch_execute("create role legacy_user").await.unwrap();
+    let refused = entra.batch_execute("grant legacy_user to current_user").await;
+    assert_eq!(refused.is_err(), server.major >= 16, "{refused:?}");
+    let user = emulator.add_user("own@example.com", "Own").await.unwrap();
+    let made = format!("select pgaadauth_create_principal_with_oid('own', '{user}', 'user', false, false)");
+    entra.batch_execute(&made).await.unwrap();
+    entra
+        .batch_execute("grant own to current_user; drop role own")
+        .await
+        .unwrap();
 }

@@ -12,12 +12,15 @@ use crate::arm::{Call, Outcome, operations};
 const KIND: &str = "Microsoft.DBforMySQL/flexibleServers/administrators";
 
 fn json_of(server: &Record, one: &Administrator) -> Value {
+    let mut properties = json!({
+        "administratorType": "ActiveDirectory", "login": one.login, "sid": one.sid, "tenantId": one.tenant,
+    });
+    if let Some(identity) = &one.identity {
+        properties["identityResourceId"] = json!(identity);
+    }
     json!({
-        "properties": {
-            "administratorType": "ActiveDirectory", "login": one.login, "sid": one.sid, "tenantId": one.tenant,
-            "identityResourceId": one.identity,
-        },
-        "id": format!("{}/administrators/ActiveDirectory", server.id), "name": "ActiveDirectory", "type": KIND,
+        "properties": properties, "id": format!("{}/administrators/ActiveDirectory", server.id), "name": "ActiveDirectory",
+        "type": KIND,
     })
 }
 

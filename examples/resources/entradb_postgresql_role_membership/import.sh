@@ -1,0 +1,1 @@
+terraform import entradb_postgresql_role_membership.owner '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/data-platform/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg-data|openmetadata_owner|openmetadata'

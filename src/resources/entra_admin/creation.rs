@@ -1,0 +1,102 @@
+//! How a creation begins: what is there already decides.
+
+use crate::azure::server::ServerKind;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::config::Guid;
+use crate::provider::import;
+use crate::resources::attributes::PrincipalType;
+use crate::resources::entra_admin::{EntraAdmin, Present, Wanted, is_same_name};
+
+/// What to do about an administrator that is to be created.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// There is none like it.
+    Set,
+    /// It is there, exactly so, under this ID.
+    Leave(Guid),
+    /// It is there, and differs in what can be changed.
+    Adjust,
+    /// Another one is there, and gives way.
+    Replace(Present),
+}
+
+impl EntraAdmin {
+    /// What is there already decides how creation begins.
+    pub(super) fn start(&self, kind: ServerKind, present: &[Present], wanted: &Wanted) -> Result<Start> {
+        let has_one_seat = kind != ServerKind::Postgresql;
+        let same_name = |one: &Present| {
+            let user = wanted.principal.principal_type == PrincipalType::User && wanted.principal.is(one.sid);
+            is_same_name(&one.name, &wanted.name, user)
+        };
+        let in_the_way = |one: &&Present| has_one_seat || wanted.principal.is(one.sid) || same_name(one);
+        let Some(found) = present.iter().find(in_the_way) else {
+            return Ok(Start::Set);
+        };
+        if wanted.principal.is(found.sid) && (has_one_seat || same_name(found)) {
+            if same_name(found) && !differs(found, wanted) {
+                return Ok(Start::Leave(found.sid));
+            }
+            if self.adopt_existing || self.replace_existing {
+                return Ok(Start::Adjust);
+            }
+        } else if self.replace_existing {
+            return Ok(Start::Replace(found.clone()));
+        }
+        Err(self.refused(has_one_seat, found, wanted))
+    }
+
+    fn refused(&self, has_one_seat: bool, found: &Present, wanted: &Wanted) -> Diagnostic {
+        let kind = found
+            .principal_type
+            .map_or_else(|| "a principal".to_owned(), |kind| kind.to_string());
+        let seat = if has_one_seat {
+            "the only administrator that it can have"
+        } else {
+            "the administrator"
+        };
+        let server_identity = |id: &Option<_>| match id {
+            Some(id) => format!(" (the server asks the directory as {id})"),
+            None => String::new(),
+        };
+        let detail = format!(
+            "The server has {seat} already, `{}`: {kind} with the ID {}{}. Configured is `{}`: {} with the object ID {}{}. \
+             To manage the one that exists, import it (the next apply then binds it to the configured principal where only that differs):\n\n  \
+             terraform import <address> '{}'\n\nTo have it replaced, set `replace_existing = true`.",
+            found.name,
+            found.sid,
+            server_identity(&found.server_identity_id),
+            wanted.name,
+            wanted.principal.principal_type,
+            wanted.principal.object_id,
+            server_identity(&wanted.server_identity_id),
+            import::id([self.server_id.as_str(), found.name.as_str()])
+        );
+        Diagnostic::error("Already exists in Azure", detail)
+    }
+
+    /// What is told when there was nothing to do.
+    pub(super) fn found_already(&self, wanted: &Wanted) -> String {
+        format!(
+            "The administrator `{}` of {} existed already, exactly as configured; it is managed by Terraform from now on.",
+            wanted.name, self.server_id
+        )
+    }
+
+    /// What is told when another one gave way.
+    pub(super) fn replaced(&self, former: &Present, wanted: &Wanted) -> String {
+        format!(
+            "The administrator `{}` (with the ID {}) of {} gave way to `{}`, as `replace_existing` says.",
+            former.name, former.sid, self.server_id, wanted.name
+        )
+    }
+}
+
+/// Whether the same principal is there in another way.
+fn differs(found: &Present, wanted: &Wanted) -> bool {
+    let kind = found
+        .principal_type
+        .is_some_and(|kind| kind != wanted.principal.principal_type);
+    let tenant = found.tenant_id.is_some_and(|tenant| tenant != wanted.tenant_id);
+    let identity = wanted.server_identity_id.is_some() && found.server_identity_id != wanted.server_identity_id;
+    kind || tenant || identity
+}

@@ -1,0 +1,74 @@
+//! What a plan says beyond the marks: the name of a new administrator, what stays, what is replaced, and what is refused.
+
+use crate::azure::resource_id::ResourceId;
+use crate::azure::server::ServerKind;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::typed::Parsed;
+use crate::protocol::value::Value;
+use crate::provider::plan::Plan;
+use crate::resources::entra_admin::is_same_name;
+
+/// A new administrator is called as its identity.
+pub(super) fn name(plan: &mut Plan) {
+    let identity = parsed::<ResourceId>(plan.planned("identity_id"));
+    if let (true, Some(id)) = (plan.is_create() && plan.config("name").is_null(), identity) {
+        plan.set("name", id.name().to_owned());
+    }
+}
+
+/// What stays, and what makes a new object, by the kind of server.
+pub(super) fn changes(plan: &mut Plan) {
+    if plan.is_create() {
+        return;
+    }
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let names = text(plan.planned("name")).zip(text(plan.prior("name")));
+    let user = plan.planned("principal_type").as_str() == Some("User");
+    if names.is_some_and(|(planned, prior)| user && is_same_name(&planned, &prior, true)) {
+        plan.keep("name");
+    }
+    let kind = parsed::<ResourceId>(plan.planned("server_id")).and_then(|id| ServerKind::of(&id));
+    if kind == Some(ServerKind::Postgresql) {
+        for name in ["name", "tenant_id"] {
+            if plan.changes(name) {
+                plan.replace(name);
+            }
+        }
+    }
+    if !plan.changes("object_id") && !plan.changes("identity_id") {
+        for name in ["client_id", "sid"] {
+            if !plan.changes(name) && plan.config(name).is_null() {
+                plan.keep(name);
+            }
+        }
+    }
+}
+
+/// An adopted administrator is not ours: it follows its identity, and goes to another principal only when told so.
+pub(super) fn adopted(plan: &mut Plan) -> Result<()> {
+    if plan.prior("adopted").as_bool() != Some(true) || !plan.changes("object_id") {
+        return Ok(());
+    }
+    if plan.planned("replace_existing").as_bool() == Some(true) {
+        plan.unknown("adopted");
+        return Ok(());
+    }
+    let planned = parsed::<ResourceId>(plan.planned("identity_id"));
+    let follows = planned.is_some() && planned == parsed(plan.prior("identity_id"));
+    if follows || plan.planned("object_id").is_unknown() {
+        return Ok(());
+    }
+    Err(not_taken(plan.prior("name").as_str().unwrap_or_default()))
+}
+
+pub(super) fn not_taken(name: &str) -> Diagnostic {
+    let detail = format!(
+        "The administrator `{name}` existed before it was adopted, so it is not taken from its principal for another one. Set `replace_existing = true` \
+         if that is meant, or manage the other principal by a resource of its own."
+    );
+    Diagnostic::error("Adopted administrator would be replaced", detail).at("object_id")
+}
+
+fn parsed<T: Parsed>(value: &Value) -> Option<T> {
+    value.as_str().and_then(|text| text.parse().ok())
+}

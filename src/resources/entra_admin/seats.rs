@@ -1,0 +1,219 @@
+//! The administrators of one server: listed, set, bound anew, removed. It does not know which one is wanted, nor why.
+
+use crate::azure::administrator::EntraAdministrator;
+use crate::azure::error::{Error, Kind};
+use crate::azure::resource_id::ResourceId;
+use crate::azure::server::ServerKind;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::config::Guid;
+use crate::provider::context::Context;
+use crate::provider::database_server::DatabaseServer;
+use crate::resources::attributes::PrincipalType;
+use crate::resources::entra_admin::{Present, Wanted, mysql, postgresql};
+use crate::retry::{Attempt, Backoff, until};
+
+/// The administrators of one server.
+pub(super) struct Seats<'a> {
+    server: &'a DatabaseServer<'a>,
+    cx: &'a Context,
+}
+
+impl<'a> Seats<'a> {
+    pub(super) fn of(server: &'a DatabaseServer<'a>) -> Self {
+        Self { server, cx: server.cx }
+    }
+
+    fn kind(&self) -> ServerKind {
+        self.server.kind()
+    }
+
+    /// That administrators can be set here: where they cannot, waiting would not help.
+    pub(super) fn must_take_administrators(&self) -> Result<()> {
+        match self.kind() {
+            ServerKind::Postgresql => postgresql::must_take_administrators(self.server),
+            _ => {
+                self.server.must_not_follow("administrator")?;
+                self.server.must_run()
+            }
+        }
+    }
+
+    /// The administrators that the server has.
+    pub(super) async fn list(&self) -> Result<Vec<Present>> {
+        let azure = self.server.clients.azure();
+        let found = match azure
+            .administrators(&self.server.id, self.kind(), self.cx.patience())
+            .await
+        {
+            Err(error) if error.is_gone() => Vec::new(),
+            other => other?,
+        };
+        found.into_iter().map(|one| self.present(one)).collect()
+    }
+
+    fn present(&self, found: EntraAdministrator) -> Result<Present> {
+        let sid: Guid = found.sid.parse().map_err(|error| {
+            let detail = format!(
+                "The administrator `{}` has the ID `{}`, which is no GUID: {error}.",
+                found.name, found.sid
+            );
+            Diagnostic::error("Unexpected answer from Azure", detail)
+        })?;
+        // Only the server itself says what its only administrator is, and it may be a moment older.
+        let shown = self.server.found.administrator.as_ref();
+        let shown = shown.filter(|shown| shown.sid.as_deref().and_then(|sid| sid.parse().ok()) == Some(sid));
+        let principal_type = found
+            .principal_type
+            .or_else(|| shown.and_then(|shown| shown.principal_type.clone()));
+        Ok(Present {
+            sid,
+            principal_type: principal_type.as_deref().and_then(principal_type_of),
+            name: found.name,
+            tenant_id: found.tenant_id.as_deref().and_then(|text| text.parse().ok()),
+            server_identity_id: found.server_identity_id.as_deref().and_then(|id| id.parse().ok()),
+        })
+    }
+
+    /// Makes a principal an administrator.
+    pub(super) async fn set(&self, wanted: &Wanted) -> Result<()> {
+        let sid = wanted.sid;
+        tracing::info!(server = %self.server.id, %sid, name = wanted.name, "setting the administrator");
+        let outcome = async {
+            if self.kind() != ServerKind::Mysql {
+                return self.put_patiently(&self.server.id, wanted).await;
+            }
+            let all = mysql::with_replicas(self.server).await?;
+            mysql::attach(self.server, &all, wanted).await?;
+            for id in &all {
+                self.put_patiently(id, wanted).await?;
+            }
+            Ok(())
+        };
+        let outcome = outcome.await;
+        self.server.changed();
+        outcome
+    }
+
+    /// Binds the administrator's name to another principal, or the only seat.
+    ///
+    /// PostgreSQL gets the new one first, then the former one goes. It takes the role of a name away together with its administrator, whoever the name was
+    /// bound to last. So the new one is set once more, which changes nothing where the role is still there.
+    pub(super) async fn rebind(&self, former: Guid, wanted: &Wanted) -> Result<()> {
+        if self.kind() != ServerKind::Postgresql {
+            return self.set(wanted).await;
+        }
+        if former != wanted.sid {
+            match self.put(&self.server.id, wanted).await {
+                Ok(()) => {}
+                // Known not to be yet: waited for below, when the name is free.
+                Err(error) if error.kind() == Kind::PrincipalNotFound => {
+                    self.put_when_known(&self.server.id, wanted, error).await?;
+                }
+                // The name belongs to the former one, and nobody else can have it before that one is gone.
+                Err(error) if error.message().contains("already exists") => {
+                    tracing::info!(%error, "the name is taken by the former principal");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.remove(former).await?;
+        self.set(wanted).await
+    }
+
+    /// Takes an administrator away. Being none is success.
+    pub(super) async fn remove(&self, sid: Guid) -> Result<()> {
+        self.server.must_run()?;
+        tracing::info!(server = %self.server.id, %sid, "removing the administrator");
+        let all = match self.kind() {
+            ServerKind::Mysql => mysql::with_replicas(self.server).await?,
+            _ => vec![self.server.id.clone()],
+        };
+        let (azure, sid) = (self.server.clients.azure(), sid.to_string());
+        let mut outcome = Ok(());
+        for id in &all {
+            outcome = azure
+                .remove_administrator(id, self.kind(), &sid, self.cx.patience())
+                .await;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        self.server.changed();
+        Ok(outcome?)
+    }
+
+    /// That the last administrator does not go while nobody else could log in.
+    pub(super) async fn must_not_shut_everybody_out(&self) -> Result<()> {
+        let azure = self.server.clients.azure();
+        let open = azure
+            .authentication(&self.server.id, &self.server.found, self.cx.patience())
+            .await?;
+        if open.password {
+            return Ok(());
+        }
+        let detail = format!(
+            "Passwords are switched off on {} (\"Entra only\"), so without its only administrator nobody could administer it any more. Switch passwords on first. \
+             If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = entradb_entra_admin.….server_id`): it is destroyed \
+             first then, and gives back what was there before.",
+            self.server.id
+        );
+        Err(Diagnostic::error("Passwords are switched off", detail))
+    }
+
+    /// Makes the principal an administrator of one server, also one that the server does not know yet.
+    async fn put_patiently(&self, server: &ResourceId, wanted: &Wanted) -> Result<()> {
+        match self.put(server, wanted).await {
+            Err(error) if error.kind() == Kind::PrincipalNotFound => self.put_when_known(server, wanted, error).await,
+            other => other.map_err(Diagnostic::from),
+        }
+    }
+
+    async fn put(&self, server: &ResourceId, wanted: &Wanted) -> std::result::Result<(), Error> {
+        let body = EntraAdministrator {
+            sid: wanted.sid.to_string(),
+            name: wanted.name.clone(),
+            principal_type: Some(wanted.principal.principal_type.to_string()),
+            tenant_id: Some(wanted.tenant_id.to_string()),
+            server_identity_id: wanted.server_identity_id.as_ref().map(ToString::to_string),
+        };
+        let azure = self.server.clients.azure();
+        azure
+            .set_administrator(server, self.kind(), &body, self.cx.patience())
+            .await
+    }
+
+    /// A principal that was made moments ago is not known everywhere; how long that is worth waiting for depends on who confirms it.
+    async fn put_when_known(&self, server: &ResourceId, wanted: &Wanted, first: Error) -> Result<()> {
+        let visibility = wanted.principal.visibility(self.cx).await?;
+        tracing::info!(%first, because = visibility.because, "the server does not know the principal yet");
+        let patience = self
+            .cx
+            .patience()
+            .at_most(visibility.limit)
+            .with_backoff(Backoff::PROPAGATION);
+        let attempted = until(&patience, "the server to know the principal", || async {
+            match self.put(server, wanted).await {
+                Err(error) if error.kind() == Kind::PrincipalNotFound => Ok(Attempt::again(error.to_string())),
+                other => other.map(Attempt::Done),
+            }
+        });
+        attempted.await.map_err(|error: Error| match error.kind() {
+            Kind::TimedOut => Diagnostic::error(
+                "Principal not known to the server",
+                format!(
+                    "The server does not accept the principal ({}): {error}.",
+                    visibility.because
+                ),
+            ),
+            _ => error.into(),
+        })
+    }
+}
+
+/// SQL calls service principals applications.
+fn principal_type_of(word: &str) -> Option<PrincipalType> {
+    match word {
+        "Application" => Some(PrincipalType::ServicePrincipal),
+        _ => word.parse().ok(),
+    }
+}

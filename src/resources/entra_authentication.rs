@@ -1,0 +1,343 @@
+//! `entradb_entra_authentication`
+
+mod ready;
+
+use serde::{Deserialize, Serialize};
+
+use crate::azure::authentication::Authentication;
+use crate::azure::cloud::Scope;
+use crate::azure::error::Kind;
+use crate::azure::resource_id::ResourceId;
+use crate::azure::server::ServerKind;
+use crate::model;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::protocol::typed::{Computed, Timeouts};
+use crate::protocol::value::{Object, Value};
+use crate::provider::config::Guid;
+use crate::provider::context::Context;
+use crate::provider::database_server::{DatabaseServer, kind_in, no_server};
+use crate::provider::import::Parts;
+use crate::provider::plan::Plan;
+use crate::provider::resource::Resource;
+
+model! {
+    /// How people and applications may sign in to a database server: with Microsoft Entra, with passwords, or both. For Azure Database for PostgreSQL and
+    /// MySQL flexible servers, Azure SQL Database servers and Azure SQL Managed Instances. Have one of it for each server.
+    ///
+    /// Before passwords are switched off, it looks who would break: on PostgreSQL it logs in, and refuses as long as there are logins without an Entra
+    /// principal, naming each with its live sessions and the number of objects that it owns. Where it cannot look (a server that cannot be reached, MySQL, and
+    /// Azure SQL), it refuses too. `force = true` switches them off all the same.
+    ///
+    /// MySQL and Azure SQL know Microsoft Entra as soon as they have an administrator, and have no switch for it; passwords are switched off there by "Entra only",
+    /// which needs an administrator first. Refer to `entradb_entra_admin` in `server_id`: the administrator is set before, and goes after. On PostgreSQL it
+    /// is the other way around: the administrator refers to this resource, because Entra must be enabled first, and passwords are switched off in a later apply.
+    ///
+    /// Enabling Microsoft Entra on PostgreSQL restarts the server; the plan says so.
+    ///
+    /// When it is destroyed, the server gets back the settings that it had before this resource was created. After an import nothing is known of them, and
+    /// the settings stay.
+    pub struct EntraAuthentication {
+        /// The ARM ID of the server.
+        #[replace]
+        pub server_id: ResourceId,
+        /// Whether Microsoft Entra is enabled. `false` is for PostgreSQL only.
+        #[default(true)]
+        pub entra_enabled: bool,
+        /// Whether passwords are enabled.
+        pub password_enabled: bool,
+        /// The tenant whose principals may log in, on PostgreSQL. Default: the one that the server has, else that of the signed-in principal.
+        #[optional]
+        #[stable]
+        pub tenant_id: Computed<Option<Guid>>,
+        /// Whether passwords are switched off also where somebody would break, or where nobody can tell.
+        #[default(false)]
+        pub force: bool,
+        pub timeouts: Timeouts,
+    }
+}
+
+/// What the server had before.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    server_id: String,
+    before: Authentication,
+}
+
+impl Resource for EntraAuthentication {
+    const NAME: &'static str = "entradb_entra_authentication";
+    const IDENTITY: &'static [&'static str] = &["server_id"];
+
+    fn validate(config: &Object) -> Vec<Diagnostic> {
+        let kind = match kind_in(config) {
+            Ok(Some(kind)) => kind,
+            Ok(None) => return Vec::new(),
+            Err(mistake) => return vec![*mistake],
+        };
+        let value = |name: &str| config.get(name).unwrap_or(&Value::Null);
+        let switch = |name: &str| value(name).as_bool();
+        let mistake = mistake(
+            kind,
+            switch("entra_enabled") != Some(false),
+            switch("password_enabled") != Some(false),
+            !value("tenant_id").is_null(),
+        );
+        mistake.into_iter().collect()
+    }
+
+    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+        if plan.planned("entra_enabled").as_bool() == Some(false) && plan.config("tenant_id").is_null() {
+            plan.set("tenant_id", Value::Null);
+        }
+        let id = plan.planned("server_id").as_str().and_then(|text| text.parse().ok());
+        if id.is_none_or(|id| ServerKind::of(&id) == Some(ServerKind::Postgresql)) {
+            plan_restart(plan);
+        }
+        Ok(())
+    }
+
+    async fn create(self, cx: &Context) -> Result<Self> {
+        let server = self.server(cx).await?;
+        let _held = server.turn().await?;
+        let before = now(&server).await?;
+        let wanted = self.wanted(&before, cx).await?;
+        cx.keep_record(&Record {
+            server_id: self.server_id.to_string(),
+            before: before.clone(),
+        });
+        if let Err(error) = bring_about(&server, &before, &wanted, self.force).await {
+            // What Azure has taken before it failed is to be given back: the record must not be lost.
+            if now_again(&server).await.is_none_or(|now| now != before) {
+                cx.checkpoint(&self.with(&wanted));
+            }
+            return Err(error);
+        }
+        Ok(self.with(&wanted))
+    }
+
+    async fn read(self, cx: &Context) -> Result<Option<Self>> {
+        let Some(server) = cx.seen_server(&self.server_id).await? else {
+            return Ok(None);
+        };
+        let found = now(&server).await?;
+        Ok(Some(self.with(&found)))
+    }
+
+    async fn update(self, _prior: Self, cx: &Context) -> Result<Self> {
+        let server = self.server(cx).await?;
+        let _held = server.turn().await?;
+        let found = now(&server).await?;
+        let wanted = self.wanted(&found, cx).await?;
+        bring_about(&server, &found, &wanted, self.force).await?;
+        Ok(self.with(&wanted))
+    }
+
+    async fn delete(self, cx: &Context) -> Result<()> {
+        let record = cx.record::<Record>();
+        let record =
+            record.filter(|record| record.server_id.parse::<ResourceId>().ok() == Some(self.server_id.clone()));
+        let Some(Record { mut before, .. }) = record else {
+            let detail = format!(
+                "What {} had before is not known, since this resource was imported. Its settings stay as they are.",
+                self.server_id
+            );
+            cx.warn("Settings left as they are", detail);
+            return Ok(());
+        };
+        let Some(server) = cx.server(&self.server_id).await? else {
+            return Ok(());
+        };
+        let _held = server.turn().await?;
+        let found = now(&server).await?;
+        if found.entra && !before.entra && ready::has_administrators(&server).await? {
+            let detail = format!(
+                "Microsoft Entra was not enabled on {} before, but the server has Entra administrators, who could not log in any more. It stays enabled.",
+                self.server_id
+            );
+            cx.warn("Microsoft Entra left enabled", detail);
+            (before.entra, before.tenant_id) = (true, found.tenant_id.clone());
+        }
+        bring_about(&server, &found, &before, self.force).await
+    }
+
+    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+        let server_id: ResourceId = parts.parse("server_id")?;
+        if ServerKind::of(&server_id).is_none() {
+            return Err(Diagnostic::error("Invalid import ID", no_server()));
+        }
+        Ok(Self {
+            server_id,
+            entra_enabled: true,
+            password_enabled: true,
+            tenant_id: Computed::known(None),
+            force: false,
+            timeouts: Timeouts::default(),
+        })
+    }
+}
+
+impl EntraAuthentication {
+    async fn server<'a>(&self, cx: &'a Context) -> Result<DatabaseServer<'a>> {
+        let server = cx.existing_server(&self.server_id).await?;
+        let tenant = self.tenant_id.get().is_some_and(Option::is_some);
+        match mistake(server.kind(), self.entra_enabled, self.password_enabled, tenant) {
+            Some(mistake) => Err(mistake),
+            None => Ok(server),
+        }
+    }
+
+    /// The settings that the configuration comes to.
+    async fn wanted(&self, now: &Authentication, cx: &Context) -> Result<Authentication> {
+        let given = self.tenant_id.get().copied().flatten().map(|id| id.to_string());
+        let tenant_id = match (self.entra_enabled, given.or_else(|| now.tenant_id.clone())) {
+            (false, _) => None,
+            (true, Some(tenant_id)) => Some(tenant_id),
+            // Only PostgreSQL asks for it, when Entra is enabled.
+            (true, None) if !now.entra => cx.clients()?.azure().token(Scope::ResourceManager).await?.claims()?.tid,
+            (true, None) => None,
+        };
+        Ok(Authentication {
+            entra: self.entra_enabled,
+            password: self.password_enabled,
+            tenant_id,
+        })
+    }
+
+    fn with(self, now: &Authentication) -> Self {
+        let tenant_id = now.tenant_id.as_deref().filter(|_| now.entra);
+        Self {
+            entra_enabled: now.entra,
+            password_enabled: now.password,
+            tenant_id: Computed::known(tenant_id.and_then(|id| id.parse().ok())),
+            ..self
+        }
+    }
+}
+
+/// What makes no sense for a kind of server.
+fn mistake(kind: ServerKind, entra: bool, password: bool, tenant: bool) -> Option<Diagnostic> {
+    let (attribute, detail) = match kind {
+        ServerKind::Postgresql if !entra && !password => (
+            "password_enabled",
+            "With Microsoft Entra and passwords both switched off, nobody could log in. Enable one of them.".to_owned(),
+        ),
+        ServerKind::Postgresql if !entra && tenant => (
+            "tenant_id",
+            "A tenant is of use only while Microsoft Entra is enabled.".to_owned(),
+        ),
+        ServerKind::Postgresql => return None,
+        _ if !entra => (
+            "entra_enabled",
+            format!(
+                "{} has no switch for Microsoft Entra: it is on as soon as the server has an Entra administrator. Remove the administrator instead.",
+                kind.title()
+            ),
+        ),
+        _ if tenant => (
+            "tenant_id",
+            format!(
+                "{} takes the tenant from its Entra administrator. Set `tenant_id` there, in `entradb_entra_admin`.",
+                kind.title()
+            ),
+        ),
+        _ => return None,
+    };
+    Some(Diagnostic::error("Invalid value", detail).at(attribute))
+}
+
+/// PostgreSQL restarts when Entra is switched.
+fn plan_restart(plan: &mut Plan) {
+    let planned = plan.planned("entra_enabled").as_bool();
+    let detail = match (plan.is_create(), planned) {
+        (true, Some(true)) => {
+            "If Microsoft Entra is not enabled on this PostgreSQL server yet, enabling it restarts the server: open sessions end, and for about a minute \
+             nobody can log in."
+        }
+        (false, Some(enabled)) if plan.prior("entra_enabled").as_bool() == Some(!enabled) => {
+            "Switching Microsoft Entra restarts the PostgreSQL server: open sessions end, and for about a minute nobody can log in."
+        }
+        _ => return,
+    };
+    plan.warn(Diagnostic::warning("The server restarts", detail).at("entra_enabled"));
+}
+
+/// The settings that a server has.
+async fn now(server: &DatabaseServer<'_>) -> Result<Authentication> {
+    let azure = server.clients.azure();
+    Ok(azure
+        .authentication(&server.id, &server.found, server.cx.patience())
+        .await?)
+}
+
+/// The same after a write that failed; none where that cannot be found out.
+async fn now_again(server: &DatabaseServer<'_>) -> Option<Authentication> {
+    let again = server.cx.server(&server.id).await.ok()??;
+    now(&again).await.ok()
+}
+
+/// Opens and shuts what is to be opened and shut, and nothing where nothing is.
+async fn bring_about(
+    server: &DatabaseServer<'_>,
+    now: &Authentication,
+    wanted: &Authentication,
+    force: bool,
+) -> Result<()> {
+    if now == wanted {
+        return Ok(());
+    }
+    server.must_run()?;
+    if now.password && !wanted.password {
+        ready::must_be_ready(server, now, force).await?;
+    }
+    tracing::info!(server = %server.id, entra = wanted.entra, password = wanted.password, "switching the ways to sign in");
+    let azure = server.clients.azure();
+    let done = azure
+        .set_authentication(&server.id, server.kind(), wanted, server.cx.patience())
+        .await;
+    server.changed();
+    match done {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let detail = format!(
+                "Azure says that {} has to be restarted before the change works.",
+                server.id
+            );
+            server.cx.warn("Restart needed", detail);
+            Ok(())
+        }
+        Err(error) if error.code().is_some_and(|code| code.contains("NoAADAdmin")) => {
+            Err(ready::no_administrator(server))
+        }
+        Err(error) if error.kind() == Kind::InvalidRequest && server.found.is_replica() => {
+            let told = Diagnostic::from(error);
+            let primary = server.found.primary.as_deref().unwrap_or("which Azure does not name");
+            let detail = format!("{}\n\nThe server is a replica; its primary is {primary}.", told.detail);
+            Err(Diagnostic { detail, ..told })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_for_a_kind_is_refused() {
+        let (pg, sql) = (ServerKind::Postgresql, ServerKind::Mssql);
+        let table = [
+            (pg, true, true, true, None),
+            (pg, false, true, false, None),
+            (pg, false, false, false, Some("password_enabled")),
+            (pg, false, true, true, Some("tenant_id")),
+            (sql, true, false, false, None),
+            (sql, false, true, false, Some("entra_enabled")),
+            (ServerKind::Mysql, true, true, true, Some("tenant_id")),
+            (ServerKind::ManagedInstance, false, false, false, Some("entra_enabled")),
+        ];
+        for (kind, entra, password, tenant, wrong) in table {
+            let told = mistake(kind, entra, password, tenant);
+            let at = told.map(|told| told.path.to_string());
+            assert_eq!(at.as_deref(), wrong, "{kind:?} {entra} {password} {tenant}");
+        }
+    }
+}

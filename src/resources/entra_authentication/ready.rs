@@ -1,0 +1,125 @@
+//! Whether passwords can be switched off: who would break, or why nobody can tell.
+
+use std::time::Duration;
+
+use crate::azure::authentication::Authentication;
+use crate::azure::server::ServerKind;
+use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::database_server::DatabaseServer;
+use crate::provider::server::Server;
+use crate::resources::postgresql::readiness::{PasswordLogin, password_logins};
+
+/// How long a look at the server may take, before the server counts as out of reach.
+const LONGEST_LOOK: Duration = Duration::from_secs(120);
+
+/// How many logins are named.
+const NAMED: usize = 20;
+
+/// Whether the server has Entra administrators.
+pub(super) async fn has_administrators(server: &DatabaseServer<'_>) -> Result<bool> {
+    let azure = server.clients.azure();
+    let found = azure
+        .administrators(&server.id, server.kind(), server.cx.patience())
+        .await;
+    match found {
+        Err(error) if error.is_gone() => Ok(false),
+        found => Ok(!found?.is_empty()),
+    }
+}
+
+/// That nobody breaks when passwords are switched off, unless that is meant.
+pub(super) async fn must_be_ready(server: &DatabaseServer<'_>, now: &Authentication, force: bool) -> Result<()> {
+    let kind = server.kind();
+    if kind != ServerKind::Postgresql && !has_administrators(server).await? {
+        return Err(no_administrator(server));
+    }
+    if force {
+        return Ok(());
+    }
+    if kind != ServerKind::Postgresql {
+        let why = format!("This provider does not speak to the databases of {} yet", kind.title());
+        return Err(cannot_look(server, &why));
+    }
+    if !now.entra {
+        let why = "Microsoft Entra is not enabled on it yet, so nobody could log in any more. Enable it first, set an administrator, and switch passwords off \
+                   in a later apply";
+        return Err(cannot_look(server, why));
+    }
+    let looked = async {
+        let mut postgresql = server.cx.existing_postgresql(&Server::Id(server.id.clone())).await?;
+        postgresql.patience = postgresql.patience.at_most(LONGEST_LOOK);
+        let login = server.found.administrator_login.as_deref();
+        password_logins(&postgresql, login).await.map_err(Diagnostic::from)
+    };
+    let logins = match looked.await {
+        Ok(logins) => logins,
+        Err(told) => {
+            let why = format!(
+                "It cannot be logged in to ({})",
+                told.detail.trim_end().trim_end_matches('.')
+            );
+            return Err(cannot_look(server, &why));
+        }
+    };
+    let missed: Vec<PasswordLogin> = logins.into_iter().filter(PasswordLogin::is_missed).collect();
+    if missed.is_empty() {
+        return Ok(());
+    }
+    Err(somebody_breaks(server, &missed))
+}
+
+/// What is said where "Entra only" would leave nobody.
+pub(super) fn no_administrator(server: &DatabaseServer<'_>) -> Diagnostic {
+    let detail = format!(
+        "{} has no Microsoft Entra administrator, and passwords can be switched off only when there is one. Set it with `entradb_entra_admin`, and refer to it \
+         (`server_id = entradb_entra_admin.….server_id`).",
+        server.id
+    );
+    Diagnostic::error("No Microsoft Entra administrator", detail).at("password_enabled")
+}
+
+fn cannot_look(server: &DatabaseServer<'_>, why: &str) -> Diagnostic {
+    let detail = format!(
+        "Nobody can tell who still logs in to {} with a password. {why}. Passwords stay on. Make sure that nobody needs one, and set `force = true` to switch \
+         them off without a look.",
+        server.id
+    );
+    Diagnostic::error("Who would break is not known", detail).at("password_enabled")
+}
+
+fn somebody_breaks(server: &DatabaseServer<'_>, missed: &[PasswordLogin]) -> Diagnostic {
+    let named: Vec<String> = missed.iter().take(NAMED).map(line).collect();
+    let more = match missed.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("\n  - and {more} more"),
+    };
+    let detail = format!(
+        "These logins of {} have no Microsoft Entra principal, and could not log in any more:\n{}{more}\n\nBind each to a principal (`entradb_postgresql_user` \
+         with `adopt_existing = true` keeps what it owns and may do), give what it owns to another role (`entradb_postgresql_ownership`) and take its login away \
+         (`ALTER ROLE … NOLOGIN`), or drop it. Set `force = true` to switch passwords off all the same.",
+        server.id,
+        named.join("\n")
+    );
+    Diagnostic::error("Somebody still needs a password", detail).at("password_enabled")
+}
+
+fn line(login: &PasswordLogin) -> String {
+    let count = |count: u64, one: &str, more: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {more}"),
+    };
+    let sessions = count(login.sessions, "live session", "live sessions");
+    let owned = count(login.owned, "object", "objects");
+    let databases = match login.databases {
+        0 => String::new(),
+        databases => format!(" and {}", count(databases, "database", "databases")),
+    };
+    let administrator = match login.is_server_administrator {
+        true => " (the administrator that the server was made with)",
+        false => "",
+    };
+    format!(
+        "  - `{}`{administrator}: {sessions}, owns {owned}{databases}",
+        login.name
+    )
+}

@@ -1,0 +1,65 @@
+//! Throttling, failures, lost answers and a stop in the middle.
+
+use std::time::Duration;
+
+use entradb_emulator::{Emulator, Failure, Method, Options};
+
+use crate::harness::azure;
+use crate::harness::instance::Found;
+use crate::resources::identity_assignment::{TYPE, attached, identity, life_of_a_system_assigned_one, user};
+use crate::terraform::workspace::until;
+
+#[tokio::test]
+async fn trouble_on_the_way_is_waited_out_and_nothing_is_done_twice() {
+    let azure = azure::shared().await;
+    let plugin = azure::provider(azure).await;
+    let target = &azure.targets().scale_set;
+    let path = "virtualMachineScaleSets/vmss-workers";
+    let (id, _) = identity(&plugin, "on-vmss").await;
+    let status = |status, retry_after| Failure::Status { status, retry_after };
+    let troubles = [
+        (Method::GET, status(429, Some(1))),
+        (Method::PATCH, status(503, None)),
+        (Method::PATCH, status(429, Some(1))),
+        (Method::PATCH, Failure::DropConnection),
+        (Method::PATCH, Failure::DropAfterWrite),
+        (Method::GET, Failure::Html(502)),
+    ];
+    for (method, failure) in troubles {
+        azure.faults().fail_next(method, path, 1, failure);
+    }
+    let mut assignment = plugin.resource(TYPE).create(user(target, &id)).await;
+    assignment.settled().await;
+    azure.faults().fail_next(Method::PATCH, path, 1, status(403, None));
+    assert!(assignment.try_destroy().await.is_err());
+    assert!(assignment.exists(), "what is still there is kept");
+    azure
+        .faults()
+        .fail_next(Method::PATCH, path, 1, Failure::DropAfterWrite);
+    assignment.destroy().await;
+    assert_eq!(attached(azure, target).0, "None");
+    life_of_a_system_assigned_one(azure, &plugin, target, "on-vmss").await;
+}
+
+#[tokio::test]
+async fn a_stop_after_the_write_was_accepted_keeps_what_is_attached() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let (plugin, later) = (azure::provider(&azure).await, azure::provider(&azure).await);
+    let target = &azure.targets().virtual_machine;
+    let (id, principal) = identity(&plugin, "stopped").await;
+    azure.faults().slow_operations(Duration::from_secs(3));
+    let written = || azure.log().iter().any(|request| request.method == "PATCH");
+    let stop = async {
+        until("the write is accepted", written).await;
+        plugin.stop().await;
+    };
+    let assignments = plugin.resource(TYPE);
+    let (mut assignment, ()) = tokio::join!(assignments.create(user(target, &id)), stop);
+    assert_eq!(assignment.get("principal_id"), &principal);
+    until("it is attached", || attached(&azure, target).0 == "UserAssigned").await;
+    azure.faults().clear();
+    assignment.resource = later.resource(TYPE);
+    assert_eq!(assignment.refresh().await, Found::Same);
+    assignment.settled().await;
+    assignment.destroy().await;
+}
