@@ -104,7 +104,9 @@ impl Settings {
     pub fn dial_address(&self, host: &Host) -> Option<&str> {
         let exactly = format!("{}:{}", host.name, host.port);
         let found = self.database_hosts.get(&exactly);
-        found.or_else(|| self.database_hosts.get(&host.name)).map(String::as_str)
+        found
+            .or_else(|| self.database_hosts.get(&host.name))
+            .map(String::as_str)
     }
 }
 

@@ -20,5 +20,5 @@ mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod principal;
 mod server;
-pub mod world;
 mod stumbling;
+pub mod world;
