@@ -4,6 +4,7 @@
 mod administrators;
 mod authentication;
 mod client;
+mod directory;
 mod faults;
 mod federation;
 mod graph;
