@@ -2,7 +2,9 @@
 
 mod client_config;
 mod entra_admin;
+mod entra_authentication;
 mod federated_credential;
+mod found_identity;
 mod identity_assignment;
 mod managed_identity;
 mod postgresql_access;
@@ -17,6 +19,7 @@ mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod postgresql_user_rights;
+mod principal;
 mod server;
 mod stumbling;
-mod world;
+pub mod world;
