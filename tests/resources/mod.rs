@@ -15,5 +15,5 @@ mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod server;
-pub mod world;
 mod stumbling;
+pub mod world;

@@ -83,7 +83,13 @@ impl Eyes {
 
 /// What one picture has and the other has not.
 pub fn differences(expected: &[String], found: &[String]) -> Vec<String> {
-    let missing = expected.iter().filter(|line| !found.contains(line)).map(|line| format!("- {line}"));
-    let foreign = found.iter().filter(|line| !expected.contains(line)).map(|line| format!("+ {line}"));
+    let missing = expected
+        .iter()
+        .filter(|line| !found.contains(line))
+        .map(|line| format!("- {line}"));
+    let foreign = found
+        .iter()
+        .filter(|line| !expected.contains(line))
+        .map(|line| format!("+ {line}"));
     missing.chain(foreign).collect()
 }

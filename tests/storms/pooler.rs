@@ -45,14 +45,20 @@ async fn left_behind(emulator: &Emulator, database: &str) -> Option<String> {
 async fn a_user_lives_behind_the_pooler() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
-    let app = emulator.add_application("pooled-app", Access::None).await.expect("an application");
+    let app = emulator
+        .add_application("pooled-app", Access::None)
+        .await
+        .expect("an application");
     let user = config! {
         "name" => "pooled-app", "object_id" => app.object_id.as_str(), "principal_type" => "ServicePrincipal",
         "settings" => block! { "search_path" => "a, b" },
     };
     let users = plugin.resource("entradb_postgresql_user");
     let mut made = users.create(on(emulator, user.clone())).await;
-    assert_eq!(made.get("host"), &Value::from(format!("{}:6432", emulator.postgresql().fqdn).as_str()));
+    assert_eq!(
+        made.get("host"),
+        &Value::from(format!("{}:6432", emulator.postgresql().fqdn).as_str())
+    );
     made.settled().await;
     let changed = with(user, config! { "name" => "pooled app 2", "administrator" => true });
     assert_eq!(made.update(on(emulator, changed)).await, Action::Update);
@@ -60,7 +66,15 @@ async fn a_user_lives_behind_the_pooler() {
     let grants = "create schema pooled authorization azure_pg_admin; grant usage on schema pooled to \"pooled app 2\"";
     by_hand(emulator, "app", grants).await;
     made.destroy().await;
-    assert_eq!(fact(emulator, "postgres", "select 1 from pg_roles where rolname like 'pooled app%'").await, None);
+    assert_eq!(
+        fact(
+            emulator,
+            "postgres",
+            "select 1 from pg_roles where rolname like 'pooled app%'"
+        )
+        .await,
+        None
+    );
     by_hand(emulator, "app", "drop schema pooled").await;
     assert_eq!(left_behind(emulator, "app").await.as_deref(), Some("0"));
 }
@@ -78,17 +92,29 @@ async fn access_and_ownership_live_behind_the_pooler() {
         "database" => "openmetadata_db", "grantee" => "pooled_new",
         "schema" => vec![block! { "name" => "pooled_s", "level" => "write" }],
     };
-    let mut access = plugin.resource("entradb_postgresql_access").create(on(emulator, access)).await;
+    let mut access = plugin
+        .resource("entradb_postgresql_access")
+        .create(on(emulator, access))
+        .await;
     access.settled().await;
     let ownership = config! {
         "database" => "openmetadata_db", "owner" => "pooled_new", "previous_owners" => Value::from(["pooled_old"]), "on_destroy" => "restore",
     };
-    let mut ownership = plugin.resource("entradb_postgresql_ownership").create(on(emulator, ownership)).await;
+    let mut ownership = plugin
+        .resource("entradb_postgresql_ownership")
+        .create(on(emulator, ownership))
+        .await;
     ownership.settled().await;
     let owner = "select relowner::regrole::text from pg_class where relname = 'one' and relnamespace = 'pooled_s'::regnamespace";
-    assert_eq!(fact(emulator, "openmetadata_db", owner).await.as_deref(), Some("pooled_new"));
+    assert_eq!(
+        fact(emulator, "openmetadata_db", owner).await.as_deref(),
+        Some("pooled_new")
+    );
     ownership.destroy().await;
-    assert_eq!(fact(emulator, "openmetadata_db", owner).await.as_deref(), Some("pooled_old"));
+    assert_eq!(
+        fact(emulator, "openmetadata_db", owner).await.as_deref(),
+        Some("pooled_old")
+    );
     access.destroy().await;
     assert_eq!(left_behind(emulator, "openmetadata_db").await.as_deref(), Some("0"));
 }
@@ -99,7 +125,9 @@ async fn the_pooler_keeps_few_sessions_for_many_of_ours() {
     let plugin = provider(emulator).await;
     let roles = plugin.resource("entradb_postgresql_role");
     let names: Vec<String> = (0..12).map(|number| format!("pooled_role_{number}")).collect();
-    let making = names.iter().map(|name| roles.create(on(emulator, config! { "name" => name.as_str() })));
+    let making = names
+        .iter()
+        .map(|name| roles.create(on(emulator, config! { "name" => name.as_str() })));
     let made = futures_util::future::join_all(making).await;
     futures_util::future::join_all(made.into_iter().map(|made| made.destroy())).await;
     let left = "select string_agg(rolname, ' ') from pg_roles where rolname like 'pooled_role%'";

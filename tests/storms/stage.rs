@@ -195,7 +195,11 @@ impl Storm {
             _ if statement > length => 0,
             _ => statement,
         };
-        Strike { blow, moment, statement }
+        Strike {
+            blow,
+            moment,
+            statement,
+        }
     }
 
     /// One life, each step of which is disturbed at this statement. Gives how many were.
@@ -238,7 +242,12 @@ impl Storm {
                 return;
             }
         }
-        assert_eq!(self.eyes.holding().await, 0, "{} after the {when}, {strike:?}", self.life.kind);
+        assert_eq!(
+            self.eyes.holding().await,
+            0,
+            "{} after the {when}, {strike:?}",
+            self.life.kind
+        );
     }
 
     async fn make(&self, plugin: &mut Plugin, strike: Strike, blows: &mut u32) -> Kept {
