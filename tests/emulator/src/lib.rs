@@ -43,9 +43,9 @@ pub use journal::{Login, Request, Service};
 pub use machines::Targets;
 pub use options::{Options, Ports};
 pub use portal::ArmServer;
+use postgres::pooler::Pooler;
 pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
-use postgres::pooler::Pooler;
 use tempfile::TempDir;
 use world::World;
 

@@ -53,7 +53,9 @@ impl Watch {
         });
         let mut stage = self.stage.subscribe();
         // The sender is ours, so it is never gone.
-        let decided = stage.wait_for(|stage| matches!(stage, Stage::Released | Stage::Cut)).await;
+        let decided = stage
+            .wait_for(|stage| matches!(stage, Stage::Released | Stage::Cut))
+            .await;
         match decided.map(|stage| *stage) {
             Ok(Stage::Released) => Ok(()),
             _ => Err(io::ErrorKind::ConnectionAborted.into()),
