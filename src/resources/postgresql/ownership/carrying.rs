@@ -53,8 +53,8 @@ pub struct Carrier<'a> {
 
 /// What a pass over everything came to.
 enum Pass {
-    /// There was nothing left.
-    Done,
+    /// There was nothing left, as this look shows.
+    Done(Box<Inventory>),
     /// Something was moved; another look will tell what is left.
     Moved,
     /// Something is in use.
@@ -106,15 +106,18 @@ impl<'a> Carrier<'a> {
         Ok(found)
     }
 
-    /// Moves until nothing is left to move, however often somebody else is in the way.
+    /// Moves until nothing is left to move, however often somebody else is in the way. Begins with what was `seen` already, if anything, and
+    /// gives the look that found nothing left.
     ///
     /// # Errors
     /// When it cannot be done, or not in time: what was moved so far stays moved, and on record.
-    pub async fn carry<G: Goal>(&self, goal: &G) -> Result<(), Failure> {
+    pub async fn carry<G: Goal>(&self, goal: &G, seen: Option<Inventory>) -> Result<Inventory, Failure> {
+        let seen = Mutex::new(seen);
         let attempt = || async {
             loop {
-                match self.pass(goal).await? {
-                    Pass::Done => return Ok(Attempt::Done(())),
+                let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+                match self.pass(goal, seen).await? {
+                    Pass::Done(inventory) => return Ok(Attempt::Done(*inventory)),
                     Pass::Busy(because) => return Ok(Attempt::again(because)),
                     Pass::Moved if self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero() => {
                         return Ok(Attempt::again("some objects are left"));
@@ -133,17 +136,20 @@ impl<'a> Carrier<'a> {
         result
     }
 
-    async fn pass<G: Goal>(&self, goal: &G) -> Result<Pass, Failure> {
-        let inventory = match self.look(goal).await {
-            Err(Failure::Sql(error)) if error.is_transient() => return Ok(Pass::Busy(error.to_string())),
-            other => other?,
+    async fn pass<G: Goal>(&self, goal: &G, seen: Option<Inventory>) -> Result<Pass, Failure> {
+        let inventory = match seen {
+            Some(seen) => seen,
+            None => match self.look(goal).await {
+                Err(Failure::Sql(error)) if error.is_transient() => return Ok(Pass::Busy(error.to_string())),
+                other => other?,
+            },
         };
         let moves = {
             let record = self.record();
             goal.moves(&inventory, &record)?
         };
         if moves.is_empty() {
-            return Ok(Pass::Done);
+            return Ok(Pass::Done(Box::new(inventory)));
         }
         tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
         match self.move_all(&moves, &inventory).await {
@@ -218,7 +224,13 @@ impl<'a> Carrier<'a> {
                 .collect()
         };
         transaction(session, inventory, &locks, (borrowing, moving)).await?;
-        self.keep(|record| record.taken.extend(remember()));
+        let told = {
+            let record = self.record();
+            remember().all(|(place, taken)| record.taken.get(&place) == Some(&taken))
+        };
+        if !told {
+            self.keep(|record| record.taken.extend(remember()));
+        }
         self.pace(moves.len(), started.elapsed());
         Ok(())
     }

@@ -71,9 +71,8 @@ impl PostgresqlOwnership {
         let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
         self.make_members(&carrier, owner, (&wanted, &missing)).await?;
         self.let_in(&carrier, &inventory, owner).await?;
-        carrier.carry(&goal).await?;
+        let inventory = carrier.carry(&goal, Some(inventory)).await?;
 
-        let inventory = carrier.look(&goal).await?;
         end_members(&carrier, &inventory, owner, &wanted).await?;
         carrier.keep(|record| {
             record
@@ -267,9 +266,8 @@ impl PostgresqlOwnership {
         let Some(inventory) = found else { return Ok(()) };
         let record = open(cx, &host, &inventory).unwrap_or_default();
         let carrier = Carrier::new(cx, server, &self.database, record);
-        carrier.carry(&goal).await?;
+        let inventory = carrier.carry(&goal, None).await?;
 
-        let inventory = carrier.look(&goal).await?;
         let record = carrier.record().clone();
         let stranded = goal.stranded(&inventory, &record);
         if !stranded.is_empty() {
