@@ -55,6 +55,8 @@ pub enum InvalidBackoff {
 impl Backoff {
     /// For a request that was throttled or lost: 0.8 seconds to one minute.
     pub const REQUEST: Backoff = Backoff::checked(Duration::from_millis(800), Duration::from_secs(60));
+    /// For a session or a lock in a database, which others give back within moments: a quarter of a second to 10 seconds.
+    pub const DATABASE: Backoff = Backoff::checked(Duration::from_millis(250), Duration::from_secs(10));
     /// For an operation that takes seconds to minutes: 2 to 30 seconds.
     pub const OPERATION: Backoff = Backoff::checked(Duration::from_secs(2), Duration::from_secs(30));
     /// For something that becomes visible after a while: 3 to 10 seconds.

@@ -6,6 +6,7 @@ mod pages;
 mod registry;
 mod resources;
 mod sign_in;
+mod storms;
 mod terraform;
 mod tidy;
 mod wire;

@@ -73,7 +73,7 @@ model! {
         pub resource_manager_audience: Option<String>,
         /// The endpoint of Microsoft Graph, where it is not the cloud's own. Environment: `ARM_MICROSOFT_GRAPH_ENDPOINT`.
         pub microsoft_graph_endpoint: Option<String>,
-        /// For a server's host name, the `host:port` to dial instead: a tunnel, a bastion. The certificate must still be for the server's name, and the
+        /// For a server's host name, or its host name and port, the `host:port` to dial instead: a tunnel, a bastion. The certificate must still be for the server's name, and the
         /// server may have any name then. Environment: `ENTRADB_DATABASE_HOSTS`, as `name=host:port,…`.
         pub database_hosts: Option<BTreeMap<String, DialAddress>>,
         /// For a server's host name, the role to log in as, where it cannot be found out. Environment: `ENTRADB_DATABASE_LOGINS`, as `name=role,…`.

@@ -12,7 +12,7 @@ use crate::provider::clients::Clients;
 use crate::provider::context::Context;
 use crate::provider::server::{Host, Server};
 use crate::provider::snapshot::Shared;
-use crate::retry::{Attempt, Interrupted, Patience, until};
+use crate::retry::{Attempt, Backoff, Interrupted, Patience, until};
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal, Unreachable};
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
@@ -120,7 +120,7 @@ impl Context {
         };
         Ok(Some(Postgresql {
             clients,
-            patience: self.patience().clone(),
+            patience: self.patience().with_backoff(Backoff::DATABASE),
             id,
             host,
         }))

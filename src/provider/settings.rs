@@ -15,6 +15,7 @@ use crate::azure::trust::Trust;
 use crate::protocol::diagnostic::{Diagnostic, Result, chain};
 use crate::protocol::secret::Secret;
 use crate::provider::config::{DialAddress, Environment, Guid, ProviderBlock, Span};
+use crate::provider::server::Host;
 use crate::retry::StopSignal;
 
 /// The variables of the environment.
@@ -96,6 +97,17 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long to wait for a lock in a database.
     pub lock_timeout: Duration,
+}
+
+impl Settings {
+    /// What to dial instead of a server: what is given for its host and this port comes before what is given for the host.
+    pub fn dial_address(&self, host: &Host) -> Option<&str> {
+        let exactly = format!("{}:{}", host.name, host.port);
+        let found = self.database_hosts.get(&exactly);
+        found
+            .or_else(|| self.database_hosts.get(&host.name))
+            .map(String::as_str)
+    }
 }
 
 fn invalid(_name: &str, detail: String) -> Diagnostic {

@@ -36,7 +36,7 @@ impl Postgresql<'_> {
         let settings = self.clients.settings();
         let suffix = &self.clients.azure().cloud().await?.postgresql_host_suffix;
         let name = &self.host.name;
-        if name.ends_with(suffix.as_str()) || settings.database_hosts.contains_key(name) {
+        if name.ends_with(suffix.as_str()) || settings.dial_address(&self.host).is_some() {
             return Ok(());
         }
         let detail = format!(
@@ -168,7 +168,7 @@ impl Postgresql<'_> {
     }
 
     fn endpoint(&self) -> Endpoint {
-        let dial = self.clients.settings().database_hosts.get(&self.host.name).cloned();
+        let dial = self.clients.settings().dial_address(&self.host).map(str::to_owned);
         Endpoint {
             host: self.host.name.clone(),
             port: self.host.port,

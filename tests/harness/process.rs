@@ -116,6 +116,13 @@ impl Process {
         self.child.id().expect("it runs")
     }
 
+    /// Kills it, as an operating system short of memory does.
+    pub fn kill(&self) {
+        let id = self.id().to_string();
+        let killed = std::process::Command::new("kill").args(["-KILL", &id]).status();
+        assert!(killed.expect("`kill` runs").success(), "the process {id} can be killed");
+    }
+
     /// Waits for its end, no longer than Core does before it kills.
     pub async fn ended(mut self) -> ExitStatus {
         let ended = tokio::time::timeout(END_LIMIT, self.child.wait()).await;

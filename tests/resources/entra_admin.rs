@@ -1,4 +1,7 @@
-//! `entradb_entra_admin`
+//! `entradb_entra_admin`, on PostgreSQL; on servers with one administrator in `sole.rs`.
+
+mod mysql;
+mod sole;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Emulator, Failure, Method, Options};
@@ -9,15 +12,15 @@ use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
 
-const TYPE: &str = "entradb_entra_admin";
-const IDENTITY: &str = "entradb_managed_identity";
+pub(super) const TYPE: &str = "entradb_entra_admin";
+pub(super) const IDENTITY: &str = "entradb_managed_identity";
 
 /// A server takes one change at a time, so each test has its own.
-async fn emulated() -> Emulator {
+pub(super) async fn emulated() -> Emulator {
     Emulator::start(Options::default()).await.expect("an emulated Azure")
 }
 
-fn written(name: &str) -> Object {
+pub(super) fn written(name: &str) -> Object {
     config! { "name" => name, "resource_group_name" => "data-platform", "location" => "westeurope" }
 }
 
@@ -45,7 +48,7 @@ async fn is_bound(azure: &Emulator, role: &str, object_id: &str) -> bool {
     label.contains(object_id) && label.contains("admin")
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 

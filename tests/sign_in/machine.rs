@@ -23,7 +23,10 @@ async fn an_app_and_a_job_are_who_they_are_told_to_be() {
         );
         azure.machine_identities(false, &[&client]);
         let told = refused(&azure, &platform, None).await;
-        assert!(told.contains("there is no system-assigned identity here: assign one, or set `client_id`"), "{told}");
+        assert!(
+            told.contains("there is no system-assigned identity here: assign one, or set `client_id`"),
+            "{told}"
+        );
         azure.machine_identities(true, &[&client]);
         let unknown = "99999999-0000-4000-8000-000000000000";
         let told = refused(&azure, &platform, Some(unknown)).await;

@@ -7,6 +7,7 @@ use axum::http::Method;
 
 use crate::error::Result;
 use crate::journal::hold;
+use crate::postgres::relay::{Held, Moment, Watch};
 use crate::world::World;
 
 /// How one request shall fail.
@@ -145,6 +146,7 @@ struct Plans {
 pub struct Faults {
     plans: Mutex<Plans>,
     world: Mutex<Weak<World>>,
+    watch: Mutex<Weak<Watch>>,
 }
 
 impl Faults {
@@ -229,6 +231,19 @@ impl Faults {
     /// The next `times` database logins are refused with 57P03 `the database system is starting up`.
     pub fn refuse_logins(&self, times: u32) {
         hold(&self.plans).refused_logins = times;
+    }
+
+    /// From now on counts the statements that clients of the databases send, in all sessions together, and holds the
+    /// session of the given one (the first is 1). Holds and counts no more when the answer is dropped.
+    #[must_use]
+    pub fn hold_statement(&self, statement: u32, moment: Moment) -> Held {
+        let (held, watch) = Held::new(statement, moment);
+        *hold(&self.watch) = Arc::downgrade(&watch);
+        held
+    }
+
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        hold(&self.watch).upgrade()
     }
 
     /// Every federated credential written later is not seen by the token endpoint for its first `exchanges`

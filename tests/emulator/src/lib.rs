@@ -32,7 +32,7 @@ mod tokens;
 mod world;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use axum::http::Method;
 pub use clouds::Cloud;
@@ -43,6 +43,8 @@ pub use journal::{Login, Request, Service};
 pub use machines::Targets;
 pub use options::{Options, Ports};
 pub use portal::ArmServer;
+use postgres::pooler::Pooler;
+pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
 use world::World;
@@ -106,6 +108,8 @@ pub struct Emulator {
     server: PostgresqlServer,
     arm_servers: portal::ArmServers,
     ca_file: PathBuf,
+    /// With the address at which each is dialled.
+    poolers: Mutex<Vec<(Pooler, String)>>,
     threads: setup::Threads,
     // Removed last, after the server that writes into it has ended.
     _folder: TempDir,
@@ -299,10 +303,27 @@ impl Emulator {
     /// Each server's FQDN and the address to dial instead.
     fn database_hosts(&self) -> Vec<(String, String)> {
         let servers = self.world.servers();
+        let poolers = hold(&self.poolers);
+        let pooled = poolers
+            .iter()
+            .map(|(_, address)| (format!("{}:6432", self.server.fqdn), address.clone()));
         servers
             .iter()
             .map(|server| (server.fqdn.clone(), server.address()))
+            .chain(pooled)
             .collect()
+    }
+
+    /// Starts the real PgBouncer in transaction mode beside the first server, as Azure does at port 6432. The address to
+    /// dial is in [`Emulator::environment`] from then on.
+    ///
+    /// # Errors
+    /// When the machine has no `pgbouncer`, or it does not start.
+    pub async fn start_pgbouncer(&self) -> Result<(), Error> {
+        let starting = setup::add_pooler(self.world.clone(), self.authority.clone(), self.first_server());
+        let started = self.threads.run(starting).await?;
+        hold(&self.poolers).push(started);
+        Ok(())
     }
 
     /// The address of the machine's token endpoint, as azurerm's `msi_endpoint` wants it: with the path.
@@ -346,6 +367,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
+        hold(&self.poolers).clear();
         // The first server takes the whole folder with it, so it is the last to go.
         let first = self.first_server();
         for server in self

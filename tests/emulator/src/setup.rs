@@ -25,7 +25,8 @@ use crate::machines::{self, Targets};
 use crate::options::{Options, Ports};
 use crate::portal::{ArmServer, ArmServers};
 use crate::postgres::bootstrap::ADMINISTRATOR;
-use crate::postgres::front;
+use crate::postgres::front::{self, Behind};
+use crate::postgres::pooler::Pooler;
 use crate::postgres::server::{Plan, Server};
 use crate::world::{Endpoints, State, World};
 use crate::{AppCredential, Emulator, PostgresqlServer, http};
@@ -108,6 +109,7 @@ fn finish(parts: Parts, threads: Threads, folder: TempDir) -> Emulator {
         server,
         arm_servers: parts.arm_servers,
         ca_file: folder.path().join("ca.pem"),
+        poolers: Mutex::default(),
         threads,
         _folder: folder,
     }
@@ -213,8 +215,26 @@ async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
 /// Opens the front of a server, with a certificate for its name.
 fn serve(world: &Arc<World>, authority: &Authority, server: Arc<Server>, listener: TcpListener) -> Result<()> {
     let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
-    tokio::spawn(front::serve(world.clone(), server, listener, tls));
+    let socket = server.socket();
+    let behind = Behind { server, socket };
+    tokio::spawn(front::serve(world.clone(), behind, listener, tls));
     Ok(())
+}
+
+/// Starts PgBouncer beside a server, behind a front of its own; answers the address of that.
+pub(crate) async fn add_pooler(
+    world: Arc<World>,
+    authority: Arc<Authority>,
+    server: Arc<Server>,
+) -> Result<(Pooler, String)> {
+    let (listener, port) = http::bind(0).await?;
+    let starting = server.clone();
+    let pooler = tokio::task::spawn_blocking(move || Pooler::start(&starting)).await;
+    let pooler = pooler.context("the emulator has stopped")??;
+    let tls = TlsAcceptor::from(authority.server(&[&server.fqdn], &[b"postgresql"])?);
+    let socket = pooler.socket.clone();
+    tokio::spawn(front::serve(world, Behind { server, socket }, listener, tls));
+    Ok((pooler, format!("127.0.0.1:{port}")))
 }
 
 /// Starts one more server beside those that run, with the options' databases and a name of its own.

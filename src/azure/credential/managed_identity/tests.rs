@@ -201,8 +201,15 @@ fn a_refusal_says_what_to_do() {
     };
     let unnamed = r#"{"statusCode":400,"message":"Unable to load the proper Managed Identity."}"#;
     let error = refused(&answer(400, unnamed), &platform, None);
-    assert_eq!(error.kind(), Kind::SignIn { aadsts: None }, "an app has some identity: nobody else is tried");
-    assert!(error.message().contains("there is no system-assigned identity here"), "{error}");
+    assert_eq!(
+        error.kind(),
+        Kind::SignIn { aadsts: None },
+        "an app has some identity: nobody else is tried"
+    );
+    assert!(
+        error.message().contains("there is no system-assigned identity here"),
+        "{error}"
+    );
     let kind = |status, body| told(status, body, None).0;
     assert_eq!(kind(429, r#"{"error":"x"}"#), Kind::Throttled);
     assert_eq!(kind(500, ""), Kind::Transient);

@@ -2,15 +2,18 @@
 //! It does not know SQL.
 
 use std::io;
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::http::HANDSHAKE;
 use crate::journal::Login;
 use crate::postgres::credentials::{self, Refusal};
+use crate::postgres::relay::relay;
 use crate::postgres::server::Server;
 use crate::postgres::wire::{self, First, Start};
 use crate::world::World;
@@ -18,8 +21,23 @@ use crate::world::World;
 /// The first byte of a TLS handshake, for clients that start with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Serves one server's port until the runtime stops.
-pub(crate) async fn serve(world: Arc<World>, server: Arc<Server>, listener: TcpListener, tls: TlsAcceptor) {
+/// What is behind a front: a server, and the socket on which it, or what stands before it, is reached.
+#[derive(Clone)]
+pub(crate) struct Behind {
+    pub(crate) server: Arc<Server>,
+    pub(crate) socket: PathBuf,
+}
+
+impl Deref for Behind {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+/// Serves one port until the runtime stops.
+pub(crate) async fn serve(world: Arc<World>, server: Behind, listener: TcpListener, tls: TlsAcceptor) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -33,7 +51,7 @@ pub(crate) async fn serve(world: Arc<World>, server: Arc<Server>, listener: TcpL
     }
 }
 
-async fn accept(world: &World, server: &Server, mut stream: TcpStream, tls: TlsAcceptor) -> io::Result<()> {
+async fn accept(world: &World, server: &Behind, mut stream: TcpStream, tls: TlsAcceptor) -> io::Result<()> {
     let mut peeked = [0];
     stream.peek(&mut peeked).await?;
     if peeked[0] == TLS_HANDSHAKE {
@@ -71,14 +89,14 @@ async fn within<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-async fn cancel(server: &Server, packet: &[u8]) -> io::Result<()> {
-    let mut backend = UnixStream::connect(server.socket()).await?;
+async fn cancel(server: &Behind, packet: &[u8]) -> io::Result<()> {
+    let mut backend = UnixStream::connect(&server.socket).await?;
     backend.write_all(packet).await?;
     // The server answers by closing.
     backend.read_u8().await.map(drop).or(Ok(()))
 }
 
-async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Server, mut stream: S) -> io::Result<()> {
+async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Behind, mut stream: S) -> io::Result<()> {
     let start = match within(wire::first(&mut stream)).await? {
         First::Start(start) => start,
         First::Cancel(packet) => return cancel(server, &packet).await,
@@ -114,7 +132,7 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Server
     if let Err(refusal) = decision {
         return refuse(world, server, &start, &mut stream, refusal.code, &refusal.text).await;
     }
-    let Ok(mut backend) = UnixStream::connect(server.socket()).await else {
+    let Ok(mut backend) = UnixStream::connect(&server.socket).await else {
         return refuse(
             world,
             server,
@@ -127,7 +145,7 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Server
     };
     note(world, server, &start, None);
     backend.write_all(&start.packet).await?;
-    copy_bidirectional(&mut stream, &mut backend).await.map(drop)
+    relay(&world.faults, stream, backend).await
 }
 
 async fn refuse<S: AsyncWrite + Unpin>(

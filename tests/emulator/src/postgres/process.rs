@@ -67,7 +67,7 @@ impl Account {
         ))
     }
 
-    fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(super) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         if let Account::Other { user, group } = self {
             command.uid(user).gid(group);

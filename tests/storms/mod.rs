@@ -1,0 +1,7 @@
+//! What a provider lives through without harm: being killed at every statement, many others at once, and what stands
+//! between it and a database.
+
+mod convergence;
+mod picture;
+mod pooler;
+mod stage;

@@ -1,0 +1,135 @@
+//! Behind PgBouncer in transaction mode, at port 6432: the real program, and lives of what is set up through it.
+
+use entradb::protocol::value::{Object, Value};
+use entradb_emulator::{Access, Emulator, Options};
+use tokio::sync::OnceCell;
+
+use crate::harness::azure;
+use crate::harness::plugin::Plugin;
+use crate::harness::resource::Action;
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, role_by_hand, with};
+use crate::{block, config};
+
+/// One server with a pooler for all tests here: each uses names of its own.
+async fn emulator() -> &'static Emulator {
+    static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
+    let start = || async {
+        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
+        let runner = &emulator.runner().object_id;
+        let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
+        added.expect("an administrator");
+        emulator.start_pgbouncer().await.expect("PgBouncer");
+        emulator
+    };
+    EMULATOR.get_or_init(start).await
+}
+
+/// A configuration for the server behind its pooler.
+fn on(emulator: &Emulator, more: Object) -> Object {
+    let server = format!("{}:6432", emulator.postgresql().fqdn);
+    with(config! { "server" => server.as_str() }, more)
+}
+
+async fn provider(emulator: &Emulator) -> Plugin {
+    azure::provider(emulator).await
+}
+
+/// How many sessions of the pooler's have a setting that is none of the server's own, or hold an advisory lock.
+async fn left_behind(emulator: &Emulator, database: &str) -> Option<String> {
+    let query = "select count(*)::text from pg_stat_activity a where usename <> 'azuresu'
+                 and (state like 'idle in transaction%' or exists (select from pg_locks l where l.pid = a.pid and locktype = 'advisory'))";
+    fact(emulator, database, query).await
+}
+
+#[tokio::test]
+async fn a_user_lives_behind_the_pooler() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let app = emulator
+        .add_application("pooled-app", Access::None)
+        .await
+        .expect("an application");
+    let user = config! {
+        "name" => "pooled-app", "object_id" => app.object_id.as_str(), "principal_type" => "ServicePrincipal",
+        "settings" => block! { "search_path" => "a, b" },
+    };
+    let users = plugin.resource("entradb_postgresql_user");
+    let mut made = users.create(on(emulator, user.clone())).await;
+    assert_eq!(
+        made.get("host"),
+        &Value::from(format!("{}:6432", emulator.postgresql().fqdn).as_str())
+    );
+    made.settled().await;
+    let changed = with(user, config! { "name" => "pooled app 2", "administrator" => true });
+    assert_eq!(made.update(on(emulator, changed)).await, Action::Update);
+    made.settled().await;
+    let grants = "create schema pooled authorization azure_pg_admin; grant usage on schema pooled to \"pooled app 2\"";
+    by_hand(emulator, "app", grants).await;
+    made.destroy().await;
+    assert_eq!(
+        fact(
+            emulator,
+            "postgres",
+            "select 1 from pg_roles where rolname like 'pooled app%'"
+        )
+        .await,
+        None
+    );
+    by_hand(emulator, "app", "drop schema pooled").await;
+    assert_eq!(left_behind(emulator, "app").await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn access_and_ownership_live_behind_the_pooler() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    for role in ["pooled_old", "pooled_new"] {
+        role_by_hand(emulator, role, "login").await;
+    }
+    let tables = "create schema pooled_s authorization pooled_old; set role pooled_old; create table pooled_s.one (id serial); reset role";
+    by_hand(emulator, "openmetadata_db", tables).await;
+    let access = config! {
+        "database" => "openmetadata_db", "grantee" => "pooled_new",
+        "schema" => vec![block! { "name" => "pooled_s", "level" => "write" }],
+    };
+    let mut access = plugin
+        .resource("entradb_postgresql_access")
+        .create(on(emulator, access))
+        .await;
+    access.settled().await;
+    let ownership = config! {
+        "database" => "openmetadata_db", "owner" => "pooled_new", "previous_owners" => Value::from(["pooled_old"]), "on_destroy" => "restore",
+    };
+    let mut ownership = plugin
+        .resource("entradb_postgresql_ownership")
+        .create(on(emulator, ownership))
+        .await;
+    ownership.settled().await;
+    let owner = "select relowner::regrole::text from pg_class where relname = 'one' and relnamespace = 'pooled_s'::regnamespace";
+    assert_eq!(
+        fact(emulator, "openmetadata_db", owner).await.as_deref(),
+        Some("pooled_new")
+    );
+    ownership.destroy().await;
+    assert_eq!(
+        fact(emulator, "openmetadata_db", owner).await.as_deref(),
+        Some("pooled_old")
+    );
+    access.destroy().await;
+    assert_eq!(left_behind(emulator, "openmetadata_db").await.as_deref(), Some("0"));
+}
+
+#[tokio::test]
+async fn the_pooler_keeps_few_sessions_for_many_of_ours() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let roles = plugin.resource("entradb_postgresql_role");
+    let names: Vec<String> = (0..12).map(|number| format!("pooled_role_{number}")).collect();
+    let making = names
+        .iter()
+        .map(|name| roles.create(on(emulator, config! { "name" => name.as_str() })));
+    let made = futures_util::future::join_all(making).await;
+    futures_util::future::join_all(made.into_iter().map(|made| made.destroy())).await;
+    let left = "select string_agg(rolname, ' ') from pg_roles where rolname like 'pooled_role%'";
+    assert_eq!(fact(emulator, "postgres", left).await, None);
+}
