@@ -18,6 +18,7 @@ mod postgresql_role_membership;
 mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
+mod postgresql_user_rights;
 mod principal;
 mod server;
 mod stumbling;

@@ -15,7 +15,9 @@ async fn provider_of(emulator: &Emulator, person: &str, folder: &Path) -> Plugin
     let management = emulator.access_token(person, "https://management.azure.com/");
     let databases = emulator.database_token(person);
     let answer = |token: &str| {
-        format!(r#"{{"accessToken": "{token}", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800}}"#)
+        format!(
+            r#"{{"accessToken": "{token}", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800, "subscription": "s", "tenant": "t", "tokenType": "Bearer"}}"#
+        )
     };
     let program = format!(
         "#!/bin/sh\ncase \"$*\" in\n*ossrdbms*) echo '{}' ;;\n*) echo '{}' ;;\nesac\n",

@@ -7,6 +7,7 @@ message and a status other than 0.
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -310,6 +311,8 @@ def sql(world):
 
 
 def main():
+    # The refusals below are wanted; azure-identity would print each as a warning.
+    logging.getLogger("azure").setLevel(logging.CRITICAL)
     with open(sys.argv[1], encoding="utf-8") as file:
         world = World(json.load(file))
     for part in [credentials, federation, machines, postgresql, mysql, sql]:

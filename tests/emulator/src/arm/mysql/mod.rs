@@ -185,6 +185,9 @@ fn patch(call: &Call<'_>, server: &Record) -> Outcome {
             done.map_err(|error| ("InternalServerError".to_owned(), error.to_string()))?;
             records::forget_overlay(&mut hold(&world.state), &id, &["/identity"]);
         }
-        Ok(None)
+        // The final state is behind `Location`: clients take the server from there.
+        let state = hold(&world.state);
+        let server = state.records.get(&id.to_ascii_lowercase());
+        Ok(server.map(|server| json_of(&world, &state, server)))
     }))
 }
