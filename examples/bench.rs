@@ -38,6 +38,7 @@ struct Line {
     statements: usize,
     connections: usize,
     peak: u64,
+    computed: Duration,
 }
 
 #[tokio::main]
@@ -104,17 +105,18 @@ async fn line(
     (arguments, runs): (&[&str], usize),
 ) -> Result<Line> {
     let warm = usize::from(runs > 1);
-    let (mut times, mut floors, mut peak) = (Vec::new(), Vec::new(), 0);
+    let (mut times, mut floors, mut computed, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let (mut statements, mut connections) = (0, 0);
     for run in 0..runs + warm {
         let before = (azure.statements().len(), logged_connections(azure)?);
-        let (took, held) = ours.weighed(arguments, BETWEEN_LOOKS).await?;
+        let weighed = ours.weighed(arguments, BETWEEN_LOOKS).await?;
         statements = azure.statements().len() - before.0;
         connections = logged_connections(azure)? - before.1;
-        peak = peak.max(held);
-        let (least, _) = floor.weighed(arguments, BETWEEN_LOOKS).await?;
+        peak = peak.max(weighed.peak);
+        let least = floor.weighed(arguments, BETWEEN_LOOKS).await?.took;
         if run >= warm {
-            times.push(took);
+            times.push(weighed.took);
+            computed.push(weighed.computed);
             floors.push(least);
         }
     }
@@ -126,6 +128,7 @@ async fn line(
         statements,
         connections,
         peak,
+        computed: median(computed),
     })
 }
 
@@ -234,21 +237,23 @@ fn print(lines: &[Line], about: &str) {
     println!(
         "N users, N memberships, N/5 access policies and {GROUPS} roles on one server, beside as many terraform_data.\n{about}, {processors} \
          processors, -parallelism=10. Plans with nothing to do: medians of {RUNS} after one that does not count.\n\
-         Statements (entries of log_statement = all) and connections are the server's own count for one command.\n"
+         Statements (entries of log_statement = all) and connections are the server's own count for one command; `computing` is the processor\n\
+         time of the provider's processes.\n"
     );
     println!(
-        "{:>5}  {:<20}  {:>8}  {:>8}  {:>5}  {:>10}  {:>11}  {:>11}",
-        "N", "command", "entradb", "floor", "times", "statements", "connections", "peak memory"
+        "{:>5}  {:<20}  {:>8}  {:>8}  {:>5}  {:>10}  {:>11}  {:>9}  {:>11}",
+        "N", "command", "entradb", "floor", "times", "statements", "connections", "computing", "peak memory"
     );
     for line in lines {
         let (ours, floor) = (line.ours.as_secs_f64(), line.floor.as_secs_f64());
         println!(
-            "{:>5}  {:<20}  {ours:>6.2} s  {floor:>6.2} s  {:>5.2}  {:>10}  {:>11}  {:>7.1} MiB",
+            "{:>5}  {:<20}  {ours:>6.2} s  {floor:>6.2} s  {:>5.2}  {:>10}  {:>11}  {:>7.2} s  {:>7.1} MiB",
             line.count,
             line.what,
             ours / floor,
             line.statements,
             line.connections,
+            line.computed.as_secs_f64(),
             // Sizes here are far below what a float holds exactly.
             line.peak as f64 / 1_048_576.0
         );

@@ -277,6 +277,9 @@ fn reach(unreachable: Unreachable) -> &'static str {
         Unreachable::PrivateAddress => {
             "The name leads to a private address that nothing leads to from here. Run inside the network, connect it (peering, VPN), or name a tunnel in `database_hosts`."
         }
+        Unreachable::Proxy => {
+            "Check `HTTPS_PROXY` and `ALL_PROXY`. If the server is reached without a proxy, name it in `NO_PROXY`."
+        }
         Unreachable::Network => "The network ended the attempt. Check the route to the server.",
     }
 }

@@ -17,6 +17,7 @@ use crate::protocol::secret::Secret;
 use crate::provider::config::{DialAddress, Environment, Guid, ProviderBlock, Span};
 use crate::provider::server::Host;
 use crate::retry::StopSignal;
+use crate::sql::dial::proxy::{Proxies, Proxy};
 
 /// The variables of the environment.
 #[derive(Clone, Default)]
@@ -93,6 +94,8 @@ pub struct Settings {
     pub database_hosts: BTreeMap<String, String>,
     /// For a server's host name in lower case, the role to log in as.
     pub database_logins: BTreeMap<String, String>,
+    /// The proxy to databases.
+    pub proxies: Proxies,
     /// How long to wait for a database to answer.
     pub connect_timeout: Duration,
     /// How long to wait for a lock in a database.
@@ -107,6 +110,16 @@ impl Settings {
         found
             .or_else(|| self.database_hosts.get(&host.name))
             .map(String::as_str)
+    }
+}
+
+/// As other tools read them: what is said of encrypted connections comes before what is said of all.
+fn proxies(variables: &Variables) -> Proxies {
+    let address = variables.first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
+    let except = variables.first(&["NO_PROXY", "no_proxy"]).unwrap_or_default();
+    Proxies {
+        proxy: address.and_then(|address| Proxy::parse(&address)),
+        except: except.split(',').map(|name| name.trim().to_owned()).collect(),
     }
 }
 
@@ -169,6 +182,7 @@ impl Settings {
         Ok(Self {
             database_hosts: lower(hosts),
             database_logins: lower(logins.unwrap_or_default()),
+            proxies: proxies(variables),
             connect_timeout: span(
                 block.connect_timeout,
                 "ENTRADB_CONNECT_TIMEOUT",

@@ -8,6 +8,7 @@ use crate::provider::login::{Administrator, candidates};
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::retry::within;
 use crate::sql::dial::Endpoint;
+use crate::sql::dial::proxy::Proxy;
 use crate::sql::error::{Error as SqlError, Kind, LoginRefusal};
 use crate::sql::pool::{Key, Pooled};
 use crate::sql::postgres::connection::{Limits, Login, Target, connect};
@@ -172,8 +173,16 @@ impl Postgresql<'_> {
         Endpoint {
             host: self.host.name.clone(),
             port: self.host.port,
+            proxy: self.proxy(dial.as_deref()),
             dial,
         }
+    }
+
+    /// The proxy on the way to what is dialled.
+    fn proxy(&self, dial: Option<&str>) -> Option<Proxy> {
+        let dialled = dial.and_then(|dial| dial.rsplit_once(':')).map(|(host, _)| host);
+        let proxies = &self.clients.settings().proxies;
+        proxies.on_the_way_to(dialled.unwrap_or(&self.host.name)).cloned()
     }
 
     fn limits(&self) -> Limits {

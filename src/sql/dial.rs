@@ -1,5 +1,8 @@
 //! Reaching a server: from its name to an open TCP connection, each stage with its own failure.
 
+pub mod proxy;
+
+use crate::sql::dial::proxy::{Proxy, Route};
 use crate::sql::error::{Error, Kind, Unreachable};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 /// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Its own name, which its certificate carries.
     pub host: String,
@@ -15,6 +18,8 @@ pub struct Endpoint {
     pub port: u16,
     /// `host:port` to dial instead: a tunnel, a bastion, an emulator.
     pub dial: Option<String>,
+    /// The proxy on the way.
+    pub proxy: Option<Proxy>,
 }
 
 impl Endpoint {
@@ -53,6 +58,41 @@ impl Endpoint {
         }
     }
 
+    /// Connects, through the proxy where there is one.
+    pub(crate) async fn reach(&self, deadline: Instant) -> Result<(TcpStream, Route), Error> {
+        let Some(proxy) = &self.proxy else {
+            let addresses = self.resolve(deadline).await?;
+            let stream = self.connect(&addresses, deadline).await?;
+            let address = stream
+                .peer_addr()
+                .map_err(|error| Error::new(Kind::ConnectionLost, "the connection ended at once").because(error))?;
+            return Ok((stream, Route::Direct(address)));
+        };
+        let (host, port) = self.behind(proxy, deadline).await?;
+        let route = Route::Through(proxy.clone(), host, port);
+        let failed = |error: io::Error| {
+            let message = format!("the proxy {proxy} does not lead to {}", self.shown());
+            Error::new(Kind::Unreachable(Unreachable::Proxy), message).because(error)
+        };
+        match timeout_at(deadline, route.open()).await {
+            Ok(Ok(stream)) => Ok((stream, route)),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// What the proxy is asked for.
+    async fn behind(&self, proxy: &Proxy, deadline: Instant) -> Result<(String, u16), Error> {
+        if !proxy.takes_names() {
+            let addresses = self.resolve(deadline).await?;
+            return Ok((addresses[0].ip().to_string(), addresses[0].port()));
+        }
+        let target = self.target();
+        let (host, port) = target.rsplit_once(':').unwrap_or((&target, ""));
+        let port = port.parse().unwrap_or(self.port);
+        Ok((host.trim_matches(['[', ']']).to_owned(), port))
+    }
+
     /// Connects to the first address that answers; the time left is shared among them.
     pub async fn connect(&self, addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, Error> {
         let mut failure = None;
@@ -88,8 +128,26 @@ impl Endpoint {
     }
 }
 
+impl Route {
+    /// Opens a connection on this way.
+    pub(crate) async fn open(&self) -> io::Result<TcpStream> {
+        let (proxy, host, port) = match self {
+            Route::Direct(address) => return open(*address).await,
+            Route::Through(proxy, host, port) => (proxy, host, *port),
+        };
+        let mut failure = io::Error::from(io::ErrorKind::NotFound);
+        for address in lookup_host(proxy.address()).await? {
+            match open(address).await {
+                Ok(mut stream) => return proxy.ask(&mut stream, host, port).await.map(|()| stream),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
 /// Opens one connection, with keep-alive so that a dead peer is noticed.
-pub(crate) async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -126,6 +184,7 @@ mod tests {
             host: "pg.example.test".into(),
             port: 5432,
             dial: dial.map(Into::into),
+            proxy: None,
         }
     }
 

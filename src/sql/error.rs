@@ -120,6 +120,8 @@ pub enum Unreachable {
     TimedOut,
     /// The name leads to a private address, and nothing answers there from here.
     PrivateAddress,
+    /// The proxy on the way does not lead there.
+    Proxy,
     /// The network ended the attempt in another way.
     Network,
 }

@@ -255,21 +255,22 @@ async fn more_than_one_transaction_can_drop_is_told_and_reassigned_in_steps() {
     let plugin = provider(emulator).await;
     let heir = made(&plugin, emulator, "heir", config! {}).await;
     let mut leaving = made(&plugin, emulator, "dropper", config! { "owned_objects" => "drop" }).await;
-    by_hand(emulator, "app", "create schema d authorization dropper").await;
+    by_hand(emulator, "postgres", "create database full_db owner azure_pg_admin").await;
+    by_hand(emulator, "full_db", "create schema d authorization dropper").await;
     let tables = "do $$ begin for i in 1..1500 loop
         execute format('create table d.t%s (id int primary key, a text)', i);
         execute format('alter table d.t%s owner to dropper', i); commit; end loop; end $$";
-    by_hand(emulator, "app", tables).await;
+    by_hand(emulator, "full_db", tables).await;
     let told = leaving.try_destroy().await.expect_err("too many");
     assert_eq!(
         (told[0].summary.as_str(), told[0].path.to_string().as_str()),
         ("Too many objects for one transaction", "owned_objects")
     );
-    assert!(told[0].detail.contains("database app"), "{}", told[0].detail);
+    assert!(told[0].detail.contains("database full_db"), "{}", told[0].detail);
     let more = config! { "owned_objects" => "reassign", "reassign_owned_to" => "heir" };
     leaving.update(role(emulator, "dropper", more)).await;
     leaving.destroy().await;
-    assert_eq!(owners(emulator, "app", "d").await.as_deref(), Some("heir"));
+    assert_eq!(owners(emulator, "full_db", "d").await.as_deref(), Some("heir"));
     drop(heir);
 }
 

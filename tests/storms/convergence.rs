@@ -97,6 +97,31 @@ async fn a_user_that_takes_over_a_password_role_converges() {
 }
 
 #[tokio::test]
+async fn a_membership_converges() {
+    let storm = Storm::gather(async |emulator| {
+        for role in ["team", "one", "two"] {
+            role_by_hand(emulator, role, "").await;
+        }
+        let membership = |member: &str, admin: bool| {
+            on(
+                emulator,
+                config! { "role" => "team", "member" => member, "admin_option" => admin },
+            )
+        };
+        Life {
+            kind: "entradb_postgresql_role_membership",
+            made: membership("one", false),
+            changed: membership("two", true),
+            before: vec![],
+            meanwhile: vec![],
+            after: vec![],
+        }
+    })
+    .await;
+    everywhere(&storm).await;
+}
+
+#[tokio::test]
 async fn access_converges() {
     let storm = Storm::gather(async |emulator| {
         for role in ["owner", "reader", "writer"] {

@@ -1,7 +1,10 @@
 //! What a provider lives through without harm: being killed at every statement, many others at once, and what stands
 //! between it and a database.
 
+mod at_once;
 mod convergence;
+mod logins;
 mod picture;
 mod pooler;
+mod proxies;
 mod stage;

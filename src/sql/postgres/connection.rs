@@ -1,6 +1,7 @@
 //! One connection to PostgreSQL: from the name of a server to an open session, and back when it ends.
 
-use crate::sql::dial::{self, Endpoint};
+use crate::sql::dial::Endpoint;
+use crate::sql::dial::proxy::Route;
 use crate::sql::error::{Error, Kind, Report, Unreachable};
 use crate::sql::postgres::sqlstate;
 use crate::sql::session::Session;
@@ -8,7 +9,6 @@ use crate::sql::tls::{Encrypted, Tls};
 use futures_util::future::poll_fn;
 use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -76,10 +76,10 @@ pub struct Connection {
     pub(crate) in_transaction: AtomicBool,
 }
 
-/// What it takes to cancel a running statement: a second connection to the same address.
+/// What it takes to cancel a running statement: a second connection on the same way.
 #[derive(Clone)]
 pub(crate) struct Canceller {
-    address: SocketAddr,
+    route: Route,
     tls: Tls,
     token: CancelToken,
 }
@@ -117,11 +117,7 @@ pub async fn connect(target: &Target<'_>, config: &Arc<ClientConfig>) -> Result<
 async fn establish(target: &Target<'_>, config: &Arc<ClientConfig>, mode: Mode) -> Result<Connection, Error> {
     let deadline = Instant::now() + target.limits.connect;
     let tls = Tls::new(config, &target.endpoint.host)?;
-    let addresses = target.endpoint.resolve(deadline).await?;
-    let stream = target.endpoint.connect(&addresses, deadline).await?;
-    let address = stream
-        .peer_addr()
-        .map_err(|error| lost("the connection ended at once").because(error))?;
+    let (stream, route) = target.endpoint.reach(deadline).await?;
     let late = |stage: &str| {
         let message = format!("{} does not answer: {stage} took too long", target.endpoint.target());
         Error::new(Kind::Unreachable(Unreachable::TimedOut), message)
@@ -133,7 +129,7 @@ async fn establish(target: &Target<'_>, config: &Arc<ClientConfig>, mode: Mode) 
         .await
         .map_err(|_| late("the login"))??;
     let canceller = Canceller {
-        address,
+        route,
         tls,
         token: client.cancel_token(),
     };
@@ -255,7 +251,9 @@ impl Canceller {
     }
 
     async fn send(&self) -> Result<(), Error> {
-        let stream = dial::open(self.address)
+        let stream = self
+            .route
+            .open()
             .await
             .map_err(|error| lost("no second connection").because(error))?;
         let encrypted = self.tls.secure(stream).await?;

@@ -133,6 +133,7 @@ struct Plans {
     polls: u32,
     slowness: Duration,
     refused_logins: u32,
+    refusal: Option<(&'static str, String)>,
     invisible_federations: u32,
     forbidden_assignments: Vec<String>,
     blocked_sign_ins: Vec<String>,
@@ -346,6 +347,15 @@ impl Faults {
     pub(crate) fn pace(&self) -> (u32, Duration) {
         let plans = hold(&self.plans);
         (plans.polls, plans.slowness)
+    }
+
+    /// Every later login is refused with this SQLSTATE and text, until the faults are cleared.
+    pub fn refuse_every_login(&self, code: &'static str, text: &str) {
+        hold(&self.plans).refusal = Some((code, text.to_owned()));
+    }
+
+    pub(crate) fn refusal(&self) -> Option<(&'static str, String)> {
+        hold(&self.plans).refusal.clone()
     }
 
     pub(crate) fn refuses_login(&self) -> bool {

@@ -158,12 +158,15 @@ impl Stage {
             .collect()
     }
 
-    /// How many messages the server has logged of the provider since a place in the log.
+    /// How many messages the attempt that succeeded was, of those that the server has logged since a place in the log: other tests borrow
+    /// the same roles at the same time, and who meets them begins anew.
     pub fn messages_since(&self, place: usize) -> usize {
         let all = self.emulator.statements();
         let ours = all.iter().skip(place);
-        ours.filter(|statement| statement.user == ADMINISTRATOR && statement.database == self.database)
-            .count()
+        let ours = ours.filter(|statement| statement.user == ADMINISTRATOR && statement.database == self.database);
+        let messages: Vec<&str> = ours.map(|statement| statement.text.as_str()).collect();
+        let begun = messages.iter().rposition(|text| *text == "ROLLBACK");
+        messages.len() - begun.map_or(0, |place| place + 1)
     }
 
     /// The place in the log.

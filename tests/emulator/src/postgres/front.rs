@@ -125,7 +125,9 @@ async fn start<S: AsyncRead + AsyncWrite + Unpin>(world: &World, server: &Behind
         )
         .await;
     };
+    let planned = world.faults.refusal().map(|(code, text)| Refusal { code, text });
     let decision = match role {
+        _ if planned.is_some() => planned.map_or(Ok(()), Err),
         Some(role) if start.user != "azuresu" => credentials::check(world, &role, server.doors(), &secret),
         _ => Err(Refusal::password(&start.user)),
     };
