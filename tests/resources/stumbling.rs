@@ -156,7 +156,7 @@ async fn assignments(azure: &Emulator, plugin: &Plugin) {
         &targets.virtual_machine,
         &targets.web_app,
         &targets.container_app,
-        &targets.cluster,
+        &targets.scale_set,
         &server,
     ] {
         let given = config! { "target_id" => target.as_str(), "identity_id" => id.as_str() };
@@ -164,7 +164,7 @@ async fn assignments(azure: &Emulator, plugin: &Plugin) {
         assigned.settled().await;
         assigned.destroy().await;
     }
-    let given = config! { "target_id" => targets.web_app.as_str(), "system_assigned" => true };
+    let given = config! { "target_id" => targets.function_app.as_str(), "system_assigned" => true };
     let mut own = plugin.resource("entradb_identity_assignment").create(given).await;
     own.settled().await;
     own.destroy().await;
