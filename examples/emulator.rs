@@ -119,6 +119,7 @@ fn description(emulator: &Emulator) -> Value {
         .map(|(name, value)| (name, Value::String(value)))
         .collect();
     let (request_url, request_token) = emulator.github_token_request();
+    let targets = emulator.targets();
     json!({
         "tenant_id": emulator.tenant_id(),
         "subscription_id": emulator.subscription_id(),
@@ -137,6 +138,17 @@ fn description(emulator: &Emulator) -> Value {
             "client_certificate_password": runner.pfx_password,
             "oidc_request_url": request_url, "oidc_request_token": request_token,
         },
+        "sign_in": sign_in(emulator),
+        "targets": {
+            "virtual_machine": targets.virtual_machine, "scale_set": targets.scale_set, "web_app": targets.web_app,
+            "web_app_slot": targets.web_app_slot, "function_app": targets.function_app,
+            "container_app": targets.container_app, "container_app_job": targets.container_app_job,
+        },
+        "servers": {
+            "mysql": emulator.mysql().id, "mysql_replica": emulator.mysql_replica().id,
+            "sql": emulator.sql_server().id, "managed_instance": emulator.managed_instance().id,
+            "postgresql_replica": emulator.postgresql_replica().id,
+        },
         "cluster": {"id": emulator.cluster_id(), "issuer": emulator.cluster_issuer()},
         "postgresql": {
             "id": server.id, "fqdn": server.fqdn, "address": server.address, "version": server.version,
@@ -146,6 +158,42 @@ fn description(emulator: &Emulator) -> Value {
         "environment": environment,
         "provider_block": emulator.provider_block(),
     })
+}
+
+/// What a program finds in its environment on each platform.
+fn sign_in(emulator: &Emulator) -> Value {
+    let platforms = [
+        (
+            "imds",
+            vec![(
+                "AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(),
+                emulator.imds_endpoint().to_owned(),
+            )],
+        ),
+        ("app_service", emulator.app_service()),
+        ("container_apps", emulator.container_apps()),
+        ("arc", emulator.arc()),
+        ("azure_ml", emulator.azure_ml()),
+        ("cloud_shell", emulator.cloud_shell()),
+        ("service_fabric", emulator.service_fabric()),
+        ("github", emulator.github()),
+        ("azure_pipelines", emulator.azure_pipelines()),
+        // A pod of this service account; its token file lasts an hour.
+        (
+            "workload_identity",
+            emulator
+                .workload_identity(&emulator.runner().client_id, "openmetadata", "bytebase")
+                .unwrap_or_default(),
+        ),
+    ];
+    let named = |pairs: Vec<(String, String)>| -> Value {
+        let pairs = pairs.into_iter().map(|(name, value)| (name, Value::String(value)));
+        Value::Object(pairs.collect())
+    };
+    let platforms = platforms
+        .into_iter()
+        .map(|(name, pairs)| (name.to_owned(), named(pairs)));
+    Value::Object(platforms.collect())
 }
 
 fn print_text(emulator: &Emulator) {

@@ -1,10 +1,12 @@
 //! Measures what a person feels: how long the provider takes to start, what it weighs, how long a plan takes beside the
 //! same plan of resources that ask nobody. Prints each figure with the command that gives it.
 
-#[path = "figures/bench.rs"]
-mod bench;
-#[path = "figures/plugin.rs"]
+#[path = "measure/plugin.rs"]
 mod plugin;
+#[path = "figures/start.rs"]
+mod start;
+#[path = "measure/workspace.rs"]
+mod workspace;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use entradb_emulator::{Emulator, Options};
 
-use bench::{Bench, Kind};
+use workspace::{Bench, requirements};
 
 /// How many times each thing is done after the first time, which does not count.
 const RUNS: usize = 7;
@@ -60,7 +62,7 @@ async fn starts(provider: &Path) -> Result<Vec<Figure>> {
     let mut times = Vec::new();
     let mut resident = 0;
     for run in 0..=RUNS * 3 {
-        let started = plugin::start(provider).await?;
+        let started = start::start(provider).await?;
         if run > 0 {
             times.push(started.to_handshake);
         }
@@ -90,20 +92,25 @@ async fn starts(provider: &Path) -> Result<Vec<Figure>> {
 /// The same plans of users and of `terraform_data`, in turns, so that the machine's mood hits both.
 async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figure>> {
     eprintln!("planning {count} of each kind, before and after the apply");
-    let of_users = bench.workspace(azure, Kind::Users, count).await?;
-    let of_data = bench.workspace(azure, Kind::Data, count).await?;
+    let of_users = bench
+        .workspace(&format!("users-{count}"), &of_users(azure, count).await?)
+        .await?;
+    let of_data = bench.workspace(&format!("data-{count}"), &of_data(count)).await?;
     let mut figures = Vec::new();
     for (stage, command) in [
         ("all to create", "terraform plan"),
         ("nothing to do", "terraform plan, after terraform apply"),
     ] {
         if stage == "nothing to do" {
-            let took = [of_users.apply().await?, of_data.apply().await?];
+            let took = [
+                of_users.run(&["apply", "-auto-approve"]).await?,
+                of_data.run(&["apply", "-auto-approve"]).await?,
+            ];
             figures.push(beside("apply", count, took, "terraform apply -auto-approve, once"));
         }
         let mut times = [Vec::new(), Vec::new()];
         for run in 0..=RUNS {
-            let took = [of_users.plan().await?, of_data.plan().await?];
+            let took = [of_users.run(&["plan"]).await?, of_data.run(&["plan"]).await?];
             for (all, one) in times.iter_mut().zip(took) {
                 all.extend((run > 0).then_some(one));
             }
@@ -111,7 +118,7 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
         figures.push(beside(&format!("plan, {stage}"), count, times.map(median), command));
     }
     let before = azure.statements().len();
-    let peak = of_users.peak_of_plan().await?;
+    let weighed = of_users.weighed(&["plan"], Duration::from_millis(2)).await?;
     figures.push(Figure {
         what: format!("statements of the plan, {}", users(count)),
         value: (azure.statements().len() - before).to_string(),
@@ -119,11 +126,58 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
     });
     figures.push(Figure {
         what: format!("largest resident memory in the plan, {}", users(count)),
-        value: mebibytes(peak),
+        value: mebibytes(weighed.peak),
         command: "grep VmHWM /proc/PID/status, of each provider while terraform plan runs".to_owned(),
     });
-    of_users.destroy().await?;
+    let (computed, took) = (weighed.computed.as_secs_f64(), weighed.took.as_secs_f64());
+    figures.push(Figure {
+        what: format!("processor time of the providers in that plan, {}", users(count)),
+        value: format!("{computed:.2} s of {took:.2} s"),
+        command: "fields 14 and 15 of /proc/PID/stat, of each provider while terraform plan runs".to_owned(),
+    });
+    of_users.run(&["destroy", "-auto-approve"]).await?;
     Ok(figures)
+}
+
+/// Each user has a person of its own in the directory. Names are literal: references between counted resources cost
+/// Terraform the square of their number.
+async fn of_users(azure: &Emulator, count: usize) -> Result<String> {
+    let mut objects = Vec::new();
+    for number in 0..count {
+        let name = format!("person-{count}-{number}@example.invalid");
+        let object = azure.add_user(&name, &format!("Person {number}")).await?;
+        objects.push(format!("    \"{name}\" = \"{object}\"\n"));
+    }
+    Ok(format!(
+        r#"{}
+locals {{
+  people = {{
+{}  }}
+}}
+
+resource "entradb_postgresql_user" "person" {{
+  for_each = local.people
+
+  server         = "{}"
+  name           = each.key
+  object_id      = each.value
+  principal_type = "User"
+}}
+"#,
+        requirements(),
+        objects.concat(),
+        azure.postgresql().fqdn
+    ))
+}
+
+fn of_data(count: usize) -> String {
+    let people: String = (0..count)
+        .map(|number| format!("    \"person-{number}\" = \"{number}\"\n"))
+        .collect();
+    format!(
+        "locals {{\n  people = {{\n{people}  }}\n}}\n\nresource \"terraform_data\" \"person\" {{\n  for_each = local.people\n\n  \
+         input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n"
+    )
 }
 
 fn users(count: usize) -> String {

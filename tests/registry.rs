@@ -198,7 +198,7 @@ async fn core_accepts_every_schema() {
 fn what_a_resource_is_found_by_is_among_its_attributes() {
     let mut problems = Vec::new();
     for resource in entradb::registry().resources {
-        let (name, block) = (resource.name(), resource.schema().block);
+        let (name, block) = (resource.name(), resource.schema().block.clone());
         let identity = resource.identity();
         for part in identity {
             // The import ID is made of texts.

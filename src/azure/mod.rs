@@ -142,7 +142,8 @@ impl Azure {
         let discover = || async {
             let host = settings.metadata_host.as_deref();
             let host = host.expect("without a metadata host the cloud is known from the beginning");
-            let found = metadata::discover(&self.0.http, host, &settings.cloud.name).await?;
+            let ask = || metadata::discover(&self.0.http, host, &settings.cloud.name);
+            let found = self.persistently("the metadata host", ask).await?;
             found.with(&settings.endpoints)
         };
         self.0.cloud.get_or_try_init(discover).await
@@ -202,13 +203,21 @@ impl Azure {
     async fn sign_in(&self, scope: Scope, settings: &Settings) -> Result<Token, Error> {
         let inner = &*self.0;
         let cloud = self.cloud().await?;
-        let stop = inner.settings.stop.clone();
-        let patience = Patience::new(LONGEST_SIGN_IN, inner.pace.request, stop);
+        let sign_in = || inner.sign_in.token(&inner.http, settings, cloud, scope);
+        self.persistently("the sign-in", sign_in).await
+    }
+
+    /// Attempts until one succeeds or fails in a way that does not heal, for at most a minute and a half.
+    async fn persistently<T, F>(&self, what: &str, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let stop = self.0.settings.stop.clone();
+        let patience = Patience::new(LONGEST_SIGN_IN, self.0.pace.request, stop);
         let repeated = AtomicU32::new(0);
-        until(&patience, "the sign-in", || async {
-            let signed_in = inner.sign_in.token(&inner.http, settings, cloud, scope);
-            let error = match signed_in.await {
-                Ok(token) => return Ok(Attempt::Done(token)),
+        until(&patience, what, || async {
+            let error = match attempt().await {
+                Ok(value) => return Ok(Attempt::Done(value)),
                 Err(error) => error,
             };
             let again = match error.kind() {

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::azure::Azure;
+use crate::azure::arm::Change;
 use crate::azure::error::{Error, Kind};
+use crate::azure::identity_target::{Assigned, Refusal, Target};
 use crate::azure::resource_id::ResourceId;
 use crate::azure::server::{Network, PrivateEndpoint, Server, ServerKind};
 use crate::retry::Patience;
@@ -49,18 +51,6 @@ struct Identities {
 #[derive(Deserialize)]
 struct Replica {
     id: String,
-}
-
-#[derive(Serialize)]
-struct Attachment<'a> {
-    identity: Attached<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Attached<'a> {
-    r#type: &'static str,
-    user_assigned_identities: BTreeMap<&'a str, BTreeMap<&'static str, &'static str>>,
 }
 
 impl From<FlexibleServer> for Server {
@@ -117,13 +107,23 @@ impl Azure {
         identity: &ResourceId,
         patience: &Patience,
     ) -> Result<(), Error> {
-        let body = Attachment {
-            identity: Attached {
-                r#type: "UserAssigned",
-                user_assigned_identities: BTreeMap::from([(identity.as_str(), BTreeMap::new())]),
-            },
+        let assigned = Assigned::User(identity.clone());
+        let target = Target::of(server);
+        let decide = |found: &serde_json::Value| match target.map(|target| target.attaching(found, &assigned)) {
+            Some(Ok(body)) => Ok(body),
+            Some(Err(Refusal(why))) => Err(Error::new(Kind::InvalidRequest, why)),
+            None => Err(Error::new(
+                Kind::InvalidRequest,
+                format!("{server} takes no identities"),
+            )),
         };
-        let _: FlexibleServer = self.patch(server, API_VERSION, &body, patience).await?;
+        let change = Change {
+            id: server,
+            api_version: API_VERSION,
+            whole: false,
+            versioned: false,
+        };
+        self.modify(change, patience, decide, || {}).await?;
         Ok(())
     }
 }

@@ -68,7 +68,7 @@ impl DataSource for FoundPrincipal {
             Ok(found) => sought.only(found)?,
         };
         let token = cx.clients()?.azure().token(Scope::Graph).await?;
-        Ok(self.with(found, token.claims()?.tid)?)
+        self.with(found, token.claims()?.tid)
     }
 }
 

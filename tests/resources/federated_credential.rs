@@ -9,6 +9,8 @@ use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
 
+mod at_once;
+
 const TYPE: &str = "entradb_federated_credential";
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 
@@ -187,34 +189,6 @@ async fn the_same_is_adopted_and_another_is_refused_with_the_command() {
     };
     assert_eq!(refused.told[0].summary, "Duplicate federated credential");
     assert!(refused.told[0].detail.contains("`github`"), "{:?}", refused.told);
-}
-
-#[tokio::test]
-async fn twenty_are_written_at_once_by_two_processes_and_the_next_is_refused() {
-    let azure = azure::shared().await;
-    let (plugin, other) = (azure::provider(azure).await, azure::provider(azure).await);
-    let (id, _) = identity(&plugin, "fic-many").await;
-    let write = async |plugin: &Plugin, numbers: std::ops::Range<usize>| {
-        let made = numbers.map(|number| {
-            let given = github(
-                &id,
-                &format!("number-{number}"),
-                &format!("repo:a/b:environment:{number}"),
-            );
-            async move { plugin.resource(TYPE).create(given).await.settled().await }
-        });
-        futures_util::future::join_all(made).await;
-    };
-    tokio::join!(write(&plugin, 0..10), write(&other, 10..20));
-    let refused = plugin
-        .resource(TYPE)
-        .try_create(github(&id, "number-20", "repo:a/b:environment:20"))
-        .await;
-    let Err(refused) = refused else {
-        panic!("there are twenty")
-    };
-    assert_eq!(refused.told[0].summary, "Too many federated credentials");
-    assert!(refused.told[0].detail.contains("number-7"), "{:?}", refused.told);
 }
 
 #[tokio::test]

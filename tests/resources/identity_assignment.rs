@@ -125,6 +125,7 @@ async fn a_virtual_machine() {
     let target = &azure.targets().virtual_machine;
     life_of_a_user_assigned_one(azure, &plugin, target, "on-vm").await;
     life_of_a_system_assigned_one(azure, &plugin, target, "on-vm").await;
+    made_anew(azure, target).await;
     assert!(plugin.shut_down().await.success());
 }
 
@@ -165,11 +166,9 @@ async fn a_container_app_and_a_job() {
     }
 }
 
-#[tokio::test]
-async fn an_identity_that_was_made_anew_is_attached_anew() {
-    let azure = azure::shared().await;
+/// An identity that was made anew since has another principal; the machine still has the former one.
+async fn made_anew(azure: &Emulator, target: &str) {
     let (plugin, elsewhere) = (azure::provider(azure).await, azure::provider(azure).await);
-    let target = &azure.targets().virtual_machine;
     let (id, former) = identity(&plugin, "on-vm-anew").await;
     let mut assignment = plugin.resource(TYPE).create(user(target, &id)).await;
     elsewhere

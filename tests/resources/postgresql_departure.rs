@@ -238,6 +238,43 @@ async fn what_is_owned_is_dropped_where_that_was_asked_for() {
 }
 
 #[tokio::test]
+async fn more_than_one_transaction_can_drop_is_told_and_reassigned_in_steps() {
+    let settings = [("max_connections", "50"), ("max_locks_per_transaction", "20")];
+    let options = entradb_emulator::Options {
+        postgresql_settings: settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        ..entradb_emulator::Options::default()
+    };
+    let emulator = &Emulator::start(options).await.expect("a small server");
+    let runner = &emulator.runner().object_id;
+    emulator
+        .add_administrator(runner, "terraform")
+        .await
+        .expect("an administrator");
+    let plugin = provider(emulator).await;
+    let heir = made(&plugin, emulator, "heir", config! {}).await;
+    let mut leaving = made(&plugin, emulator, "dropper", config! { "owned_objects" => "drop" }).await;
+    by_hand(emulator, "postgres", "create database full_db owner azure_pg_admin").await;
+    by_hand(emulator, "full_db", "create schema d authorization dropper").await;
+    let tables = "do $$ begin for i in 1..1500 loop
+        execute format('create table d.t%s (id int primary key, a text)', i);
+        execute format('alter table d.t%s owner to dropper', i); commit; end loop; end $$";
+    by_hand(emulator, "full_db", tables).await;
+    let told = leaving.try_destroy().await.expect_err("too many");
+    assert_eq!(
+        (told[0].summary.as_str(), told[0].path.to_string().as_str()),
+        ("Too many objects for one transaction", "owned_objects")
+    );
+    assert!(told[0].detail.contains("database full_db"), "{}", told[0].detail);
+    let more = config! { "owned_objects" => "reassign", "reassign_owned_to" => "heir" };
+    leaving.update(role(emulator, "dropper", more)).await;
+    leaving.destroy().await;
+    assert_eq!(owners(emulator, "full_db", "d").await.as_deref(), Some("heir"));
+    drop(heir);
+}
+
+#[tokio::test]
 async fn open_sessions_of_a_role_are_named() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;

@@ -7,33 +7,33 @@ use crate::config;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{by_hand, emulator, fact, next_command, provider, quoted, role_by_hand, with};
+use crate::resources::world::{by_hand, emulator, fact, next_command, provider, quoted, with};
 
-fn memberships(plugin: &Plugin) -> Resource<'_> {
+pub fn memberships(plugin: &Plugin) -> Resource<'_> {
     plugin.resource("entradb_postgresql_role_membership")
 }
 
-fn membership(emulator: &Emulator, role: &str, member: &str, more: Object) -> Object {
+pub fn membership(emulator: &Emulator, role: &str, member: &str, more: Object) -> Object {
     let given = config! { "server" => emulator.postgresql().id.as_str(), "role" => role, "member" => member };
     with(given, more)
 }
 
 /// Roles made by us, so that we may grant them on every version.
-async fn roles(plugin: &Plugin, emulator: &Emulator, names: &[&str]) {
+pub async fn roles(plugin: &Plugin, emulator: &Emulator, names: &[&str]) {
     for name in names {
         let given = config! { "server" => emulator.postgresql().id.as_str(), "name" => *name };
         drop(plugin.resource("entradb_postgresql_role").create(given).await);
     }
 }
 
-async fn drop_roles(emulator: &Emulator, names: &[&str]) {
+pub async fn drop_roles(emulator: &Emulator, names: &[&str]) {
     for name in names {
         by_hand(emulator, "postgres", &format!("drop role {}", quoted(name))).await;
     }
 }
 
 /// What PostgreSQL says of a membership, all its grantors together: `admin` and, from version 16 on, `inherit` and `set`.
-async fn held(emulator: &Emulator, role: &str, member: &str) -> Option<String> {
+pub async fn held(emulator: &Emulator, role: &str, member: &str) -> Option<String> {
     let options = if emulator.postgresql().major >= 16 {
         "concat_ws(' ', bool_or(admin_option), bool_or(inherit_option), bool_or(set_option))"
     } else {
@@ -344,47 +344,6 @@ async fn a_role_that_is_missing_is_named() {
         assert!(!failed.left.exists());
     }
     drop_roles(emulator, &["mm-role"]).await;
-}
-
-/// From version 16 on each grantor has a grant of its own; before that there is one for all.
-#[tokio::test]
-async fn what_others_granted_is_seen_and_left_to_them() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let major = emulator.postgresql().major;
-    roles(&plugin, emulator, &["mg-role"]).await;
-    for name in ["mg-member", "mg-onward"] {
-        role_by_hand(emulator, name, "login").await;
-    }
-    let given = membership(emulator, "mg-role", "mg-member", config! { "admin_option" => true });
-    let mut made = memberships(&plugin).create(given.clone()).await;
-    // The platform's superuser grants it too, and the member grants it on.
-    by_hand(emulator, "postgres", "grant \"mg-role\" to \"mg-member\"").await;
-    by_hand(
-        emulator,
-        "postgres",
-        "set session authorization \"mg-member\"; grant \"mg-role\" to \"mg-onward\"; reset session authorization",
-    )
-    .await;
-    next_command(&plugin).await;
-    made.settled().await;
-    if major >= 16 {
-        let told = made.try_destroy().await.expect_err("what was passed on is in the way");
-        assert!(told[0].detail.contains("mg-onward"), "{told:?}");
-        by_hand(
-            emulator,
-            "postgres",
-            "revoke \"mg-role\" from \"mg-onward\" granted by \"mg-member\"",
-        )
-        .await;
-        let told = made.try_destroy().await.expect("ours is taken back");
-        assert!(told[0].detail.contains("granted by azuresu"), "{told:?}");
-        assert_eq!(held(emulator, "mg-role", "mg-member").await.as_deref(), Some("f t t"));
-    } else {
-        made.try_destroy().await.expect("there is one grant only");
-        assert_eq!(held(emulator, "mg-role", "mg-member").await, None);
-    }
-    drop_roles(emulator, &["mg-onward", "mg-member", "mg-role"]).await;
 }
 
 #[tokio::test]

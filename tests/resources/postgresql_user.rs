@@ -11,12 +11,12 @@ use crate::resources::world::{
 };
 use crate::{block, config};
 
-fn users(plugin: &Plugin) -> Resource<'_> {
+pub fn users(plugin: &Plugin) -> Resource<'_> {
     plugin.resource("entradb_postgresql_user")
 }
 
 /// A user for an application that is known by its object ID.
-fn user(emulator: &Emulator, name: &str, object_id: &str, more: Object) -> Object {
+pub fn user(emulator: &Emulator, name: &str, object_id: &str, more: Object) -> Object {
     let given = config! {
         "server" => emulator.postgresql().id.as_str(),
         "name" => name,
@@ -26,7 +26,7 @@ fn user(emulator: &Emulator, name: &str, object_id: &str, more: Object) -> Objec
     with(given, more)
 }
 
-async fn application(emulator: &Emulator, name: &str) -> String {
+pub async fn application(emulator: &Emulator, name: &str) -> String {
     let made = emulator.add_application(name, entradb_emulator::Access::None).await;
     made.expect("an application").object_id
 }
@@ -214,54 +214,6 @@ async fn a_role_without_a_configured_name_goes_back_to_the_name_that_it_was_made
 }
 
 #[tokio::test]
-async fn rights_of_an_administrator_come_and_go() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let object_id = application(emulator, "chief").await;
-    let rights = "select pg_has_role('chief', 'azure_pg_admin', 'member')::text || rolcreaterole || rolcreatedb \
-                  from pg_roles where rolname = 'chief'";
-    let mut made = users(&plugin)
-        .create(user(emulator, "chief", &object_id, config! { "administrator" => true }))
-        .await;
-    made.settled().await;
-    assert_eq!(
-        fact(emulator, "postgres", rights).await.as_deref(),
-        Some("truetruetrue")
-    );
-    let plain = user(emulator, "chief", &object_id, config! {});
-    assert_eq!(made.update(plain).await, Action::Update);
-    made.settled().await;
-    assert_eq!(
-        fact(emulator, "postgres", rights).await.as_deref(),
-        Some("falsefalsefalse")
-    );
-    let chief = user(
-        emulator,
-        "chief",
-        &object_id,
-        config! { "administrator" => true, "mfa_required" => true },
-    );
-    assert_eq!(made.update(chief.clone()).await, Action::Update);
-    made.settled().await;
-    assert_eq!(
-        fact(emulator, "postgres", rights).await.as_deref(),
-        Some("truetruetrue")
-    );
-    // The label alone gives no rights: without the membership it is no administrator.
-    by_hand(emulator, "postgres", "revoke azure_pg_admin from chief").await;
-    next_command(&plugin).await;
-    assert_eq!(made.refresh().await, Found::Changed);
-    assert_eq!(made.update(chief).await, Action::Update);
-    assert_eq!(
-        fact(emulator, "postgres", rights).await.as_deref(),
-        Some("truetruetrue")
-    );
-    // An administrator can be taken away by its like on Azure only; from PostgreSQL 16 on, by nobody but a superuser elsewhere.
-    made.update(user(emulator, "chief", &object_id, config! {})).await;
-    made.destroy().await;
-}
-
-#[tokio::test]
 async fn hostile_names_are_only_names() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
@@ -338,66 +290,4 @@ async fn mistakes_are_told_before_anything_is_asked() {
             assert_eq!(told[0].path.to_string(), place, "{told:?}");
         }
     }
-}
-
-/// Rights take a label and a membership. Half of them is neither: the plan sees it, whatever was applied.
-#[tokio::test]
-async fn half_an_administrator_is_seen_and_put_right() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let object_id = application(emulator, "half").await;
-    let plain = user(emulator, "half", &object_id, config! {});
-    let chief = user(emulator, "half", &object_id, config! { "administrator" => true });
-    let label_is =
-        |end: &str| format!("security label for pgaadauth on role half is 'aadauth,oid={object_id},type=service{end}'");
-    let rights = "select pg_has_role('half', 'azure_pg_admin', 'member')::text";
-    // From version 16 on the platform's hold on an ordinary role would make a circle.
-    let managed = if emulator.postgresql().major >= 16 {
-        "revoke half from azure_pg_admin;"
-    } else {
-        ""
-    };
-    let mut made = users(&plugin).create(plain.clone()).await;
-    for half in [format!("{managed} grant azure_pg_admin to half"), label_is(",admin")] {
-        by_hand(emulator, "postgres", &half).await;
-        next_command(&plugin).await;
-        assert_eq!(made.refresh().await, Found::Changed, "{half}");
-        assert_eq!(made.get("administrator"), &Value::Bool(true), "{half}");
-        assert_eq!(made.refresh().await, Found::Same, "a second look sees the same: {half}");
-        assert_eq!(made.update(plain.clone()).await, Action::Update, "{half}");
-        made.settled().await;
-        assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("false"));
-        assert!(
-            label(emulator, "half")
-                .await
-                .is_some_and(|label| !label.contains("admin"))
-        );
-    }
-    made.update(chief.clone()).await;
-    for half in ["revoke azure_pg_admin from half".to_owned(), label_is("")] {
-        by_hand(emulator, "postgres", &half).await;
-        next_command(&plugin).await;
-        assert_eq!(made.refresh().await, Found::Changed, "{half}");
-        assert_eq!(made.get("administrator"), &Value::Bool(false), "{half}");
-        assert_eq!(made.update(chief.clone()).await, Action::Update, "{half}");
-        made.settled().await;
-        assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("true"));
-    }
-    // Who is one through another role is no administrator of this resource's.
-    made.update(plain).await;
-    let through =
-        format!("create role half_chiefs; {managed} grant azure_pg_admin to half_chiefs; grant half_chiefs to half");
-    by_hand(emulator, "postgres", &through).await;
-    next_command(&plugin).await;
-    made.settled().await;
-    by_hand(emulator, "postgres", "drop role half_chiefs").await;
-    if emulator.postgresql().major >= 16 {
-        by_hand(
-            emulator,
-            "postgres",
-            "grant half to azure_pg_admin with admin true, inherit false, set false",
-        )
-        .await;
-    }
-    made.destroy().await;
 }

@@ -36,7 +36,8 @@ async fn whoever_is_signed_in_to_it_is_signed_in_here() {
     let azure = azure::shared().await;
     let runner = azure.runner();
     let token = |audience: &str| azure.access_token(&runner.object_id, audience);
-    let answer = |token: String| format!(r#"echo '{{"accessToken":"{token}","expires_on":4000000000}}'"#);
+    let answer =
+        |token: String| format!(r#"echo '{{"accessToken":"{token}","expires_on":4000000000,"tokenType":"Bearer"}}'"#);
     let script = format!(
         "case \"$*\" in\n*graph*) {} ;;\n*) {} ;;\nesac",
         answer(token(azure.graph_endpoint())),

@@ -1,5 +1,8 @@
 //! Who is signed in, and how, on the emulated Azure: every way, with its failures. A file each.
 
+mod application;
 mod azure_cli;
+mod machine;
+mod program;
 mod proxy;
 mod relay;

@@ -2,7 +2,7 @@
 
 use entradb_emulator::{Access, Emulator};
 
-use crate::terraform::azure::shared;
+use crate::terraform::azure::{identity_id, shared};
 use crate::terraform::workspace::Workspace;
 
 fn many(azure: &Emulator, name: &str, count: usize) -> String {
@@ -59,6 +59,59 @@ async fn two_runs_at_once_on_one_server_do_not_hinder_each_other() {
         roles(azure, "side-first-%").await + roles(azure, "side-second-%").await,
         0
     );
+}
+
+/// Half of the credentials that two identities may have.
+fn half_of_forty(azure: &Emulator, half: usize) -> String {
+    let (one, other) = (identity_id(azure, "side-forty-0"), identity_id(azure, "side-forty-1"));
+    format!(
+        r#"
+provider "entradb" {{}}
+
+resource "entradb_federated_credential" "app" {{
+  count               = 20
+  name                = "half-{half}-${{count.index}}"
+  managed_identity_id = count.index < 10 ? "{one}" : "{other}"
+  issuer              = "https://oidc.example.invalid/forty/"
+  subject             = "system:serviceaccount:half-{half}:sa-${{count.index}}"
+}}
+"#
+    )
+}
+
+#[tokio::test]
+async fn forty_credentials_of_two_identities_are_written_by_two_runs_at_once() {
+    let azure = shared().await;
+    let identities = Workspace::new(
+        azure,
+        r#"
+provider "entradb" {}
+
+resource "entradb_managed_identity" "app" {
+  count               = 2
+  name                = "side-forty-${count.index}"
+  resource_group_name = "data-platform"
+  location            = "westeurope"
+}
+"#,
+    );
+    identities.apply().await;
+    let (first, second) = (
+        Workspace::new(azure, &half_of_forty(azure, 0)),
+        Workspace::new(azure, &half_of_forty(azure, 1)),
+    );
+    let fast = ["apply", "-auto-approve", "-parallelism=20"];
+    tokio::join!(first.ok(&fast), second.ok(&fast));
+    tokio::join!(first.settled(), second.settled());
+    let further = half_of_forty(azure, 2).replace("count               = 20", "count               = 1");
+    let third = Workspace::new(azure, &further);
+    third
+        .run(&["apply", "-auto-approve"])
+        .await
+        .refused()
+        .says(&["Too many federated credentials"]);
+    tokio::join!(first.destroy(), second.destroy());
+    identities.destroy().await;
 }
 
 #[tokio::test]

@@ -33,3 +33,22 @@ resource "entradb_entra_admin" "migration" {
   server_id   = var.server_id
   identity_id = entradb_managed_identity.migration.id
 }
+
+# MySQL has one administrator, and asks the directory with an identity of its own.
+resource "entradb_managed_identity" "lookup" {
+  name                = "mysql-directory-lookup"
+  resource_group_name = "data-platform"
+  location            = "westeurope"
+}
+
+resource "entradb_entra_admin" "mysql" {
+  server_id              = var.mysql_server_id
+  identity_id            = entradb_managed_identity.migration.id
+  server_identity_id     = entradb_managed_identity.lookup.id
+  attach_server_identity = true
+}
+
+variable "mysql_server_id" {
+  type        = string
+  description = "The ARM ID of the MySQL server."
+}

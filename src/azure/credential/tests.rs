@@ -229,7 +229,8 @@ async fn the_cloud_of_a_metadata_host_is_discovered_once() {
     let metadata = r#"200
 
 {"name":"Here","resourceManager":"{origin}/","microsoftGraphResourceId":"{origin}","authentication":{"loginEndpoint":"{origin}","audiences":["https://arm.test"]}}"#;
-    let server = Scripted::new(&[metadata, "200\n\n{}", "200\n\n{}"]).await;
+    let busy = "429\nRetry-After: 0\n\n{}";
+    let server = Scripted::new(&[busy, metadata, "200\n\n{}", "200\n\n{}"]).await;
     let azure = crate::azure::Azure::new(Settings {
         metadata_host: Some(server.origin().to_owned()),
         ..server.azure().settings().clone()
@@ -242,6 +243,7 @@ async fn the_cloud_of_a_metadata_host_is_discovered_once() {
     assert_eq!(
         server.asked(),
         [
+            "GET /metadata/endpoints?api-version=2022-09-01",
             "GET /metadata/endpoints?api-version=2022-09-01",
             "GET /subscriptions/S?api-version=1",
             "GET /subscriptions/S?api-version=1",

@@ -110,9 +110,16 @@ fn line(login: &PasswordLogin) -> String {
     };
     let sessions = count(login.sessions, "live session", "live sessions");
     let owned = count(login.owned, "object", "objects");
+    let databases = match login.databases {
+        0 => String::new(),
+        databases => format!(" and {}", count(databases, "database", "databases")),
+    };
     let administrator = match login.is_server_administrator {
         true => " (the administrator that the server was made with)",
         false => "",
     };
-    format!("  - `{}`{administrator}: {sessions}, owns {owned}", login.name)
+    format!(
+        "  - `{}`{administrator}: {sessions}, owns {owned}{databases}",
+        login.name
+    )
 }

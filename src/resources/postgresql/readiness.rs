@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
+use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES, Postgresql};
 use crate::resources::postgresql::role_name::is_platform;
+use crate::sql::postgres::object::ObjectKind;
 use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
 
 /// Sessions by role. Whose session it is is shown to everybody, what it does is not asked.
@@ -17,14 +18,16 @@ pub struct PasswordLogin {
     pub name: String,
     /// How many sessions it has right now.
     pub sessions: u64,
-    /// How many objects it owns, in all databases.
+    /// How many objects it owns in the databases, without those of the platform.
     pub owned: u64,
+    /// How many databases it owns.
+    pub databases: u64,
     /// Whether it is the login that the server was made with, which nobody needs who does not use it.
     pub is_server_administrator: bool,
 }
 
 impl PasswordLogin {
-    /// Whether somebody would miss it.
+    /// Whether somebody would miss it. The databases that the server's administrator made tell nothing of who logs in.
     #[must_use]
     pub fn is_missed(&self) -> bool {
         !self.is_server_administrator || self.sessions > 0 || self.owned > 0
@@ -55,13 +58,22 @@ fn found(
     sessions: &HashMap<u32, u64>,
     administrator_login: Option<&str>,
 ) -> Vec<PasswordLogin> {
-    let mut owned: HashMap<u32, u64> = HashMap::new();
+    let is_ours = |database: u32| {
+        let found = catalog.databases.get(&database);
+        found.is_none_or(|found| !PLATFORM_DATABASES.contains(&found.name.as_str()))
+    };
+    let (mut owned, mut databases) = (HashMap::new(), HashMap::new());
     for hanging in catalog
         .dependencies
         .iter()
         .filter(|one| one.kind == DependencyKind::Owner)
     {
-        *owned.entry(hanging.role).or_default() += hanging.count;
+        let counts = match hanging.database {
+            Some(database) if is_ours(database) => &mut owned,
+            None if hanging.class == ObjectKind::Database.catalog() => &mut databases,
+            _ => continue,
+        };
+        *counts.entry(hanging.role).or_default() += hanging.count;
     }
     let roles = catalog.roles.values();
     let without = roles.filter(|role| role.login && role.label.is_none() && !is_platform(role));
@@ -70,6 +82,7 @@ fn found(
             name: role.name.as_str().to_owned(),
             sessions: sessions.get(&role.oid).copied().unwrap_or_default(),
             owned: owned.get(&role.oid).copied().unwrap_or_default(),
+            databases: databases.get(&role.oid).copied().unwrap_or_default(),
             is_server_administrator: administrator_login == Some(role.name.as_str()),
         })
         .collect();
@@ -80,7 +93,7 @@ fn found(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::postgres::server_catalog::{Dependency, Role};
+    use crate::sql::postgres::server_catalog::{Database, Dependency, Role};
     use crate::sql::statement::Name;
 
     fn role(oid: u32, name: &str, change: impl FnOnce(&mut Role)) -> (u32, Role) {
@@ -106,10 +119,11 @@ mod tests {
     }
 
     fn owns(role: u32, database: Option<u32>, kind: DependencyKind, count: u64) -> Dependency {
+        let class = if database.is_some() { 1259 } else { 1262 };
         Dependency {
             role,
             database,
-            class: 1259,
+            class,
             kind,
             count,
         }
@@ -117,6 +131,14 @@ mod tests {
 
     #[test]
     fn those_who_would_be_missed_are_found_and_the_platform_is_not_among_them() {
+        let azure_sys = Database {
+            oid: 10,
+            name: Name::from_catalog("azure_sys"),
+            owner: 1,
+            allows_connections: true,
+            template: false,
+            acl: None,
+        };
         let catalog = ServerCatalog {
             roles: [
                 role(1, "azuresu", |role| role.superuser = true),
@@ -135,17 +157,32 @@ mod tests {
                 owns(8, Some(9), DependencyKind::Owner, 2),
                 owns(8, None, DependencyKind::Owner, 1),
                 owns(8, Some(9), DependencyKind::Privilege, 5),
+                owns(6, None, DependencyKind::Owner, 4),
+                owns(6, Some(10), DependencyKind::Owner, 7),
             ],
+            databases: [(10, azure_sys)].into(),
             ..ServerCatalog::default()
         };
         let logins = found(&catalog, &HashMap::from([(8, 3)]), Some("pgadmin"));
         let seen: Vec<_> = logins
             .iter()
-            .map(|one| (one.name.as_str(), one.sessions, one.owned, one.is_missed()))
+            .map(|one| {
+                (
+                    one.name.as_str(),
+                    one.sessions,
+                    one.owned,
+                    one.databases,
+                    one.is_missed(),
+                )
+            })
             .collect();
         assert_eq!(
             seen,
-            [("app", 3, 3, true), ("pgadmin", 0, 0, false), ("zoe", 0, 0, true)]
+            [
+                ("app", 3, 2, 1, true),
+                ("pgadmin", 0, 0, 4, false),
+                ("zoe", 0, 0, 0, true)
+            ]
         );
         let logins = found(&catalog, &HashMap::from([(6, 1)]), Some("pgadmin"));
         assert!(

@@ -208,9 +208,10 @@ fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal) -
 
 fn certificate(world: &World, principal: &Principal, token: &Token) -> Result<(), Answer> {
     let refused = |text: &str| Err(Answer::token_error(401, "invalid_client", 700_027, text));
+    // Some libraries keep the padding, which Entra takes.
+    let header = |name: &str| token.header[name].as_str().map(|text| text.trim_end_matches('='));
     let registered = principal.certificates.iter().find(|certificate| {
-        token.header["x5t#S256"].as_str() == Some(&certificate.sha256)
-            || token.header["x5t"].as_str() == Some(&certificate.sha1)
+        header("x5t#S256") == Some(&certificate.sha256) || header("x5t") == Some(&certificate.sha1)
     });
     let Some(registered) = registered else {
         return refused(

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
+use crate::graph::query::Sort;
+
 /// The sort of a directory object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrincipalKind {
@@ -80,8 +82,8 @@ pub(crate) struct Principal {
     pub(crate) certificates: Vec<RegisteredCertificate>,
     pub(crate) federations: Vec<Federation>,
     pub(crate) access: Access,
-    /// Whether Microsoft Graph lets it read others.
-    pub(crate) reads_directory: bool,
+    /// Which sorts of others Microsoft Graph lets it read.
+    pub(crate) reads: Vec<Sort>,
 }
 
 impl Principal {
@@ -100,7 +102,7 @@ impl Principal {
             certificates: Vec::new(),
             federations: Vec::new(),
             access: Access::None,
-            reads_directory: false,
+            reads: Vec::new(),
         }
     }
 }

@@ -82,9 +82,11 @@ impl Token {
         self.claims[name].as_str().unwrap_or_default()
     }
 
-    /// Seconds since 1970; 0 when the claim is missing.
+    /// Seconds since 1970, which some libraries write with a fraction; 0 when the claim is missing.
     pub(crate) fn time(&self, name: &str) -> i64 {
-        self.claims[name].as_i64().unwrap_or_default()
+        let claim = &self.claims[name];
+        let whole = || claim.to_string().split('.').next().and_then(|whole| whole.parse().ok());
+        claim.as_i64().or_else(whole).unwrap_or_default()
     }
 
     /// Checks the signature with an RSA public key in DER, by the algorithm that the header names.
@@ -140,6 +142,9 @@ mod tests {
         assert!(key.signed(&token));
         assert!(!Key::generate().unwrap().signed(&token));
         assert!(Token::parse("not.a.token").is_none());
+        let fraction = key.sign(&json!({"exp": 7.5, "nbf": "soon"}));
+        let token = Token::parse(&fraction).unwrap();
+        assert_eq!((token.time("exp"), token.time("nbf"), token.time("iat")), (7, 0, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::directory::{Access, Federation, Principal, PrincipalKind};
 use crate::error::Result;
+use crate::graph::query::Sort;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
 use crate::tokens;
@@ -85,7 +86,26 @@ impl Emulator {
 
     /// Grants or takes the permission to read the directory through Microsoft Graph. Nobody has it from the start.
     pub fn set_directory_reader(&self, object_id: &str, reads: bool) {
-        self.change(object_id, |principal| principal.reads_directory = reads);
+        self.change(object_id, |principal| {
+            principal.reads = if reads { Sort::ALL.to_vec() } else { Vec::new() };
+        });
+    }
+
+    /// Grants or takes the permission to read users, groups or service principals through Microsoft Graph, each on its
+    /// own. [`PrincipalKind::Application`] and [`PrincipalKind::ManagedIdentity`] both mean service principals.
+    pub fn set_directory_permission(&self, object_id: &str, kind: PrincipalKind, reads: bool) {
+        let sort = Sort::of(kind);
+        self.change(object_id, |principal| {
+            principal.reads.retain(|other| *other != sort);
+            if reads {
+                principal.reads.push(sort);
+            }
+        });
+    }
+
+    /// Lets Microsoft Graph answer at most this many objects on a page, whatever `$top` says.
+    pub fn set_graph_page(&self, objects: usize) {
+        hold(&self.world.state).graph_page = Some(objects);
     }
 
     /// Puts an object into a group or takes it out.

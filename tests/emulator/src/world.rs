@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// The person who opened the pretended Cloud Shell: object ID.
     pub(crate) cloud_shell_user: String,
     pub(crate) arc: ArcKeys,
+    /// Microsoft Graph's largest page.
+    pub(crate) graph_page: Option<usize>,
     /// Issuers of external tokens that Entra can verify, all signed with the issuer key.
     pub(crate) issuers: BTreeSet<String>,
 }

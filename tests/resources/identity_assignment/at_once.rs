@@ -17,12 +17,12 @@ async fn attach_all<'a>(plugin: &'a Plugin, target: &str, ids: &[String]) -> Vec
 }
 
 /// Three identities from each of two processes and the resource's own, attached at once and detached at once.
-async fn converges(azure: &Emulator, target: &str) {
+async fn converges(azure: &Emulator, target: &str, name: &str) {
     let (one, other) = (azure::provider(azure).await, azure::provider(azure).await);
-    let (beside, _) = identity(&one, "at-once-beside").await;
+    let (beside, _) = identity(&one, &format!("{name}-beside")).await;
     let mut ids = Vec::new();
     for number in 0..6 {
-        ids.push(identity(&one, &format!("at-once-{number}")).await.0);
+        ids.push(identity(&one, &format!("{name}-{number}")).await.0);
     }
     azure.attach_identity(target, &beside);
     let assignments = other.resource(TYPE);
@@ -44,7 +44,7 @@ async fn converges(azure: &Emulator, target: &str) {
     );
     assert_eq!(
         attached(azure, target),
-        ("UserAssigned".to_owned(), vec!["at-once-beside".to_owned()])
+        ("UserAssigned".to_owned(), vec![format!("{name}-beside")])
     );
     azure.detach_identity(target, &beside);
 }
@@ -54,7 +54,9 @@ async fn two_processes_attach_at_once_and_nothing_is_lost() {
     let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
     let targets = azure.targets();
     // With entity tags, without them and at once, and without them as an operation.
-    for target in [&targets.virtual_machine, &targets.web_app_slot, &targets.container_app] {
-        converges(&azure, target).await;
-    }
+    tokio::join!(
+        converges(&azure, &targets.virtual_machine, "at-once-vm"),
+        converges(&azure, &targets.web_app_slot, "at-once-slot"),
+        converges(&azure, &targets.container_app, "at-once-app"),
+    );
 }

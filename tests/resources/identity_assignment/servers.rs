@@ -1,6 +1,7 @@
 //! Database servers: PostgreSQL, MySQL, SQL and managed instances.
 
 use entradb_emulator::{Emulator, Options};
+use futures_util::future::join_all;
 
 use crate::harness::azure;
 use crate::resources::identity_assignment::{TYPE, identity, user};
@@ -51,7 +52,5 @@ async fn every_kind_of_server() {
         (azure.sql_server().id.clone(), "on-sql"),
         (azure.managed_instance().id.clone(), "on-mi"),
     ];
-    for (target, name) in servers {
-        whole_life(&azure, &target, name).await;
-    }
+    join_all(servers.iter().map(|(target, name)| whole_life(&azure, target, name))).await;
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use entradb_emulator::{Emulator, Failure, Method, Options};
+use entradb_emulator::{Emulator, Failure, Method, Options, Stumble};
+use futures_util::future::join_all;
 
 use crate::harness::azure;
 use crate::harness::instance::Found;
@@ -62,4 +63,38 @@ async fn a_stop_after_the_write_was_accepted_keeps_what_is_attached() {
     assert_eq!(assignment.refresh().await, Found::Same);
     assignment.settled().await;
     assignment.destroy().await;
+}
+
+#[tokio::test]
+async fn a_third_of_all_answers_may_fail_and_nothing_is_done_twice() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let plugin = azure::provider(&azure).await;
+    let (id, _) = identity(&plugin, "stumbling").await;
+    let targets = azure.targets();
+    let targets = [
+        &targets.virtual_machine,
+        &targets.web_app_slot,
+        &targets.container_app,
+        &targets.container_app_job,
+    ];
+    let before = azure.writes().len();
+    azure.faults().stumble(Stumble { percent: 30, seed: 7 });
+    let lives = targets.iter().map(|target| {
+        let (plugin, id) = (&plugin, &id);
+        async move {
+            let assignments = plugin.resource(TYPE);
+            let mut assignment = assignments.create(user(target, id)).await;
+            assignment.settled().await;
+            assignment.destroy().await;
+        }
+    });
+    join_all(lives).await;
+    azure.faults().steady();
+    let writes = azure.writes().split_off(before);
+    for target in targets {
+        let own = writes.iter().filter(|write| write.path.eq_ignore_ascii_case(target));
+        let own: Vec<_> = own.map(|write| (&write.method, write.status)).collect();
+        assert_eq!(own.len(), 2, "attached once, detached once: {own:?}");
+        assert_eq!(attached(&azure, target).0, "None");
+    }
 }

@@ -1,7 +1,5 @@
 //! What an apply costs the server, what nobody of us can change, and schemas of whoever owns the database.
 
-use entradb::protocol::value::Value;
-
 use super::stage::{Stage, lines, new_role};
 use crate::harness::resource::Action;
 use crate::{block, config};
@@ -37,7 +35,8 @@ async fn what_others_granted_stays_and_is_listed_with_its_reason() {
     // One grantor for whom nobody of us can act, one for whom we can.
     stage
         .by_hand(
-            "grant select, delete on sales.orders to pg_read_server_files with grant option;
+            "grant usage on schema sales to pg_read_server_files, others_passer;
+             grant select, delete on sales.orders to pg_read_server_files with grant option;
              set role pg_read_server_files; grant select, delete on sales.orders to {app}; reset role;
              grant truncate on sales.orders to others_passer with grant option;
              set role others_passer; grant truncate on sales.orders to {app}; reset role;
@@ -63,7 +62,6 @@ async fn what_others_granted_stays_and_is_listed_with_its_reason() {
     access.refresh().await;
     let planned = access.plan(declared.clone()).await.expect("a plan");
     assert_eq!(planned.action, Action::Update);
-    assert_eq!(planned.get("out_of_reach"), &Value::from(stays));
     let told = access.apply(planned).await.expect("an apply");
     let summaries: Vec<&str> = told.iter().map(|one| one.summary.as_str()).collect();
     assert_eq!(

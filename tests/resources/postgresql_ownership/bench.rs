@@ -43,7 +43,7 @@ async fn manage(emulator: &Emulator, roles: &str) {
             perform pg_advisory_xact_lock(42);
             for managed in select rolname from pg_roles where rolname ~ '{roles}' loop
                 if not exists (select from pg_auth_members
-                               where roleid = managed::regrole and member = '{admin}'::regrole and admin_option) then
+                               where roleid = quote_ident(managed)::regrole and member = '{admin}'::regrole and admin_option) then
                     execute format('grant %I to {admin} with admin true, inherit false, set false', managed);
                 end if;
             end loop;

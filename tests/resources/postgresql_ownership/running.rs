@@ -23,10 +23,8 @@ async fn works(bench: &Bench, number: usize, over: &AtomicBool, done: &AtomicU64
         .expect("a setting");
     let mut round = 0_usize;
     while !over.load(Ordering::Relaxed) {
-        let (one, two) = (
-            (number * 37 + round * 7) % 150 + 1,
-            (number * 11 + round * 13) % 150 + 1,
-        );
+        let one = (number * 37 + round * 7) % 150 + 1;
+        let two = (one + round % 148) % 150 + 1;
         let statements = match round % 4 {
             0 => format!("begin; insert into t{one} (note) values ('x'); insert into t{two} (note) values ('y'); commit"),
             1 => format!("select count(*) from v{one}, v{two} where false; select total()"),

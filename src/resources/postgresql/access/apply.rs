@@ -142,6 +142,7 @@ async fn look_and_do(
         unheard(&work.changes, &after.changes)?;
         not_locked_out(&scene)?;
         outcome.unexpected = after.unexpected;
+        outcome.out_of_reach = after.out_of_reach;
     }
     transaction.commit().await?;
     Ok(Step::Done(outcome))

@@ -145,25 +145,20 @@ impl Resource for PostgresqlAccess {
 
     async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         Server::plan(plan);
-        if plan.is_create() {
+        if plan.is_create() || plan.planned("exclusive") == &Value::Bool(true) {
             return Ok(());
         }
-        let declared = [
+        let others = [
             "server",
             "database",
             "grantee",
             "database_privileges",
             "exclusive",
             "schema",
+            "missing",
+            "missing_count",
+            "timeouts",
         ];
-        if !declared.into_iter().any(|name| plan.changes(name)) {
-            // The same is meant as before: what Read found of it holds until the next Read.
-            plan.keep("out_of_reach");
-        }
-        if plan.planned("exclusive") == &Value::Bool(true) {
-            return Ok(());
-        }
-        let others = declared.into_iter().chain(["missing", "missing_count", "timeouts"]);
         let changes = others.into_iter().any(|name| plan.changes(name));
         for list in ["unexpected", "unexpected_count"] {
             // What else somebody holds is only told: it makes no change of its own.
@@ -316,13 +311,7 @@ impl PostgresqlAccess {
             }
             .into(),
             unexpected_count: if told { outcome.unexpected.count } else { 0 }.into(),
-            // Written by Read: what an update would only learn now, the next look tells.
-            out_of_reach: Computed::known(
-                self.out_of_reach
-                    .get()
-                    .cloned()
-                    .unwrap_or_else(|| outcome.out_of_reach.shown.clone()),
-            ),
+            out_of_reach: outcome.out_of_reach.shown.clone().into(),
             ..self
         }
         .at(server)

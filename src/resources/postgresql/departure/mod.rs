@@ -173,12 +173,12 @@ impl Departure<'_> {
             let Some(database) = catalog.databases.get(&database) else {
                 continue;
             };
-            self.leave(database.name.as_str()).await?;
+            self.leave(database.name.as_str(), &role.name).await?;
         }
         Ok(())
     }
 
-    async fn leave(&self, database: &str) -> Result<()> {
+    async fn leave(&self, database: &str, role: &Name) -> Result<()> {
         tracing::info!(database, "taking back what the role was granted");
         let all = async {
             // The locks of one large transaction would be missing elsewhere: on every session of the server.
@@ -188,6 +188,9 @@ impl Departure<'_> {
         match all.await {
             // The database went meanwhile, and what was in it.
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(()),
+            Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && self.owned == OwnedObjects::Drop => {
+                Err(obstacles::too_many(role, database))
+            }
             outcome => Ok(outcome?),
         }
     }

@@ -8,6 +8,7 @@ use crate::resources::postgresql::departure::OwnedObjects;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
 use crate::sql::error::Kind;
 use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
+use crate::sql::statement::Name;
 
 /// How many are named.
 const NAMED: usize = 20;
@@ -165,4 +166,14 @@ pub(super) fn places(catalog: &ServerCatalog, role: u32) -> BTreeMap<Option<u32>
         places.entry(dependency.database).or_default().push(kind);
     }
     places
+}
+
+/// Everything that a role owns in a database goes in one transaction, since it may hang together in every way.
+pub fn too_many(role: &Name, database: &str) -> Diagnostic {
+    let detail = format!(
+        "What {role} owns in the database {database} is dropped in one transaction, and the server has no room for so many locks; nothing was dropped \
+         there. Raise the server parameter `max_locks_per_transaction` for a while (that restarts the server), or give the objects to another role with \
+         `owned_objects = \"reassign\"`, which goes in steps, and drop them from there."
+    );
+    Diagnostic::error("Too many objects for one transaction", detail).at("owned_objects")
 }

@@ -44,6 +44,9 @@ model! {
     ///
     /// What belongs to an extension or to the platform stays where it is. Sequences of serial and identity columns follow their table.
     ///
+    /// What the owner had been granted becomes part of its ownership. Whoever gives an object back by hand therefore leaves the owner without any
+    /// privilege on it until the next apply moves it again; destroying this resource with `restore` grants again what had been granted before.
+    ///
     /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name.
@@ -124,17 +127,6 @@ impl Resource for PostgresqlOwnership {
 
     async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         Server::plan(plan);
-        let scope = [
-            "owner",
-            "schemas",
-            "previous_owners",
-            "object_types",
-            "include_database",
-        ];
-        if !plan.is_create() && !scope.iter().any(|name| plan.changes(name)) {
-            // The same objects are meant as before: what Read found of them holds until the next Read.
-            plan.keep("not_movable");
-        }
         Ok(())
     }
 

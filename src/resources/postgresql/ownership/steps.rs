@@ -10,8 +10,9 @@ use crate::provider::server::Server;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
+use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::carrying::Carrier;
-use crate::resources::postgresql::ownership::goal::{Handover, Restoration, role};
+use crate::resources::postgresql::ownership::goal::{Goal, Handover, Restoration, role};
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::moving::lets_in;
 use crate::resources::postgresql::ownership::recall::{open, prune};
@@ -63,6 +64,9 @@ impl PostgresqlOwnership {
 
         let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
         let missing = members::missing(&inventory.server, owner, &wanted)?;
+        // Whoever cannot be acted for is told of before anything changes.
+        let moves = goal.moves(&inventory, &carrier.record())?;
+        Needs::of(&moves, &inventory).borrow(&inventory)?;
         begun();
         let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
         self.make_members(&carrier, owner, (&wanted, &missing)).await?;
@@ -85,8 +89,7 @@ impl PostgresqlOwnership {
             // What appeared since the last look is the next one's to tell.
             pending: Computed::known(Vec::new()),
             pending_count: Computed::known(0),
-            // Written by Read: what an update would only learn now, the next look tells.
-            not_movable: Computed::known(self.not_movable.get().cloned().unwrap_or(not_movable)),
+            not_movable: Computed::known(not_movable),
             ..self
         })
     }

@@ -44,7 +44,7 @@ fn items(server: &Server) -> Vec<Value> {
         .administrators
         .iter()
         .map(|one| {
-            let mut item = json_of(&server, one);
+            let mut item = json_of(server, one);
             if let Some(map) = item.as_object_mut() {
                 map.remove("name");
             }

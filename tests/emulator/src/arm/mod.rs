@@ -5,8 +5,10 @@ pub(crate) mod administrators;
 pub(crate) mod assignment;
 pub(crate) mod body;
 pub(crate) mod busy;
+pub(crate) mod configurations;
 pub(crate) mod databases;
 pub(crate) mod federation;
+pub(crate) mod firewall;
 pub(crate) mod groups;
 pub(crate) mod identities;
 pub(crate) mod metadata;
@@ -202,6 +204,15 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "administrators", _]) => administrators::one(call),
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases"]) => databases::list(call).await,
                 ("microsoft.dbforpostgresql", ["flexibleservers", _, "databases", _]) => databases::one(call).await,
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "firewallrules"]) => firewall::list(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "firewallrules", _]) => firewall::one(call),
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "configurations"]) => {
+                    configurations::list(call).await
+                }
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "configurations", _]) => {
+                    configurations::one(call).await
+                }
+                ("microsoft.dbforpostgresql", ["flexibleservers", _, "replicas"]) => replicas::list(call),
                 ("microsoft.dbformysql", rest) => mysql::of_group(call, group, rest),
                 ("microsoft.sql", rest) => sql::of_group(call, group, rest),
                 (namespace, rest) => match targets::kinds::of_path(namespace, rest) {

@@ -225,6 +225,13 @@ pub(crate) fn identity_type(user_assigned: bool, system: bool) -> Option<&'stati
     }
 }
 
+/// Servers show no `tags` at all when there are none.
+pub(crate) fn show_tags(body: &mut Value, tags: &Value) {
+    if tags.as_object().is_some_and(|tags| !tags.is_empty()) {
+        body["tags"] = tags.clone();
+    }
+}
+
 /// The body as a GET shows it, with what somebody changed past this API.
 pub(crate) fn overlaid(state: &State, id: &str, mut body: Value) -> Value {
     let changes = state.overlays.get(&id.to_ascii_lowercase());

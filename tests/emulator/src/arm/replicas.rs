@@ -25,7 +25,6 @@ pub(crate) fn json_of(world: &World, state: &State, replica: &records::Record) -
     for (name, value) in [("id", &replica.id), ("name", &replica.name)] {
         answer[name] = json!(value);
     }
-    answer["tags"] = replica.tags.clone();
     let properties = &mut answer["properties"];
     properties["fullyQualifiedDomainName"] = json!(replica.fqdn);
     properties["replica"] = json!({"role": "AsyncReplica", "capacity": 0});
@@ -37,12 +36,32 @@ pub(crate) fn json_of(world: &World, state: &State, replica: &records::Record) -
     }
     if let Some(map) = answer.as_object_mut() {
         map.remove("identity");
+        map.remove("tags");
     }
+    records::show_tags(&mut answer, &replica.tags);
     let system = replica.system_identity.as_deref();
     if let Some(identity) = servers::identity_json(world, state, &replica.identities, system) {
         answer["identity"] = identity;
     }
     records::overlaid(state, &replica.id, answer)
+}
+
+/// The replicas of the server of the path.
+pub(crate) fn list(call: &Call<'_>) -> Outcome {
+    call.versions("flexibleServers/replicas", &VERSIONS)?;
+    if !call.is("GET") {
+        return call.no_such_verb("Microsoft.DBforPostgreSQL/flexibleServers/replicas");
+    }
+    let server = servers::find(call)?;
+    let state = hold(&call.world.state);
+    let own = |one: &&records::Record| {
+        one.source
+            .as_ref()
+            .is_some_and(|id| id.eq_ignore_ascii_case(&server.id))
+    };
+    let replicas = state.records.values().filter(own);
+    let value: Vec<Value> = replicas.map(|one| json_of(call.world, &state, one)).collect();
+    Ok(Answer::json(200, json!({"value": value})))
 }
 
 pub(crate) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {

@@ -15,7 +15,13 @@ use crate::journal::hold;
 use crate::postgres::server::Server;
 use crate::world::{State, World};
 
-pub(crate) const VERSIONS: [&str; 4] = ["2024-08-01", "2025-08-01", "2026-01-01-preview", "2026-10-01"];
+pub(crate) const VERSIONS: [&str; 5] = [
+    "2023-12-01-preview",
+    "2024-08-01",
+    "2025-08-01",
+    "2026-01-01-preview",
+    "2026-10-01",
+];
 pub(crate) const KIND: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
 pub(crate) const SUFFIX: &str = "postgres.database.azure.com";
 
@@ -98,8 +104,9 @@ pub(crate) fn plain_json(world: &World, state: &State, server: &Server) -> Value
             "replicationRole": "Primary", "replicaCapacity": 5,
         },
         "location": display_location(&world.options.location),
-        "tags": record.tags, "id": server.id, "name": server.name, "type": KIND,
+        "id": server.id, "name": server.name, "type": KIND,
     });
+    records::show_tags(&mut answer, &record.tags);
     if let Some(identity) = identity_json(world, state, &record.identities, record.system_identity.as_deref()) {
         answer["identity"] = identity;
     }
@@ -123,7 +130,7 @@ pub(crate) fn identity_json(world: &World, state: &State, ids: &[String], system
 /// The spellings of `identity.type` that a version knows.
 pub(crate) fn identity_kinds(call: &Call<'_>) -> &'static [&'static str] {
     match call.api_version.as_str() {
-        "2024-08-01" => &["None", "UserAssigned"],
+        "2023-12-01-preview" | "2024-08-01" => &["None", "UserAssigned"],
         _ => &["None", "UserAssigned", "SystemAssigned", "SystemAssigned,UserAssigned"],
     }
 }

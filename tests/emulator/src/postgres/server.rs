@@ -54,6 +54,10 @@ pub(crate) struct Record {
     pub(crate) identities: Vec<String>,
     /// Object ID of the system-assigned identity.
     pub(crate) system_identity: Option<String>,
+    /// Firewall rules by name.
+    pub(crate) firewall: std::collections::BTreeMap<String, (Ipv4Addr, Ipv4Addr)>,
+    /// Server parameter `pgaadauth.enable_group_sync`.
+    pub(crate) group_sync: bool,
 }
 
 /// A flexible server and the process behind it.
@@ -115,6 +119,8 @@ impl Server {
                 administrators: Vec::new(),
                 identities: Vec::new(),
                 system_identity: None,
+                firewall: std::collections::BTreeMap::new(),
+                group_sync: false,
             }),
             runtime: Handle::current(),
             process,

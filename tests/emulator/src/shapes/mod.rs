@@ -168,7 +168,8 @@ fn verdict(provider: &Provider, ask: &Ask, answer: &Answer) -> Result<(), String
     let lower: Vec<String> = ask.segments.iter().map(|part| part.to_ascii_lowercase()).collect();
     let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
     if operations::is_address(&parts) {
-        let polls = parts[parts.len() - 2].ends_with("azureasyncoperation");
+        let word = parts[parts.len() - 2];
+        let polls = word == "operations" || word.ends_with("azureasyncoperation");
         return if polls { all.check("Poll", body, "") } else { Ok(()) };
     }
     let version = ask.parameter("api-version").unwrap_or_default();

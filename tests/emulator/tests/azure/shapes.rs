@@ -76,9 +76,33 @@ async fn whatever_can_be_read_has_its_specified_shape() {
     let expanded = "api-version=2021-11-01&$expand=administrators/activedirectory";
     asked.push(format!("{}?{expanded}", emulator.sql_server().id));
     asked.push(format!("{}?{expanded}", emulator.managed_instance().id));
+    asked.extend(targets(&emulator));
     for path in &asked {
         let answer = arm.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
     }
     assert_eq!(emulator.shape_violations(), Vec::<String>::new());
+}
+
+/// What identities are assigned to, with one attached, and their own identities.
+fn targets(emulator: &Emulator) -> Vec<String> {
+    let all = emulator.targets();
+    let identity = Arm::new(emulator).identity("shape");
+    let versions = [
+        (&all.virtual_machine, "2024-07-01"),
+        (&all.scale_set, "2026-04-01"),
+        (&all.web_app, "2024-04-01"),
+        (&all.web_app_slot, "2025-05-01"),
+        (&all.function_app, "2024-04-01"),
+        (&all.container_app, "2024-03-01"),
+        (&all.container_app_job, "2026-07-01"),
+        (&all.cluster, "2024-09-01"),
+    ];
+    let own = "providers/Microsoft.ManagedIdentity/identities/default?api-version=2023-01-31";
+    let plain = versions.map(|(id, version)| format!("{id}?api-version={version}"));
+    for (id, _) in versions {
+        emulator.attach_identity(id, &identity);
+    }
+    let with_own = [&all.web_app, &all.cluster].map(|id| format!("{id}/{own}"));
+    plain.into_iter().chain(with_own).collect()
 }

@@ -10,6 +10,8 @@ use crate::arm::{Call, Outcome, operations};
 
 const KIND: &str = "Microsoft.DBforMySQL/flexibleServers/configurations";
 
+const DOCUMENTATION: &str = "https://dev.mysql.com/doc/refman/8.0/en/server-system-variables.html";
+
 /// A server parameter.
 struct Parameter {
     name: &'static str,
@@ -76,7 +78,7 @@ fn json_of(server: &Record, parameter: &Parameter) -> Value {
             "defaultValue": parameter.default, "dataType": parameter.data_type, "allowedValues": parameter.allowed,
             "source": if set.is_some() { "user-override" } else { "system-default" },
             "isConfigPendingRestart": "False", "isDynamicConfig": "True", "isReadOnly": "False",
-            "documentationLink": "https://dev.mysql.com/doc/refman/8.0/en/server-system-variables.html",
+            "documentationLink": format!("{DOCUMENTATION}#sysvar_{}", parameter.name),
         },
         "id": format!("{}/configurations/{}", server.id, parameter.name), "name": parameter.name, "type": KIND,
     })

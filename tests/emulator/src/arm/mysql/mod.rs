@@ -41,6 +41,7 @@ pub(crate) fn of_group(call: &Call<'_>, group: &str, rest: &[&str]) -> Outcome {
     match rest {
         ["flexibleservers"] => list(call, Some(group)),
         ["flexibleservers", _] => one(call),
+        ["flexibleservers", _, "replicas"] => replicas(call),
         ["flexibleservers", _, "administrators"] => administrators::list(call),
         ["flexibleservers", _, "administrators", name] => administrators::one(call, name),
         ["flexibleservers", _, "configurations"] => configurations::list(call),
@@ -87,8 +88,9 @@ pub(crate) fn json_of(world: &World, state: &State, server: &Record) -> Value {
             "privateEndpointConnections": [],
         },
         "location": display_location(&world.options.location),
-        "tags": server.tags, "id": server.id, "name": server.name, "type": KIND,
+        "id": server.id, "name": server.name, "type": KIND,
     });
+    records::show_tags(&mut answer, &server.tags);
     if let Some(source) = &server.source {
         answer["properties"]["sourceServerResourceId"] = json!(source);
     }
@@ -105,6 +107,23 @@ pub(crate) fn json_of(world: &World, state: &State, server: &Record) -> Value {
 fn has_replicas(state: &State, server: &Record) -> bool {
     let mut sources = state.records.values().filter_map(|one| one.source.as_deref());
     sources.any(|source| source.eq_ignore_ascii_case(&server.id))
+}
+
+/// The replicas of the server of the path.
+fn replicas(call: &Call<'_>) -> Outcome {
+    call.versions("flexibleServers/replicas", &VERSIONS)?;
+    if !call.is("GET") {
+        return call.no_such_verb("Microsoft.DBforMySQL/flexibleServers/replicas");
+    }
+    let server = records::find(call, Kind::Mysql)?;
+    let state = hold(&call.world.state);
+    let own = |one: &&Record| {
+        let source = one.source.as_ref();
+        source.is_some_and(|id| id.eq_ignore_ascii_case(&server.id))
+    };
+    let replicas = state.records.values().filter(own);
+    let value: Vec<Value> = replicas.map(|one| json_of(call.world, &state, one)).collect();
+    Ok(Answer::json(200, json!({"value": value})))
 }
 
 fn list(call: &Call<'_>, group: Option<&str>) -> Outcome {
@@ -166,6 +185,9 @@ fn patch(call: &Call<'_>, server: &Record) -> Outcome {
             done.map_err(|error| ("InternalServerError".to_owned(), error.to_string()))?;
             records::forget_overlay(&mut hold(&world.state), &id, &["/identity"]);
         }
-        Ok(None)
+        // The final state is behind `Location`: clients take the server from there.
+        let state = hold(&world.state);
+        let server = state.records.get(&id.to_ascii_lowercase());
+        Ok(server.map(|server| json_of(&world, &state, server)))
     }))
 }

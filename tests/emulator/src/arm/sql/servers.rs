@@ -17,6 +17,7 @@ pub(super) fn json_of(world: &World, state: &State, server: &Record, expanded: b
         Kind::ManagedInstance => instance(world, server),
         _ => logical(world, server),
     };
+    records::show_tags(&mut answer, &server.tags);
     if let Some(kind) = records::identity_type(!server.identities.is_empty(), server.system_identity.is_some()) {
         let mut identity = json!({"type": kind, "tenantId": world.tenant()});
         if let Some(system) = &server.system_identity {
@@ -50,7 +51,7 @@ fn logical(world: &World, server: &Record) -> Value {
             "publicNetworkAccess": "Enabled", "restrictOutboundNetworkAccess": "Disabled",
             "externalGovernanceStatus": "Disabled",
         },
-        "location": world.options.location, "tags": server.tags, "id": server.id, "name": server.name,
+        "location": world.options.location, "id": server.id, "name": server.name,
         "type": server.kind.name(),
     })
 }
@@ -70,7 +71,7 @@ fn instance(world: &World, server: &Record) -> Value {
             "publicDataEndpointEnabled": true, "proxyOverride": "Proxy", "minimalTlsVersion": "1.2",
             "timezoneId": "UTC", "zoneRedundant": false, "privateEndpointConnections": [],
         },
-        "location": world.options.location, "tags": server.tags, "id": server.id, "name": server.name,
+        "location": world.options.location, "id": server.id, "name": server.name,
         "type": server.kind.name(),
     })
 }

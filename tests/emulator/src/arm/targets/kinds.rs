@@ -59,7 +59,7 @@ impl Kind {
 
 const WITH_SPACE: &[&str] = &["SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned", "None"];
 const WITHOUT_SPACE: &[&str] = &["None", "SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned"];
-const COMPUTE: &[&str] = &["2024-07-01", "2024-11-01", "2025-04-01", "2025-11-01"];
+const COMPUTE: &[&str] = &["2024-07-01", "2026-04-01"];
 const APP: &[&str] = &["2024-03-01", "2025-01-01", "2026-07-01"];
 
 pub(crate) static MACHINE: Kind = Kind {
@@ -207,7 +207,7 @@ fn environment(group: &str) -> String {
 
 fn container_app(name: &str, group: &str) -> Value {
     json!({"properties": {
-        "provisioningState": "Succeeded", "runningStatus": "Running",
+        "provisioningState": "Succeeded",
         "managedEnvironmentId": environment(group), "environmentId": environment(group),
         "workloadProfileName": "Consumption", "latestRevisionName": format!("{name}--1"),
         "latestReadyRevisionName": format!("{name}--1"),

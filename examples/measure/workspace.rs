@@ -1,5 +1,6 @@
-//! Folders with configurations of one kind of resource, and `terraform` run in them. It knows no figure.
+//! Folders with configurations, and `terraform` run in them, timed and weighed. It knows no figure.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -14,19 +15,19 @@ use crate::{Result, plugin};
 /// Where the provider comes from: a mirror, as in a company without access to the registry.
 const HOST: &str = "mirror.example.invalid";
 
-/// What is planned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `entradb_postgresql_user`
-    Users,
-    /// `terraform_data`, which is built into Terraform and asks nobody.
-    Data,
-}
-
 /// What all workspaces share.
 pub(crate) struct Bench {
     folder: TempDir,
     environment: Vec<(String, String)>,
+}
+
+/// What a command took.
+pub(crate) struct Weighed {
+    pub(crate) took: Duration,
+    /// The most memory, in bytes, that a provider held.
+    pub(crate) peak: u64,
+    /// How long the providers computed, all of them together.
+    pub(crate) computed: Duration,
 }
 
 /// A folder with a configuration.
@@ -68,15 +69,10 @@ impl Bench {
         })
     }
 
-    /// A folder with `count` resources of a kind, initialised.
-    pub(crate) async fn workspace(&self, azure: &Emulator, kind: Kind, count: usize) -> Result<Workspace<'_>> {
-        let name = if kind == Kind::Users { "users" } else { "data" };
-        let folder = self.folder.path().join(format!("{name}-{count}"));
+    /// A folder with a configuration, initialised.
+    pub(crate) async fn workspace(&self, name: &str, configuration: &str) -> Result<Workspace<'_>> {
+        let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder)?;
-        let configuration = match kind {
-            Kind::Users => users(azure, count).await?,
-            Kind::Data => data(count),
-        };
         std::fs::write(folder.join("main.tf"), configuration)?;
         let workspace = Workspace { bench: self, folder };
         workspace.run(&["init"]).await?;
@@ -112,16 +108,9 @@ impl Bench {
     }
 }
 
-/// Each user has a person of its own in the directory. Names are literal: references between counted resources cost
-/// Terraform the square of their number.
-async fn users(azure: &Emulator, count: usize) -> Result<String> {
-    let mut objects = Vec::new();
-    for number in 0..count {
-        let name = format!("person-{count}-{number}@example.invalid");
-        let object = azure.add_user(&name, &format!("Person {number}")).await?;
-        objects.push(format!("    \"{name}\" = \"{object}\"\n"));
-    }
-    Ok(format!(
+/// What every configuration with our provider begins with.
+pub(crate) fn requirements() -> String {
+    format!(
         r#"terraform {{
   required_providers {{
     entradb = {{
@@ -132,38 +121,13 @@ async fn users(azure: &Emulator, count: usize) -> Result<String> {
 }}
 
 provider "entradb" {{}}
-
-locals {{
-  people = {{
-{}  }}
-}}
-
-resource "entradb_postgresql_user" "person" {{
-  for_each = local.people
-
-  server         = "{}"
-  name           = each.key
-  object_id      = each.value
-  principal_type = "User"
-}}
-"#,
-        objects.concat(),
-        azure.postgresql().fqdn
-    ))
-}
-
-fn data(count: usize) -> String {
-    let people: String = (0..count)
-        .map(|number| format!("    \"person-{number}\" = \"{number}\"\n"))
-        .collect();
-    format!(
-        "locals {{\n  people = {{\n{people}  }}\n}}\n\nresource \"terraform_data\" \"person\" {{\n  for_each = local.people\n\n  \
-         input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n"
+"#
     )
 }
 
 impl Workspace<'_> {
-    async fn run(&self, arguments: &[&str]) -> Result<Duration> {
+    /// How long a command takes.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<Duration> {
         let begun = Instant::now();
         let output = self.bench.command(&self.folder, arguments).output().await;
         let output = output
@@ -173,37 +137,29 @@ impl Workspace<'_> {
         Ok(took)
     }
 
-    /// How long a plan takes.
-    pub(crate) async fn plan(&self) -> Result<Duration> {
-        self.run(&["plan"]).await
-    }
-
-    /// How long an apply takes.
-    pub(crate) async fn apply(&self) -> Result<Duration> {
-        self.run(&["apply", "-auto-approve"]).await
-    }
-
-    /// Leaves nothing for the next.
-    pub(crate) async fn destroy(&self) -> Result<Duration> {
-        self.run(&["destroy", "-auto-approve"]).await
-    }
-
-    /// The most memory, in bytes, that a provider held during a plan.
-    pub(crate) async fn peak_of_plan(&self) -> Result<u64> {
-        let child = self.bench.command(&self.folder, &["plan"]).spawn()?;
+    /// What a command takes, its providers included. The looks cost time too: a few of them in a
+    /// second do not count, hundreds do.
+    pub(crate) async fn weighed(&self, arguments: &[&str], between: Duration) -> Result<Weighed> {
+        let begun = Instant::now();
+        let child = self.bench.command(&self.folder, arguments).spawn()?;
         let id = child.id().ok_or("it has ended")?;
-        let mut looks = tokio::time::interval(Duration::from_millis(2));
+        let mut looks = tokio::time::interval(between);
         let mut ended = std::pin::pin!(child.wait_with_output());
         let mut peak = 0;
+        let mut computed = BTreeMap::new();
         loop {
             tokio::select! {
                 output = &mut ended => {
-                    check(&["plan"], &output?)?;
-                    return Ok(peak);
+                    let took = begun.elapsed();
+                    check(arguments, &output?)?;
+                    let computed = computed.into_values().sum();
+                    return Ok(Weighed { took, peak, computed });
                 }
                 _ = looks.tick() => {
-                    let held = plugin::providers(id).into_iter().filter_map(|one| plugin::memory(one, "VmHWM"));
-                    peak = held.fold(peak, u64::max);
+                    for one in plugin::providers(id) {
+                        peak = peak.max(plugin::memory(one, "VmHWM").unwrap_or_default());
+                        computed.extend(plugin::computed(one).map(|time| (one, time)));
+                    }
                 }
             }
         }

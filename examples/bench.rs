@@ -1,0 +1,266 @@
+//! Measures many principals on one server: for each N, N users, N memberships and N/5 access policies, planned and applied beside as many
+//! `terraform_data`, which ask nobody. Prints a table: times, statements and connections of the server, the provider's memory.
+//!
+//! `cargo run --release --example bench` takes N = 100 and 1,000; other numbers are arguments: `… --example bench -- 5000`.
+
+#[path = "measure/plugin.rs"]
+mod plugin;
+#[path = "measure/workspace.rs"]
+mod workspace;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use entradb_emulator::{Emulator, Options};
+
+use workspace::{Bench, Workspace, requirements};
+
+/// What is measured when nothing is asked for.
+const COUNTS: [usize; 2] = [100, 1000];
+
+/// How many times a plan is made after the first time, which does not count.
+const RUNS: usize = 3;
+
+/// How many roles the memberships are spread over.
+const GROUPS: usize = 10;
+
+/// Often enough for a peak that the kernel keeps, seldom enough to cost nothing.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// One line of the table.
+struct Line {
+    count: usize,
+    what: &'static str,
+    ours: Duration,
+    floor: Duration,
+    statements: usize,
+    connections: usize,
+    peak: u64,
+    computed: Duration,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match measure().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> Result<()> {
+    let asked: Vec<usize> = std::env::args()
+        .skip(1)
+        .map(|argument| {
+            argument
+                .parse()
+                .map_err(|_| format!("`{argument}` is no number of users"))
+        })
+        .collect::<std::result::Result<_, _>>()?;
+    let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked };
+    let provider = plugin::built()?;
+    let mut lines = Vec::new();
+    let mut about = String::new();
+    for count in counts {
+        eprintln!("starting an emulated Azure for {count} users");
+        let options = Options {
+            postgresql_settings: vec![("log_connections".to_owned(), "on".to_owned())],
+            ..Options::default()
+        };
+        let azure = Emulator::start(options).await?;
+        let runner = azure.runner();
+        azure.add_administrator(&runner.object_id, &runner.display_name).await?;
+        let bench = Bench::new(&azure, &provider)?;
+        lines.extend(of(&azure, &bench, count).await?);
+        about = format!("{}, PostgreSQL {}", bench.version().await?, azure.postgresql().version);
+    }
+    print(&lines, &about);
+    Ok(())
+}
+
+async fn of(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Line>> {
+    let ours = bench.workspace("ours", &principals(azure, count).await?).await?;
+    let floor = bench.workspace("floor", &data(count)).await?;
+    let mut lines = Vec::new();
+    for (what, arguments, runs) in [
+        ("plan, all to create", &["plan"][..], 1),
+        ("apply", &["apply", "-auto-approve"], 1),
+        ("plan, nothing to do", &["plan"], RUNS),
+    ] {
+        eprintln!("{what}, {count} users");
+        lines.push(line(azure, (&ours, &floor), (count, what), (arguments, runs)).await?);
+    }
+    Ok(lines)
+}
+
+/// Both in turns, so that the machine's mood hits both. What runs once has no run that does not count.
+async fn line(
+    azure: &Emulator,
+    (ours, floor): (&Workspace<'_>, &Workspace<'_>),
+    (count, what): (usize, &'static str),
+    (arguments, runs): (&[&str], usize),
+) -> Result<Line> {
+    let warm = usize::from(runs > 1);
+    let (mut times, mut floors, mut computed, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut statements, mut connections) = (0, 0);
+    for run in 0..runs + warm {
+        let before = (azure.statements().len(), logged_connections(azure)?);
+        let weighed = ours.weighed(arguments, BETWEEN_LOOKS).await?;
+        statements = azure.statements().len() - before.0;
+        connections = logged_connections(azure)? - before.1;
+        peak = peak.max(weighed.peak);
+        let least = floor.weighed(arguments, BETWEEN_LOOKS).await?.took;
+        if run >= warm {
+            times.push(weighed.took);
+            computed.push(weighed.computed);
+            floors.push(least);
+        }
+    }
+    Ok(Line {
+        count,
+        what,
+        ours: median(times),
+        floor: median(floors),
+        statements,
+        connections,
+        peak,
+        computed: median(computed),
+    })
+}
+
+/// What the server logged of whoever is not the platform.
+fn logged_connections(azure: &Emulator) -> Result<usize> {
+    let folder = azure
+        .postgresql()
+        .unix_socket_dir
+        .parent()
+        .ok_or("a socket without a folder")?;
+    let log = std::fs::read(folder.join("server.log"))?;
+    let log = String::from_utf8_lossy(&log);
+    let ours = |line: &&str| line.contains("connection authorized: user=") && !line.contains("user=azuresu ");
+    Ok(log.lines().filter(ours).count())
+}
+
+/// Names are literal, and one `terraform_data` stands between what needs the other: references between counted resources cost Terraform the square
+/// of their number.
+async fn principals(azure: &Emulator, count: usize) -> Result<String> {
+    let mut objects = Vec::new();
+    for number in 0..count {
+        let name = format!("person-{number}@example.invalid");
+        let object = azure.add_user(&name, &format!("Person {number}")).await?;
+        objects.push(format!("    \"{name}\" = \"{object}\"\n"));
+    }
+    Ok(format!(
+        r#"{}
+locals {{
+  server = "{}"
+  people = {{
+{}  }}
+  names = keys(local.people)
+}}
+
+resource "entradb_postgresql_role" "group" {{
+  count  = {GROUPS}
+  server = local.server
+  name   = "group-${{count.index}}"
+}}
+
+resource "entradb_postgresql_user" "person" {{
+  for_each       = local.people
+  server         = local.server
+  name           = each.key
+  object_id      = each.value
+  principal_type = "User"
+}}
+
+resource "terraform_data" "gate" {{
+  depends_on = [entradb_postgresql_role.group, entradb_postgresql_user.person]
+}}
+
+resource "entradb_postgresql_role_membership" "person" {{
+  count      = {count}
+  server     = local.server
+  role       = "group-${{count.index % {GROUPS}}}"
+  member     = local.names[count.index]
+  depends_on = [terraform_data.gate]
+}}
+
+resource "entradb_postgresql_access" "person" {{
+  count               = {}
+  server              = local.server
+  database            = "app"
+  grantee             = local.names[count.index]
+  database_privileges = ["CONNECT"]
+  depends_on          = [terraform_data.gate]
+
+  schema {{
+    name  = "public"
+    level = "read"
+  }}
+}}
+"#,
+        requirements(),
+        azure.postgresql().fqdn,
+        objects.concat(),
+        count / 5
+    ))
+}
+
+/// As many resources, in the same order, with as many values.
+fn data(count: usize) -> String {
+    let people: String = (0..count)
+        .map(|number| format!("    \"person-{number}@example.invalid\" = \"{number}\"\n"))
+        .collect();
+    let counted = |name: &str, count: usize, needs: &str| {
+        format!(
+            "resource \"terraform_data\" \"{name}\" {{\n  count = {count}\n  input = {{\n    role   = \"group-${{count.index % {GROUPS}}}\"\n    \
+             member = local.names[count.index % length(local.names)]\n  }}\n{needs}}}\n\n"
+        )
+    };
+    let needs = "  depends_on = [terraform_data.gate]\n";
+    format!(
+        "locals {{\n  people = {{\n{people}  }}\n  names = keys(local.people)\n}}\n\n{}resource \"terraform_data\" \"person\" {{\n  for_each = \
+         local.people\n  input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n\nresource \"terraform_data\" \"gate\" {{\n  depends_on = \
+         [terraform_data.group, terraform_data.person]\n}}\n\n{}{}",
+        counted("group", GROUPS, ""),
+        counted("membership", count, needs),
+        counted("access", count / 5, needs)
+    )
+}
+
+fn print(lines: &[Line], about: &str) {
+    let processors = std::thread::available_parallelism().map_or(1, Into::into);
+    println!(
+        "N users, N memberships, N/5 access policies and {GROUPS} roles on one server, beside as many terraform_data.\n{about}, {processors} \
+         processors, -parallelism=10. Plans with nothing to do: medians of {RUNS} after one that does not count.\n\
+         Statements (entries of log_statement = all) and connections are the server's own count for one command; `computing` is the processor\n\
+         time of the provider's processes.\n"
+    );
+    println!(
+        "{:>5}  {:<20}  {:>8}  {:>8}  {:>5}  {:>10}  {:>11}  {:>9}  {:>11}",
+        "N", "command", "entradb", "floor", "times", "statements", "connections", "computing", "peak memory"
+    );
+    for line in lines {
+        let (ours, floor) = (line.ours.as_secs_f64(), line.floor.as_secs_f64());
+        println!(
+            "{:>5}  {:<20}  {ours:>6.2} s  {floor:>6.2} s  {:>5.2}  {:>10}  {:>11}  {:>7.2} s  {:>7.1} MiB",
+            line.count,
+            line.what,
+            ours / floor,
+            line.statements,
+            line.connections,
+            line.computed.as_secs_f64(),
+            // Sizes here are far below what a float holds exactly.
+            line.peak as f64 / 1_048_576.0
+        );
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

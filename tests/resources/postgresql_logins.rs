@@ -1,0 +1,121 @@
+//! Who may be the administrator that Terraform logs in as, besides an application: a person, and a member of a group.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use entradb::protocol::value::Value;
+use entradb_emulator::{Access, Emulator};
+
+use crate::harness::plugin::Plugin;
+use crate::resources::world::{by_hand, emulator, fact, label};
+use crate::{block, config};
+
+/// The provider of a person who is signed in to the Azure CLI.
+async fn provider_of(emulator: &Emulator, person: &str, folder: &Path) -> Plugin {
+    let management = emulator.access_token(person, "https://management.azure.com/");
+    let databases = emulator.database_token(person);
+    let answer = |token: &str| {
+        format!(
+            r#"{{"accessToken": "{token}", "expiresOn": "2099-01-01 00:00:00.000000", "expires_on": 4070908800, "subscription": "s", "tenant": "t", "tokenType": "Bearer"}}"#
+        )
+    };
+    let program = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*ossrdbms*) echo '{}' ;;\n*) echo '{}' ;;\nesac\n",
+        answer(&databases),
+        answer(&management)
+    );
+    let az = folder.join("az");
+    std::fs::write(&az, program).expect("a program");
+    std::fs::set_permissions(&az, std::fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let mut environment = emulator.environment();
+    environment.retain(|(name, _)| !name.starts_with("ARM_CLIENT_"));
+    environment.push(("ARM_USE_CLI".to_owned(), "true".to_owned()));
+    environment.push(("PATH".to_owned(), path));
+    let pairs: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let plugin = Plugin::start(&pairs).await;
+    plugin.configure(config! {}).await;
+    plugin
+}
+
+/// What an administrator does all day: a role, a user, a member, privileges, and all of it gone again.
+async fn works(emulator: &Emulator, plugin: &Plugin, prefix: &str, login: &str) {
+    let server = emulator.postgresql().id.as_str();
+    let (owner, app) = (format!("{prefix}-owner"), format!("{prefix}-app"));
+    let made = emulator
+        .add_application(&app, Access::None)
+        .await
+        .expect("an application");
+    let given = config! { "server" => server, "name" => owner.as_str() };
+    let role = plugin.resource("entradb_postgresql_role").create(given).await;
+    let given = config! {
+        "server" => server, "name" => app.as_str(), "object_id" => made.object_id.as_str(), "principal_type" => "ServicePrincipal",
+        "connection_limit" => 5, "settings" => block! { "work_mem" => "8MB" },
+    };
+    let mut user = plugin.resource("entradb_postgresql_user").create(given.clone()).await;
+    let pair = config! { "server" => server, "role" => owner.as_str(), "member" => app.as_str() };
+    let mut member = plugin.resource("entradb_postgresql_role_membership").create(pair).await;
+    let policy = config! {
+        "server" => server, "database" => "app", "grantee" => app.as_str(), "database_privileges" => ["CONNECT", "TEMPORARY"],
+        "schema" => Value::List(vec![block! { "name" => "public", "level" => "all" }]),
+    };
+    let mut access = plugin.resource("entradb_postgresql_access").create(policy).await;
+    user.settled().await;
+    member.settled().await;
+    access.settled().await;
+    assert!(
+        label(emulator, &app)
+            .await
+            .is_some_and(|label| label.contains(&made.object_id))
+    );
+    let logins = emulator.logins();
+    assert!(
+        logins.iter().any(|one| one.user == login && one.refusal.is_none()),
+        "{login} is logged in"
+    );
+    access.destroy().await;
+    member.destroy().await;
+    user.destroy().await;
+    role.destroy().await;
+}
+
+#[tokio::test]
+async fn a_person_is_the_administrator() {
+    let emulator = emulator().await;
+    let person = emulator.add_user("ann@login.example", "Ann").await.expect("a person");
+    emulator.set_access(&person, Access::Contributor);
+    emulator
+        .add_administrator(&person, "ann@login.example")
+        .await
+        .expect("an administrator");
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = provider_of(emulator, &person, folder.path()).await;
+    works(emulator, &plugin, "login-ann", "ann@login.example").await;
+}
+
+#[tokio::test]
+async fn a_member_of_a_group_is_the_administrator() {
+    let emulator = emulator().await;
+    let person = emulator.add_user("bob@login.example", "Bob").await.expect("a person");
+    emulator.set_access(&person, Access::Contributor);
+    let group = emulator.add_group("login-team", &[&person]).await.expect("a group");
+    emulator
+        .add_administrator(&group, "login-team")
+        .await
+        .expect("an administrator");
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = provider_of(emulator, &person, folder.path()).await;
+    works(emulator, &plugin, "login-bob", "login-team").await;
+    // The group is bound as one; nobody has a role of his own.
+    assert!(
+        label(emulator, "login-team")
+            .await
+            .is_some_and(|label| label.contains("type=group,admin"))
+    );
+    let own = "select 1 from pg_roles where rolname = 'bob@login.example'";
+    assert_eq!(fact(emulator, "postgres", own).await, None);
+    by_hand(emulator, "postgres", "drop role \"login-team\"").await;
+}
