@@ -118,6 +118,7 @@ impl Storm {
         let runner = &emulator.runner().object_id;
         let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
         added.expect("the runner becomes an administrator");
+        manages_the_password_administrator(&emulator).await;
         let life = life(&emulator).await;
         let mut storm = Self {
             eyes: Eyes::open(&emulator, &DATABASES).await,
@@ -374,6 +375,16 @@ impl Storm {
             Blow::Cut => held.cut(),
         }
         Step::Struck(step.await)
+    }
+}
+
+/// On Azure, an administrator manages every ordinary role, the one that owns the databases too; from PostgreSQL 16 on that
+/// has to be granted.
+pub async fn manages_the_password_administrator(emulator: &Emulator) {
+    if emulator.postgresql().major >= 16 {
+        let administrator = &emulator.postgresql().administrator;
+        let grant = format!("grant {administrator} to {ADMINISTRATOR} with admin true, inherit false, set false");
+        by_hand(emulator, "postgres", &grant).await;
     }
 }
 
