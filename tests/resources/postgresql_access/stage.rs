@@ -146,27 +146,27 @@ impl Stage {
         assert_eq!(borrowed, 0, "the administrator is a member of nobody");
     }
 
-    /// What the provider sent to this database since a place in the log.
+    /// What the provider sent to this database since a place in the log, in the attempt that succeeded: other tests borrow the same roles at
+    /// the same time, and who meets them begins anew.
     pub fn sent_since(&self, place: usize) -> Vec<String> {
-        let all = self.emulator.statements();
-        let ours = all
-            .into_iter()
-            .skip(place)
-            .filter(|statement| statement.database == self.database);
+        let messages = self.attempt_since(place);
         // One message carries several.
-        ours.flat_map(|message| message.text.split(";\n").map(str::to_owned).collect::<Vec<_>>())
-            .collect()
+        let statements = messages.iter().flat_map(|message| message.split(";\n"));
+        statements.map(str::to_owned).collect()
     }
 
-    /// How many messages the attempt that succeeded was, of those that the server has logged since a place in the log: other tests borrow
-    /// the same roles at the same time, and who meets them begins anew.
+    /// How many messages that was.
     pub fn messages_since(&self, place: usize) -> usize {
+        self.attempt_since(place).len()
+    }
+
+    fn attempt_since(&self, place: usize) -> Vec<String> {
         let all = self.emulator.statements();
-        let ours = all.iter().skip(place);
+        let ours = all.into_iter().skip(place);
         let ours = ours.filter(|statement| statement.user == ADMINISTRATOR && statement.database == self.database);
-        let messages: Vec<&str> = ours.map(|statement| statement.text.as_str()).collect();
-        let begun = messages.iter().rposition(|text| *text == "ROLLBACK");
-        messages.len() - begun.map_or(0, |place| place + 1)
+        let mut messages: Vec<String> = ours.map(|statement| statement.text).collect();
+        let begun = messages.iter().rposition(|text| text == "ROLLBACK");
+        messages.split_off(begun.map_or(0, |place| place + 1))
     }
 
     /// The place in the log.
