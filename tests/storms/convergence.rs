@@ -13,10 +13,8 @@ fn on(emulator: &Emulator, more: Object) -> Object {
 }
 
 async fn everywhere(storm: &Storm) {
-    let began = std::time::Instant::now();
     let blows = storm.rage().await;
     assert!(blows > 10, "only {blows} statements were met");
-
 }
 
 async fn application(emulator: &Emulator, name: &str) -> String {
