@@ -38,6 +38,7 @@ struct Line {
     statements: usize,
     connections: usize,
     peak: u64,
+    computed: Duration,
 }
 
 #[tokio::main]
@@ -62,9 +63,7 @@ async fn measure() -> Result<()> {
         .collect::<std::result::Result<_, _>>()?;
     let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked };
     let provider = plugin::built()?;
-    let mut lines = Vec::new();
-    let mut about = String::new();
-    for count in counts {
+    for (index, count) in counts.into_iter().enumerate() {
         eprintln!("starting an emulated Azure for {count} users");
         let options = Options {
             postgresql_settings: vec![("log_connections".to_owned(), "on".to_owned())],
@@ -74,26 +73,31 @@ async fn measure() -> Result<()> {
         let runner = azure.runner();
         azure.add_administrator(&runner.object_id, &runner.display_name).await?;
         let bench = Bench::new(&azure, &provider)?;
-        lines.extend(of(&azure, &bench, count).await?);
-        about = format!("{}, PostgreSQL {}", bench.version().await?, azure.postgresql().version);
+        if index == 0 {
+            print_head(&format!(
+                "{}, PostgreSQL {}",
+                bench.version().await?,
+                azure.postgresql().version
+            ));
+        }
+        of(&azure, &bench, count).await?;
     }
-    print(&lines, &about);
     Ok(())
 }
 
-async fn of(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Line>> {
+/// Each line is printed as soon as it is known: some take minutes.
+async fn of(azure: &Emulator, bench: &Bench, count: usize) -> Result<()> {
     let ours = bench.workspace("ours", &principals(azure, count).await?).await?;
     let floor = bench.workspace("floor", &data(count)).await?;
-    let mut lines = Vec::new();
     for (what, arguments, runs) in [
         ("plan, all to create", &["plan"][..], 1),
         ("apply", &["apply", "-auto-approve"], 1),
         ("plan, nothing to do", &["plan"], RUNS),
     ] {
         eprintln!("{what}, {count} users");
-        lines.push(line(azure, (&ours, &floor), (count, what), (arguments, runs)).await?);
+        print(&line(azure, (&ours, &floor), (count, what), (arguments, runs)).await?);
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// Both in turns, so that the machine's mood hits both. What runs once has no run that does not count.
@@ -104,17 +108,18 @@ async fn line(
     (arguments, runs): (&[&str], usize),
 ) -> Result<Line> {
     let warm = usize::from(runs > 1);
-    let (mut times, mut floors, mut peak) = (Vec::new(), Vec::new(), 0);
+    let (mut times, mut floors, mut computed, mut peak) = (Vec::new(), Vec::new(), Vec::new(), 0);
     let (mut statements, mut connections) = (0, 0);
     for run in 0..runs + warm {
         let before = (azure.statements().len(), logged_connections(azure)?);
-        let (took, held) = ours.weighed(arguments, BETWEEN_LOOKS).await?;
+        let weighed = ours.weighed(arguments, BETWEEN_LOOKS).await?;
         statements = azure.statements().len() - before.0;
         connections = logged_connections(azure)? - before.1;
-        peak = peak.max(held);
-        let (least, _) = floor.weighed(arguments, BETWEEN_LOOKS).await?;
+        peak = peak.max(weighed.peak);
+        let least = floor.weighed(arguments, BETWEEN_LOOKS).await?.took;
         if run >= warm {
-            times.push(took);
+            times.push(weighed.took);
+            computed.push(weighed.computed);
             floors.push(least);
         }
     }
@@ -126,6 +131,7 @@ async fn line(
         statements,
         connections,
         peak,
+        computed: median(computed),
     })
 }
 
@@ -229,30 +235,33 @@ fn data(count: usize) -> String {
     )
 }
 
-fn print(lines: &[Line], about: &str) {
+fn print_head(about: &str) {
     let processors = std::thread::available_parallelism().map_or(1, Into::into);
     println!(
         "N users, N memberships, N/5 access policies and {GROUPS} roles on one server, beside as many terraform_data.\n{about}, {processors} \
          processors, -parallelism=10. Plans with nothing to do: medians of {RUNS} after one that does not count.\n\
-         Statements (entries of log_statement = all) and connections are the server's own count for one command.\n"
+         Statements (entries of log_statement = all) and connections are the server's own count for one command; `computing` is the processor\n\
+         time of the provider's processes.\n"
     );
     println!(
-        "{:>5}  {:<20}  {:>8}  {:>8}  {:>5}  {:>10}  {:>11}  {:>11}",
-        "N", "command", "entradb", "floor", "times", "statements", "connections", "peak memory"
+        "{:>5}  {:<20}  {:>8}  {:>8}  {:>5}  {:>10}  {:>11}  {:>9}  {:>11}",
+        "N", "command", "entradb", "floor", "times", "statements", "connections", "computing", "peak memory"
     );
-    for line in lines {
-        let (ours, floor) = (line.ours.as_secs_f64(), line.floor.as_secs_f64());
-        println!(
-            "{:>5}  {:<20}  {ours:>6.2} s  {floor:>6.2} s  {:>5.2}  {:>10}  {:>11}  {:>7.1} MiB",
-            line.count,
-            line.what,
-            ours / floor,
-            line.statements,
-            line.connections,
-            // Sizes here are far below what a float holds exactly.
-            line.peak as f64 / 1_048_576.0
-        );
-    }
+}
+
+fn print(line: &Line) {
+    let (ours, floor) = (line.ours.as_secs_f64(), line.floor.as_secs_f64());
+    println!(
+        "{:>5}  {:<20}  {ours:>6.2} s  {floor:>6.2} s  {:>5.2}  {:>10}  {:>11}  {:>7.2} s  {:>7.1} MiB",
+        line.count,
+        line.what,
+        ours / floor,
+        line.statements,
+        line.connections,
+        line.computed.as_secs_f64(),
+        // Sizes here are far below what a float holds exactly.
+        line.peak as f64 / 1_048_576.0
+    );
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -118,7 +118,7 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
         figures.push(beside(&format!("plan, {stage}"), count, times.map(median), command));
     }
     let before = azure.statements().len();
-    let (_, peak) = of_users.weighed(&["plan"], Duration::from_millis(2)).await?;
+    let weighed = of_users.weighed(&["plan"], Duration::from_millis(2)).await?;
     figures.push(Figure {
         what: format!("statements of the plan, {}", users(count)),
         value: (azure.statements().len() - before).to_string(),
@@ -126,8 +126,14 @@ async fn plans(azure: &Emulator, bench: &Bench, count: usize) -> Result<Vec<Figu
     });
     figures.push(Figure {
         what: format!("largest resident memory in the plan, {}", users(count)),
-        value: mebibytes(peak),
+        value: mebibytes(weighed.peak),
         command: "grep VmHWM /proc/PID/status, of each provider while terraform plan runs".to_owned(),
+    });
+    let (computed, took) = (weighed.computed.as_secs_f64(), weighed.took.as_secs_f64());
+    figures.push(Figure {
+        what: format!("processor time of the providers in that plan, {}", users(count)),
+        value: format!("{computed:.2} s of {took:.2} s"),
+        command: "fields 14 and 15 of /proc/PID/stat, of each provider while terraform plan runs".to_owned(),
     });
     of_users.run(&["destroy", "-auto-approve"]).await?;
     Ok(figures)

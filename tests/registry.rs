@@ -198,7 +198,7 @@ async fn core_accepts_every_schema() {
 fn what_a_resource_is_found_by_is_among_its_attributes() {
     let mut problems = Vec::new();
     for resource in entradb::registry().resources {
-        let (name, block) = (resource.name(), resource.schema().block);
+        let (name, block) = (resource.name(), resource.schema().block.clone());
         let identity = resource.identity();
         for part in identity {
             // The import ID is made of texts.
@@ -251,7 +251,7 @@ fn a_change_of_what_is_marked_makes_a_new_object() {
             config.insert(attribute.name.clone(), sample(&attribute.r#type, true));
             let mut proposed = prior.clone();
             proposed.insert(attribute.name.clone(), sample(&attribute.r#type, true));
-            let decided = Plan::new(&schema, Some(prior.clone()), proposed, config).decide(&schema);
+            let decided = Plan::new(schema, Some(prior.clone()), proposed, config).decide(schema);
             if !decided.replace.iter().any(|path| path.to_string() == attribute.name) {
                 problems.push(format!("{}.{} reaches update", resource.name(), attribute.name));
             }

@@ -1,6 +1,7 @@
 //! The provider as a program: built, found among the processes, weighed. It knows no resource.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Result;
 
@@ -36,6 +37,16 @@ pub(crate) fn memory(id: u32, name: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with(name))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// How long a process has computed so far.
+pub(crate) fn computed(id: u32) -> Option<Duration> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = status.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    // The kernel counts hundredths of a second for whoever reads this file.
+    Some(Duration::from_millis((user + system) * 10))
 }
 
 /// The children of a process that are providers of ours.

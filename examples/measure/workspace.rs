@@ -1,5 +1,6 @@
 //! Folders with configurations, and `terraform` run in them, timed and weighed. It knows no figure.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -18,6 +19,15 @@ const HOST: &str = "mirror.example.invalid";
 pub(crate) struct Bench {
     folder: TempDir,
     environment: Vec<(String, String)>,
+}
+
+/// What a command took.
+pub(crate) struct Weighed {
+    pub(crate) took: Duration,
+    /// The most memory, in bytes, that a provider held.
+    pub(crate) peak: u64,
+    /// How long the providers computed, all of them together.
+    pub(crate) computed: Duration,
 }
 
 /// A folder with a configuration.
@@ -127,25 +137,29 @@ impl Workspace<'_> {
         Ok(took)
     }
 
-    /// The most memory, in bytes, that a provider held during a command, and how long that took. The looks cost time too: a few of them in a
+    /// What a command takes, its providers included. The looks cost time too: a few of them in a
     /// second do not count, hundreds do.
-    pub(crate) async fn weighed(&self, arguments: &[&str], between: Duration) -> Result<(Duration, u64)> {
+    pub(crate) async fn weighed(&self, arguments: &[&str], between: Duration) -> Result<Weighed> {
         let begun = Instant::now();
         let child = self.bench.command(&self.folder, arguments).spawn()?;
         let id = child.id().ok_or("it has ended")?;
         let mut looks = tokio::time::interval(between);
         let mut ended = std::pin::pin!(child.wait_with_output());
         let mut peak = 0;
+        let mut computed = BTreeMap::new();
         loop {
             tokio::select! {
                 output = &mut ended => {
                     let took = begun.elapsed();
                     check(arguments, &output?)?;
-                    return Ok((took, peak));
+                    let computed = computed.into_values().sum();
+                    return Ok(Weighed { took, peak, computed });
                 }
                 _ = looks.tick() => {
-                    let held = plugin::providers(id).into_iter().filter_map(|one| plugin::memory(one, "VmHWM"));
-                    peak = held.fold(peak, u64::max);
+                    for one in plugin::providers(id) {
+                        peak = peak.max(plugin::memory(one, "VmHWM").unwrap_or_default());
+                        computed.extend(plugin::computed(one).map(|time| (one, time)));
+                    }
                 }
             }
         }

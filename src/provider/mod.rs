@@ -114,7 +114,7 @@ impl Provider {
                 .collect(),
             data_sources: data_sources
                 .iter()
-                .map(|found| (found.name().to_owned(), found.schema()))
+                .map(|found| (found.name().to_owned(), found.schema().clone()))
                 .collect(),
             functions: functions
                 .iter()
@@ -158,7 +158,7 @@ impl Provider {
 }
 
 fn resource_schema(resource: &dyn AnyResource) -> ResourceSchema {
-    let schema = resource.schema();
+    let schema = resource.schema().clone();
     let attributes = resource
         .identity()
         .iter()

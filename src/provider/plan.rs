@@ -93,6 +93,11 @@ impl Plan {
         self.settled.insert(name);
     }
 
+    /// Whether a value was decided already.
+    pub fn is_settled(&self, name: &str) -> bool {
+        self.settled.contains(name)
+    }
+
     /// Decides that a value stays as it is in the state.
     pub fn keep(&mut self, name: &'static str) {
         let prior = self.prior(name).clone();

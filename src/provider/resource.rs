@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::model::Model;
-use crate::protocol::schema::Schema;
+use crate::protocol::schema::{Block, Schema};
 use crate::protocol::value::{Object, Value};
 use crate::provider::context::Context;
 use crate::provider::import::Parts;
@@ -64,12 +64,12 @@ pub trait DataSource: Model {
 
 /// The line that adds a resource to the provider.
 pub fn resource<R: Resource>() -> Box<dyn AnyResource> {
-    Box::new(Erased::<R>(PhantomData))
+    Box::new(Erased::<R>::new(R::VERSION, R::block()))
 }
 
 /// The line that adds a data source to the provider.
 pub fn data_source<D: DataSource>() -> Box<dyn AnyDataSource> {
-    Box::new(Erased::<D>(PhantomData))
+    Box::new(Erased::<D>::new(0, D::block()))
 }
 
 /// A resource of any type.
@@ -77,7 +77,7 @@ pub trait AnyResource: Send + Sync {
     /// The type name in a configuration.
     fn name(&self) -> &'static str;
     /// Its shape.
-    fn schema(&self) -> Schema;
+    fn schema(&self) -> &Schema;
     /// The attributes by which it is found.
     fn identity(&self) -> &'static [&'static str];
     /// The mistakes in what is known of a configuration so far.
@@ -119,25 +119,35 @@ pub trait AnyDataSource: Send + Sync {
     /// The type name in a configuration.
     fn name(&self) -> &'static str;
     /// Its shape.
-    fn schema(&self) -> Schema;
+    fn schema(&self) -> &Schema;
     /// The mistakes in what is known of a configuration so far.
     fn validate(&self, config: &Object) -> Vec<Diagnostic>;
     /// Looks.
     fn read<'a>(&'a self, config: Object, cx: &'a Context) -> BoxFuture<'a, Result<Object, Vec<Diagnostic>>>;
 }
 
-struct Erased<T>(PhantomData<fn() -> T>);
+struct Erased<T> {
+    /// Built once: it is asked for in every plan.
+    schema: Schema,
+    model: PhantomData<fn() -> T>,
+}
+
+impl<T> Erased<T> {
+    fn new(version: i64, block: Block) -> Self {
+        Self {
+            schema: Schema { version, block },
+            model: PhantomData,
+        }
+    }
+}
 
 impl<R: Resource> AnyResource for Erased<R> {
     fn name(&self) -> &'static str {
         R::NAME
     }
 
-    fn schema(&self) -> Schema {
-        Schema {
-            version: R::VERSION,
-            block: R::block(),
-        }
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     fn identity(&self) -> &'static [&'static str] {
@@ -152,11 +162,10 @@ impl<R: Resource> AnyResource for Erased<R> {
 
     fn plan<'a>(&'a self, change: Change, cx: &'a Context) -> BoxFuture<'a, Result<Decided>> {
         Box::pin(async move {
-            let schema = self.schema();
-            let mut plan = Plan::new(&schema, change.prior, change.proposed, change.config);
+            let mut plan = Plan::new(&self.schema, change.prior, change.proposed, change.config);
             plan.settle(R::settle);
             R::plan(&mut plan, cx).await?;
-            Ok(plan.decide(&schema))
+            Ok(plan.decide(&self.schema))
         })
     }
 
@@ -218,11 +227,8 @@ impl<D: DataSource> AnyDataSource for Erased<D> {
         D::NAME
     }
 
-    fn schema(&self) -> Schema {
-        Schema {
-            version: 0,
-            block: D::block(),
-        }
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     fn validate(&self, config: &Object) -> Vec<Diagnostic> {
@@ -233,9 +239,9 @@ impl<D: DataSource> AnyDataSource for Erased<D> {
 
     fn read<'a>(&'a self, mut config: Object, cx: &'a Context) -> BoxFuture<'a, Result<Object, Vec<Diagnostic>>> {
         Box::pin(async move {
-            for attribute in self.schema().block.attributes {
-                if let (Some(default), Some(Value::Null)) = (attribute.default, config.get(&attribute.name)) {
-                    config.insert(attribute.name, default);
+            for attribute in &self.schema.block.attributes {
+                if let (Some(default), Some(Value::Null)) = (&attribute.default, config.get(&attribute.name)) {
+                    config.insert(attribute.name.clone(), default.clone());
                 }
             }
             let found = D::from_object(config.clone())?

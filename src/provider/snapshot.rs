@@ -149,6 +149,13 @@ mod tests {
         Patience::new(Duration::from_secs(seconds), Backoff::REQUEST, StopSignal::new())
     }
 
+    /// Lets time go by, on the test's clock.
+    async fn pass(time: Duration) {
+        Patience::new(time, Backoff::REQUEST, StopSignal::new())
+            .interrupted("time", "it passes")
+            .await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_snapshot_is_loaded_once_until_it_is_old_or_forgotten() {
         let snapshots = Snapshots::<&str, usize, Failure>::default();
@@ -169,14 +176,14 @@ mod tests {
         let (loads, patience) = (AtomicUsize::new(0), patience(600));
         let load = || async {
             loads.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            pass(Duration::from_secs(60)).await;
             Err(Failure::Dead)
         };
         let get = || snapshots.get(&"a", &patience, "the roles", load);
         let begin = Instant::now();
         let early = futures_util::future::join_all((0..20).map(|_| get()));
         let late = async {
-            tokio::time::sleep(LIFE * 2).await;
+            pass(LIFE * 2).await;
             get().await
         };
         let (early, late) = tokio::join!(early, late);
@@ -206,7 +213,7 @@ mod tests {
     async fn who_waits_for_another_sees_its_own_deadline_and_the_stop_signal() {
         let snapshots = Snapshots::<&str, usize, Failure>::default();
         let load = || async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            pass(Duration::from_secs(60)).await;
             Ok(1)
         };
         let (long, short, stopped) = (patience(600), patience(5), patience(600));
@@ -216,7 +223,7 @@ mod tests {
             (answer, begin.elapsed().as_secs())
         };
         let stop = async {
-            tokio::time::sleep(Duration::from_secs(7)).await;
+            pass(Duration::from_secs(7)).await;
             stopped.stop.stop();
         };
         let (leader, (short, after), (stopped, at), ()) = tokio::join!(wait(&long), wait(&short), wait(&stopped), stop);

@@ -1,6 +1,7 @@
 //! `entradb_entra_admin`, on PostgreSQL; on servers with one administrator in `sole.rs`.
 
 mod mysql;
+mod replacing;
 mod sole;
 
 use entradb::protocol::value::{Object, Value};
@@ -15,7 +16,6 @@ use crate::harness::resource::Action;
 pub(super) const TYPE: &str = "entradb_entra_admin";
 pub(super) const IDENTITY: &str = "entradb_managed_identity";
 
-/// A server takes one change at a time, so each test has its own.
 pub(super) async fn emulated() -> Emulator {
     Emulator::start(Options::default()).await.expect("an emulated Azure")
 }
@@ -29,21 +29,21 @@ fn of_identity(azure: &Emulator, identity: impl Into<Value>) -> Object {
     config! { "server_id" => azure.postgresql().id.as_str(), "identity_id" => identity }
 }
 
-fn of_object(azure: &Emulator, object_id: &str, kind: &str, name: &str) -> Object {
+pub(super) fn of_object(azure: &Emulator, object_id: &str, kind: &str, name: &str) -> Object {
     config! {
         "server_id" => azure.postgresql().id.as_str(), "object_id" => object_id, "principal_type" => kind, "name" => name,
     }
 }
 
 /// What the database says a role is bound to; none where there is no such role or binding.
-async fn label(azure: &Emulator, role: &str) -> Option<String> {
+pub(super) async fn label(azure: &Emulator, role: &str) -> Option<String> {
     let query = "SELECT s.label FROM pg_catalog.pg_shseclabel s JOIN pg_catalog.pg_roles r ON r.oid = s.objoid \
                  WHERE s.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.provider = 'pgaadauth' AND r.rolname = $1";
     let rows = azure.superuser("postgres").await.query(query, &[&role]).await;
     rows.expect("a catalogue").first().map(|row| row.get(0))
 }
 
-async fn is_bound(azure: &Emulator, role: &str, object_id: &str) -> bool {
+pub(super) async fn is_bound(azure: &Emulator, role: &str, object_id: &str) -> bool {
     let label = label(azure, role).await.unwrap_or_default();
     label.contains(object_id) && label.contains("admin")
 }

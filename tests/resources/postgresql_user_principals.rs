@@ -184,7 +184,9 @@ async fn a_principal_that_stays_unknown_is_named_with_what_is_known_of_it() {
     };
     assert_eq!(failed.told[0].path.to_string(), "identity_id");
     assert!(
-        failed.told[0].detail.contains("Resource Manager confirms the identity"),
+        failed.told[0]
+            .detail
+            .contains("Resource Manager confirms the ServicePrincipal"),
         "{:?}",
         failed.told
     );

@@ -113,3 +113,95 @@ async fn every_life_converges_and_nothing_is_done_twice() {
         assert!(failed > 10, "seed {seed}: only {failed} failures");
     }
 }
+
+/// Administrators and switches of the servers that have one seat.
+async fn seats(azure: &Emulator, plugin: &Plugin, group: &str) {
+    let lookup = plugin
+        .resource("entradb_managed_identity")
+        .create(identity("lookup", "data"))
+        .await;
+    let lookup_id = text(lookup.get("id"));
+    for server in [azure.mysql(), azure.sql_server(), azure.managed_instance()] {
+        let mut given = config! {
+            "server_id" => server.id.as_str(), "object_id" => group, "principal_type" => "Group", "name" => "operators",
+        };
+        if server.id == azure.mysql().id {
+            given.insert("server_identity_id".to_owned(), Value::from(lookup_id.as_str()));
+            given.insert("attach_server_identity".to_owned(), Value::from(true));
+        }
+        let mut admin = plugin.resource("entradb_entra_admin").create(given).await;
+        admin.settled().await;
+        let off = config! { "server_id" => server.id.as_str(), "password_enabled" => false, "force" => true };
+        let mut off = plugin.resource("entradb_entra_authentication").create(off).await;
+        off.settled().await;
+        off.destroy().await;
+        admin.destroy().await;
+    }
+    for one in [azure.mysql(), azure.mysql_replica()] {
+        let assigned = format!("{}|{lookup_id}", one.id);
+        let assignments = plugin.resource("entradb_identity_assignment");
+        assignments.import(&assigned).await.destroy().await;
+    }
+    lookup.destroy().await;
+}
+
+/// Identities of machines, apps and servers, of both kinds.
+async fn assignments(azure: &Emulator, plugin: &Plugin) {
+    let targets = azure.targets();
+    let identities = plugin.resource("entradb_managed_identity");
+    let one = identities.create(identity("assigned", "data")).await;
+    let id = text(one.get("id"));
+    let server = azure.postgresql().id.clone();
+    for target in [
+        &targets.virtual_machine,
+        &targets.web_app,
+        &targets.container_app,
+        &targets.scale_set,
+        &server,
+    ] {
+        let given = config! { "target_id" => target.as_str(), "identity_id" => id.as_str() };
+        let mut assigned = plugin.resource("entradb_identity_assignment").create(given).await;
+        assigned.settled().await;
+        assigned.destroy().await;
+    }
+    let given = config! { "target_id" => targets.function_app.as_str(), "system_assigned" => true };
+    let mut own = plugin.resource("entradb_identity_assignment").create(given).await;
+    own.settled().await;
+    own.destroy().await;
+    one.destroy().await;
+}
+
+#[tokio::test]
+async fn servers_with_one_seat_see_the_same_writes_as_in_calm() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let plugin = azure::provider(&azure).await;
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    azure.clear_log();
+    seats(&azure, &plugin, &group).await;
+    let calm = writes(&azure);
+    assert!(calm.len() >= 14, "{calm:#?}");
+    for seed in [3, 11] {
+        azure.clear_log();
+        azure.faults().stumble(Stumble { percent: 30, seed });
+        seats(&azure, &plugin, &group).await;
+        azure.faults().steady();
+        assert_eq!(writes(&azure), calm, "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn machines_and_apps_see_the_same_writes_as_in_calm() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let plugin = azure::provider(&azure).await;
+    azure.clear_log();
+    assignments(&azure, &plugin).await;
+    let calm = writes(&azure);
+    assert_eq!(calm.len(), 14, "{calm:#?}");
+    for seed in [3, 11] {
+        azure.clear_log();
+        azure.faults().stumble(Stumble { percent: 30, seed });
+        assignments(&azure, &plugin).await;
+        azure.faults().steady();
+        assert_eq!(writes(&azure), calm, "seed {seed}");
+    }
+}

@@ -21,12 +21,16 @@ async fn an_app_and_a_job_are_who_they_are_told_to_be() {
             signed_in(&azure, &platform, Some(&client)).await,
             Signed::as_object(&object)
         );
-        let unknown = "99999999-0000-4000-8000-000000000000";
-        let told = refused(&azure, &platform, Some(unknown)).await;
+        azure.machine_identities(false, &[&client]);
+        let told = refused(&azure, &platform, None).await;
         assert!(
-            told.contains("Sign-in failed: Signing in by managed identity: "),
+            told.contains("there is no system-assigned identity here: assign one, or set `client_id`"),
             "{told}"
         );
+        azure.machine_identities(true, &[&client]);
+        let unknown = "99999999-0000-4000-8000-000000000000";
+        let told = refused(&azure, &platform, Some(unknown)).await;
+        assert!(told.contains("signing in by managed identity: "), "{told}");
         assert!(
             told.contains(&format!("no identity with the client ID {unknown} is assigned here")),
             "{told}"
@@ -119,7 +123,7 @@ async fn a_machine_says_which_identity_it_wants_when_there_are_several() {
     let told = refused(&azure, &[], None).await;
     assert!(told.starts_with("No way to sign in: "), "{told}");
     assert!(
-        told.contains("managed identity: no managed identity is assigned here"),
+        told.contains("no managed identity is assigned here (Identity not found)"),
         "{told}"
     );
     let told = refused(&azure, &[], Some(&two)).await;

@@ -2,6 +2,7 @@
 
 mod application;
 mod azure_cli;
+mod certificate;
 mod machine;
 mod program;
 mod proxy;

@@ -8,6 +8,7 @@ use crate::harness::azure;
 use crate::harness::instance::Instance;
 use crate::harness::plugin::Plugin;
 use crate::resources::world::{ADMINISTRATOR, by_hand, fact, role_by_hand, with};
+use crate::storms::stage::manages_the_password_administrator;
 use crate::terraform::workspace::Workspace;
 use crate::{block, config};
 
@@ -18,6 +19,7 @@ async fn server() -> Emulator {
     let runner = &emulator.runner().object_id;
     let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
     added.expect("an administrator");
+    manages_the_password_administrator(&emulator).await;
     for role in ["owner", "old", "new"] {
         role_by_hand(&emulator, role, "login").await;
     }

@@ -35,11 +35,14 @@ pub(super) fn changes(plan: &mut Plan) {
             }
         }
     }
-    if !plan.changes("object_id") && !plan.changes("identity_id") {
-        for name in ["client_id", "sid"] {
-            if !plan.changes(name) && plan.config(name).is_null() {
-                plan.keep(name);
-            }
+    // An identity that is not found now may be another one by the time of apply.
+    let is_certain = !plan.config("object_id").is_null() || plan.is_settled("object_id");
+    if is_certain && !plan.changes("object_id") {
+        if !plan.changes("client_id") && plan.config("client_id").is_null() {
+            plan.keep("client_id");
+        }
+        if !plan.prior("sid").is_null() {
+            plan.keep("sid");
         }
     }
 }

@@ -127,6 +127,7 @@ fn start(binaries: &Path) -> TestServer {
         host: HOST.into(),
         port: 5432,
         dial: Some(format!("127.0.0.1:{port}")),
+        proxy: None,
     };
     TestServer {
         endpoint,

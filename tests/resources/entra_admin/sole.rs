@@ -134,10 +134,12 @@ async fn a_whole_life_on_each_kind() {
         // Who may ask the directory finds the object ID behind a client ID.
         let runner = stage.azure.runner().object_id.clone();
         stage.azure.set_directory_reader(&runner, true);
+        let application = config! { "client_id" => app.client_id.as_str() };
+        let explicit = with(stage.of_object(&app.object_id, "ServicePrincipal", "dba"), application);
         for given in ["dba", "activedirectory", &app.client_id, &app.object_id] {
             let id = format!("{}|{given}", stage.server.id);
             let mut imported = stage.plugin.resource(TYPE).import(&id).await;
-            imported.settled_as(renamed.clone()).await;
+            imported.settled_as(explicit.clone()).await;
         }
         let stranger = format!("{}|somebody", stage.server.id);
         assert!(

@@ -43,6 +43,10 @@ pub(super) fn refused(answer: &Answer, source: &Source, client_id: Option<&str>)
         Some(client_id) if no_identity => refused(&format!(
             "no identity with the client ID {client_id} is assigned here: assign it, or correct `client_id` (ARM_CLIENT_ID)"
         )),
+        // What a variable of the platform announced has some identity: not the one that is meant when none is named.
+        None if no_identity && !source.may_be_absent() => refused(
+            "there is no system-assigned identity here: assign one, or set `client_id` (ARM_CLIENT_ID) to the client ID of a user-assigned one",
+        ),
         None if no_identity => {
             let message = format!("no managed identity is assigned here ({})", error.message());
             answer.error(Kind::SignInUnavailable, message)
@@ -52,8 +56,9 @@ pub(super) fn refused(answer: &Answer, source: &Source, client_id: Option<&str>)
 }
 
 /// How the endpoints say that they have no such identity.
-const NO_IDENTITY: [&str; 3] = [
+const NO_IDENTITY: [&str; 4] = [
     "identity not found",
+    "unable to load the proper managed identity",
     "identity found for specified",
     "no managed identity found",
 ];

@@ -195,6 +195,21 @@ fn a_refusal_says_what_to_do() {
     assert!(message.contains("set `client_id` (ARM_CLIENT_ID)"), "{message}");
     let app = r#"{"statusCode":400,"message":"No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."}"#;
     assert_eq!(told(400, app, Some("c")).0, Kind::SignIn { aadsts: None });
+    let platform = Source::AppService {
+        endpoint: String::new(),
+        header: "h".into(),
+    };
+    let unnamed = r#"{"statusCode":400,"message":"Unable to load the proper Managed Identity."}"#;
+    let error = refused(&answer(400, unnamed), &platform, None);
+    assert_eq!(
+        error.kind(),
+        Kind::SignIn { aadsts: None },
+        "an app has some identity: nobody else is tried"
+    );
+    assert!(
+        error.message().contains("there is no system-assigned identity here"),
+        "{error}"
+    );
     let kind = |status, body| told(status, body, None).0;
     assert_eq!(kind(429, r#"{"error":"x"}"#), Kind::Throttled);
     assert_eq!(kind(500, ""), Kind::Transient);

@@ -12,7 +12,7 @@ use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::Goal;
 use crate::resources::postgresql::ownership::moving::{Move, batch};
-use crate::resources::postgresql::ownership::record::{Record, Refused, place};
+use crate::resources::postgresql::ownership::record::{Place, Record, Refused, Taken, place};
 use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
 use crate::sql;
@@ -49,6 +49,15 @@ pub struct Carrier<'a> {
     record: Mutex<Record>,
     /// How many objects the next transaction moves.
     size: Mutex<usize>,
+    /// What the connection broke under: whether it was committed, only another look can tell.
+    uncertain: Mutex<Vec<Uncertain>>,
+}
+
+/// A move whose end nobody has heard.
+struct Uncertain {
+    object: Place,
+    to: u32,
+    remember: Vec<(Place, Taken)>,
 }
 
 /// What a pass over everything came to.
@@ -75,6 +84,7 @@ impl<'a> Carrier<'a> {
             database,
             record: Mutex::new(record),
             size: Mutex::new(FIRST_BATCH),
+            uncertain: Mutex::default(),
         }
     }
 
@@ -144,6 +154,7 @@ impl<'a> Carrier<'a> {
                 other => other?,
             },
         };
+        self.settle(&inventory);
         let moves = {
             let record = self.record();
             goal.moves(&inventory, &record)?
@@ -156,6 +167,23 @@ impl<'a> Carrier<'a> {
             Err(Failure::Sql(error)) if error.is_transient() => Ok(Pass::Busy(error.to_string())),
             other => other,
         }
+    }
+
+    /// Puts on record what was committed after all.
+    fn settle(&self, inventory: &Inventory) {
+        let uncertain = std::mem::take(&mut *self.uncertain());
+        let done = |one: &Uncertain| {
+            let mut objects = inventory.objects();
+            objects.any(|object| place(object) == one.object && object.owner == one.to)
+        };
+        let done: Vec<Uncertain> = uncertain.into_iter().filter(done).collect();
+        if !done.is_empty() {
+            self.keep(|record| record.taken.extend(done.into_iter().flat_map(|one| one.remember)));
+        }
+    }
+
+    fn uncertain(&self) -> MutexGuard<'_, Vec<Uncertain>> {
+        self.uncertain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn move_all(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<Pass, Failure> {
@@ -223,7 +251,16 @@ impl<'a> Carrier<'a> {
                 .chain(moves)
                 .collect()
         };
-        transaction(session, inventory, &locks, (borrowing, moving)).await?;
+        let done = transaction(session, inventory, &locks, (borrowing, moving)).await;
+        if matches!(&done, Err(Failure::Sql(error)) if error.ends_session()) {
+            let moved = moves.iter().filter(|next| next.to != next.object.owner);
+            self.uncertain().extend(moved.map(|next| Uncertain {
+                object: place(next.object),
+                to: next.to,
+                remember: next.remember.clone(),
+            }));
+        }
+        done?;
         let told = {
             let record = self.record();
             remember().all(|(place, taken)| record.taken.get(&place) == Some(&taken))

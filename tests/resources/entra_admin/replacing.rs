@@ -1,0 +1,65 @@
+//! On PostgreSQL, what stands in the way gives way when told so, and an adopted administrator is not taken from anybody.
+
+use entradb::protocol::value::Value;
+
+use crate::config;
+use crate::harness::azure;
+use crate::harness::resource::Action;
+use crate::resources::entra_admin::{TYPE, emulated, is_bound, label, of_object};
+use crate::resources::world::with;
+
+#[tokio::test]
+async fn a_name_and_a_principal_are_taken_only_when_told() {
+    let azure = emulated().await;
+    let plugin = azure::provider(&azure).await;
+    let admins = plugin.resource(TYPE);
+    let ann = azure.add_user("ann@example.com", "Ann").await.expect("a user");
+    let bob = azure.add_user("bob@example.com", "Bob").await.expect("a user");
+    azure.add_administrator(&ann, "dba").await.expect("an administrator");
+    let given = of_object(&azure, &bob, "User", "dba");
+    let Err(refused) = admins.try_create(given.clone()).await else {
+        panic!("the name is Ann's")
+    };
+    assert!(
+        refused.told[0].detail.contains("replace_existing"),
+        "{:?}",
+        refused.told
+    );
+    let replacing = |given| with(given, config! { "replace_existing" => true });
+    let mut admin = admins.create(replacing(given)).await;
+    admin.settled().await;
+    assert!(is_bound(&azure, "dba", &bob).await);
+
+    // The same principal under another name.
+    let renamed = replacing(of_object(&azure, &bob, "User", "bob@example.com"));
+    let mut again = admins.create(renamed).await;
+    again.settled().await;
+    assert!(is_bound(&azure, "bob@example.com", &bob).await);
+    assert!(label(&azure, "dba").await.is_none());
+    again.destroy().await;
+}
+
+#[tokio::test]
+async fn an_adopted_one_is_not_taken_for_another() {
+    let azure = emulated().await;
+    let plugin = azure::provider(&azure).await;
+    let ann = azure.add_user("ann@example.com", "Ann").await.expect("a user");
+    let bob = azure.add_user("bob@example.com", "Bob").await.expect("a user");
+    azure.add_administrator(&ann, "dba").await.expect("an administrator");
+    let adopting = |object_id: &str| {
+        let given = of_object(&azure, object_id, "User", "dba");
+        with(given, config! { "adopt_existing" => true })
+    };
+    let mut admin = plugin.resource(TYPE).create(adopting(&ann)).await;
+    admin.settled().await;
+    assert_eq!(admin.get("adopted"), &Value::from(true));
+    let told = admin.plan(adopting(&bob)).await.expect_err("it is Ann's");
+    assert_eq!(told[0].path.to_string(), "object_id");
+    let replacing = with(adopting(&bob), config! { "replace_existing" => true });
+    assert_eq!(admin.update(replacing).await, Action::Update);
+    admin.settled().await;
+    assert!(is_bound(&azure, "dba", &bob).await);
+    assert_eq!(admin.get("adopted"), &Value::from(false));
+    admin.destroy().await;
+    assert!(label(&azure, "dba").await.is_none());
+}
