@@ -2,7 +2,7 @@
 
 mod visibility;
 
-pub use visibility::{NotKnown, Visibility};
+pub use visibility::NotKnown;
 
 use crate::azure::resource_id::ResourceId;
 use crate::protocol::diagnostic::{Diagnostic, Result};

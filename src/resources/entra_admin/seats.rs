@@ -10,7 +10,8 @@ use crate::provider::context::Context;
 use crate::provider::database_server::DatabaseServer;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::{Present, Wanted, mysql, postgresql};
-use crate::retry::{Attempt, Backoff, until};
+use crate::resources::principal::NotKnown;
+use crate::retry::Attempt;
 
 /// The administrators of one server.
 pub(super) struct Seats<'a> {
@@ -107,7 +108,7 @@ impl<'a> Seats<'a> {
                 Ok(()) => {}
                 // Known not to be yet: waited for below, when the name is free.
                 Err(error) if error.kind() == Kind::PrincipalNotFound => {
-                    self.put_when_known(&self.server.id, wanted, error).await?;
+                    self.put_when_known(&self.server.id, wanted).await?;
                 }
                 // The name belongs to the former one, and nobody else can have it before that one is gone.
                 Err(error) if error.message().contains("already exists") => {
@@ -163,7 +164,7 @@ impl<'a> Seats<'a> {
     /// Makes the principal an administrator of one server, also one that the server does not know yet.
     async fn put_patiently(&self, server: &ResourceId, wanted: &Wanted) -> Result<()> {
         match self.put(server, wanted).await {
-            Err(error) if error.kind() == Kind::PrincipalNotFound => self.put_when_known(server, wanted, error).await,
+            Err(error) if error.kind() == Kind::PrincipalNotFound => self.put_when_known(server, wanted).await,
             other => other.map_err(Diagnostic::from),
         }
     }
@@ -183,29 +184,17 @@ impl<'a> Seats<'a> {
     }
 
     /// A principal that was made moments ago is not known everywhere; how long that is worth waiting for depends on who confirms it.
-    async fn put_when_known(&self, server: &ResourceId, wanted: &Wanted, first: Error) -> Result<()> {
-        let visibility = wanted.principal.visibility(self.cx).await?;
-        tracing::info!(%first, because = visibility.because, "the server does not know the principal yet");
-        let patience = self
-            .cx
-            .patience()
-            .at_most(visibility.limit)
-            .with_backoff(Backoff::PROPAGATION);
-        let attempted = until(&patience, "the server to know the principal", || async {
+    async fn put_when_known(&self, server: &ResourceId, wanted: &Wanted) -> Result<()> {
+        let named = format!("the server {}", server.name());
+        let known = wanted.principal.until_known(self.cx, &named, || async {
             match self.put(server, wanted).await {
                 Err(error) if error.kind() == Kind::PrincipalNotFound => Ok(Attempt::again(error.to_string())),
                 other => other.map(Attempt::Done),
             }
         });
-        attempted.await.map_err(|error: Error| match error.kind() {
-            Kind::TimedOut => Diagnostic::error(
-                "Principal not known to the server",
-                format!(
-                    "The server does not accept the principal ({}): {error}.",
-                    visibility.because
-                ),
-            ),
-            _ => error.into(),
+        known.await.map_err(|ended| match ended {
+            NotKnown::Failed(error) => error.into(),
+            NotKnown::Told(diagnostic) => diagnostic,
         })
     }
 }

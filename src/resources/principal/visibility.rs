@@ -21,11 +21,11 @@ const DENIED: Duration = Duration::from_secs(60);
 
 /// How long to wait for a server to know a principal, and why that long, for the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visibility {
+struct Visibility {
     /// From now on.
-    pub limit: Duration,
+    limit: Duration,
     /// What is known of the principal, as a fragment.
-    pub because: String,
+    because: String,
 }
 
 /// Why a wait for a principal ended without success.
@@ -53,7 +53,7 @@ impl Principal {
     ///
     /// # Errors
     /// When the person stopped.
-    pub async fn visibility(&self, cx: &Context) -> Result<Visibility> {
+    async fn visibility(&self, cx: &Context) -> Result<Visibility> {
         if self.confirmed {
             return Ok(self.confirmed_by_resource_manager());
         }
