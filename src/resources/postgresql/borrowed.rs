@@ -212,27 +212,9 @@ fn may_act_for(catalog: &ServerCatalog, role: &Role) -> Result<()> {
 mod tests {
     use super::*;
     use crate::sql::quote::Dialect;
-    use crate::sql::statement::Name;
 
     fn role(oid: u32, name: &str) -> (u32, Role) {
-        let role = Role {
-            oid,
-            name: Name::new(name).unwrap(),
-            login: true,
-            superuser: false,
-            inherit: true,
-            create_role: false,
-            create_database: false,
-            replication: false,
-            bypass_row_security: false,
-            connection_limit: None,
-            valid_until: None,
-            settings: Default::default(),
-            database_settings: Default::default(),
-            comment: None,
-            label: None,
-        };
-        (oid, role)
+        (oid, Role::plain(oid, name))
     }
 
     fn member(role: u32, member: u32) -> Membership {

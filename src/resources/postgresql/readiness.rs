@@ -97,23 +97,7 @@ mod tests {
     use crate::sql::statement::Name;
 
     fn role(oid: u32, name: &str, change: impl FnOnce(&mut Role)) -> (u32, Role) {
-        let mut role = Role {
-            oid,
-            name: Name::from_catalog(name),
-            login: true,
-            superuser: false,
-            inherit: true,
-            create_role: false,
-            create_database: false,
-            replication: false,
-            bypass_row_security: false,
-            connection_limit: None,
-            valid_until: None,
-            settings: Default::default(),
-            database_settings: Default::default(),
-            comment: None,
-            label: None,
-        };
+        let mut role = Role::plain(oid, name);
         change(&mut role);
         (oid, role)
     }

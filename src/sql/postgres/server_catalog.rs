@@ -70,6 +70,28 @@ impl Role {
     pub fn binding(&self) -> Option<Label> {
         self.label.as_deref().and_then(|label| label.parse().ok())
     }
+
+    /// One that may log in, and nothing else: what tests begin with.
+    #[cfg(test)]
+    pub(crate) fn plain(oid: u32, name: &str) -> Role {
+        Role {
+            oid,
+            name: Name::from_catalog(name),
+            login: true,
+            superuser: false,
+            inherit: true,
+            create_role: false,
+            create_database: false,
+            replication: false,
+            bypass_row_security: false,
+            connection_limit: None,
+            valid_until: None,
+            settings: BTreeMap::new(),
+            database_settings: BTreeMap::new(),
+            comment: None,
+            label: None,
+        }
+    }
 }
 
 /// One grant of a role to another.

@@ -1,7 +1,5 @@
 //! What is taken back and what is lent, without a server.
 
-use std::collections::BTreeMap;
-
 use expect_test::{Expect, expect};
 
 use crate::resources::postgresql::departure::entry::Entry;
@@ -25,21 +23,8 @@ fn name(text: &str) -> Name {
 
 fn role(oid: u32, text: &str) -> Role {
     Role {
-        oid,
-        name: name(text),
         login: false,
-        superuser: false,
-        inherit: true,
-        create_role: false,
-        create_database: false,
-        replication: false,
-        bypass_row_security: false,
-        connection_limit: None,
-        valid_until: None,
-        settings: BTreeMap::new(),
-        database_settings: BTreeMap::new(),
-        comment: None,
-        label: None,
+        ..Role::plain(oid, text)
     }
 }
 

@@ -45,21 +45,8 @@ fn acl(entries: &[&str]) -> Option<Acl> {
 
 fn role(oid: u32, text: &str, superuser: bool) -> Role {
     Role {
-        oid,
-        name: name(text),
-        login: true,
         superuser,
-        inherit: true,
-        create_role: false,
-        create_database: false,
-        replication: false,
-        bypass_row_security: false,
-        connection_limit: None,
-        valid_until: None,
-        settings: BTreeMap::new(),
-        database_settings: BTreeMap::new(),
-        comment: None,
-        label: None,
+        ..Role::plain(oid, text)
     }
 }
 
