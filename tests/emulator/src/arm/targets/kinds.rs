@@ -60,7 +60,7 @@ impl Kind {
 const WITH_SPACE: &[&str] = &["SystemAssigned", "UserAssigned", "SystemAssigned, UserAssigned", "None"];
 const WITHOUT_SPACE: &[&str] = &["None", "SystemAssigned", "UserAssigned", "SystemAssigned,UserAssigned"];
 const COMPUTE: &[&str] = &["2024-07-01", "2026-04-01"];
-const APP: &[&str] = &["2024-03-01", "2025-01-01", "2026-07-01"];
+const APP: &[&str] = &["2024-03-01", "2026-07-01"];
 
 pub(crate) static MACHINE: Kind = Kind {
     name: "Microsoft.Compute/virtualMachines",
