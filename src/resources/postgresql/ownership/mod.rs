@@ -47,6 +47,10 @@ model! {
     /// What the owner had been granted becomes part of its ownership. Whoever gives an object back by hand therefore leaves the owner without any
     /// privilege on it until the next apply moves it again; destroying this resource with `restore` grants again what had been granted before.
     ///
+    /// Who owned what is on record in the state, which Terraform writes when an apply ends. Ctrl-C and timeouts keep the record. When the provider is
+    /// killed while it moves objects, the next apply completes the move, but what was moved before the kill is not on record: `restore` leaves
+    /// that, and the membership of previous owners, as it is.
+    ///
     /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name.
