@@ -269,18 +269,19 @@ impl ServerCatalog {
         &self.memberships[begin..begin + length]
     }
 
+    /// Few members are in many roles, so each step looks through all memberships rather than index them first.
     fn reach(&self, from: u32, passes: impl Fn(&Membership) -> bool) -> BTreeSet<u32> {
-        let mut granted: HashMap<u32, Vec<u32>> = HashMap::new();
-        for membership in self.memberships.iter().filter(|membership| passes(membership)) {
-            granted.entry(membership.member).or_default().push(membership.role);
-        }
         let (mut reached, mut open) = (BTreeSet::from([from]), vec![from]);
         while let Some(member) = open.pop() {
-            for role in granted.get(&member).into_iter().flatten() {
-                if reached.insert(*role) {
-                    open.push(*role);
-                }
-            }
+            let granted = self
+                .memberships
+                .iter()
+                .filter(|membership| membership.member == member && passes(membership));
+            open.extend(
+                granted
+                    .map(|membership| membership.role)
+                    .filter(|role| reached.insert(*role)),
+            );
         }
         reached
     }
