@@ -28,6 +28,7 @@ mod postgres;
 mod setup;
 mod shapes;
 mod sign_in;
+mod token_proxy;
 mod tokens;
 mod world;
 
@@ -47,6 +48,7 @@ use postgres::pooler::Pooler;
 pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
+pub use token_proxy::KubernetesTokenProxy;
 use world::World;
 
 use crate::journal::hold;

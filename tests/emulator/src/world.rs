@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) arc: ArcKeys,
     /// Microsoft Graph's largest page.
     pub(crate) graph_page: Option<usize>,
+    /// How many token requests each token proxy answered, by the last part of its path.
+    pub(crate) token_proxies: BTreeMap<String, u64>,
     /// Issuers of external tokens that Entra can verify, all signed with the issuer key.
     pub(crate) issuers: BTreeSet<String>,
 }

@@ -21,4 +21,5 @@ mod sql;
 mod storms;
 mod strictness;
 mod targets;
+mod token_proxy;
 mod tokens;
