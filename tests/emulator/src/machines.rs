@@ -1,15 +1,15 @@
 //! The resources that identities are assigned to, as tests see them past ARM: which there are, what a GET shows, and what
 //! another party attaches. It does not know ARM's requests.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::Emulator;
 use crate::arm::targets::assignment::{self, Assigned};
 use crate::arm::targets::kinds::{self, Kind};
 use crate::arm::targets::{self, Target};
 use crate::error::{Error, Result};
 use crate::journal::hold;
 use crate::world::State;
+use crate::{Emulator, Tenant};
 
 /// ARM resource IDs of what identities can be assigned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +118,26 @@ impl Emulator {
             .assigned
             .retain(|one| !one.id.eq_ignore_ascii_case(identity_id));
         target.version += 1;
+    }
+
+    /// Lets a virtual machine or scale set come from an image that another tenant shares; answers the image's ID. Every
+    /// later change of it needs a token of that tenant too.
+    ///
+    /// # Panics
+    /// When there is no such resource, or it is neither.
+    pub fn use_image_of(&self, target_id: &str, tenant: &Tenant) -> String {
+        let image = format!(
+            "/subscriptions/{}/resourceGroups/images/providers/Microsoft.Compute/galleries/shared/images/base/versions/1.0.0",
+            tenant.subscription_id
+        );
+        let mut state = hold(&self.world.state);
+        let target = state.targets.get_mut(&target_id.to_ascii_lowercase());
+        let target = target.expect("the test names a resource that exists");
+        let place = target.image_place().expect("the test names a machine or a scale set");
+        let profile = target.body.pointer_mut(place).expect("these have such a profile");
+        profile["imageReference"] = json!({"id": image, "exactVersion": "1.0.0"});
+        target.version += 1;
+        image
     }
 
     /// Switches a resource's system-assigned identity on; answers its object ID.

@@ -21,5 +21,6 @@ mod sql;
 mod storms;
 mod strictness;
 mod targets;
+mod tenants;
 mod token_proxy;
 mod tokens;

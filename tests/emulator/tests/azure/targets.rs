@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Arm, shared};
 
 /// The status of the operation behind a header.
-async fn polled(arm: &Arm<'_>, started: &Answer) -> Value {
+pub(crate) async fn polled(arm: &Arm<'_>, started: &Answer) -> Value {
     let address = started.header("azure-asyncoperation").to_owned();
     for _ in 0..2_000 {
         let poll = arm.at(Method::GET, &address, None).await;

@@ -66,6 +66,20 @@ impl Target {
         }
     }
 
+    /// Where the image of a machine or scale set is in the profile of its kind.
+    pub(crate) fn image_place(&self) -> Option<&'static str> {
+        match self.kind.name {
+            "Microsoft.Compute/virtualMachines" => Some("/properties/storageProfile"),
+            "Microsoft.Compute/virtualMachineScaleSets" => Some("/properties/virtualMachineProfile/storageProfile"),
+            _ => None,
+        }
+    }
+
+    /// The gallery's image that a machine or scale set was made of.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.body.pointer(self.image_place()?)?["imageReference"]["id"].as_str()
+    }
+
     pub(crate) fn tag(&self) -> String {
         format!("\"{}\"", self.version)
     }
