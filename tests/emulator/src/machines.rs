@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 
+use crate::arm::records;
 use crate::arm::targets::assignment::{self, Assigned};
 use crate::arm::targets::kinds::{self, Kind};
 use crate::arm::targets::{self, Target};
 use crate::error::{Error, Result};
 use crate::journal::hold;
-use crate::world::State;
+use crate::world::{State, World};
 use crate::{Emulator, Tenant};
 
 /// ARM resource IDs of what identities can be assigned to.
@@ -140,26 +141,57 @@ impl Emulator {
         image
     }
 
-    /// Switches a resource's system-assigned identity on; answers its object ID.
+    /// Switches the system-assigned identity of a resource or a database server on, as another party would; answers its
+    /// object ID.
     ///
     /// # Errors
-    /// When a database cannot be told, or there is no such resource.
-    pub async fn enable_system_identity(&self, target_id: &str) -> Result<String> {
-        let key = target_id.to_ascii_lowercase();
-        let principal = {
-            let mut state = hold(&self.world.state);
-            let target = state.targets.get_mut(&key);
-            let target = target.ok_or_else(|| Error::new(format!("there is no resource {target_id}")))?;
-            if let Some(system) = &target.identities.system {
-                return Ok(system.clone());
-            }
-            let principal = assignment::system_principal(target);
-            target.identities.system = Some(principal.object_id.clone());
-            target.version += 1;
-            principal
-        };
-        let object_id = principal.object_id.clone();
-        self.world.add_principal(principal).await?;
-        Ok(object_id)
+    /// When a database cannot be told, or there is no such resource, or its kind has no such identity.
+    pub async fn enable_system_identity(&self, id: &str) -> Result<String> {
+        let system = self.switch_system_identity(id, true).await?;
+        system.ok_or_else(|| Error::new(format!("the identity of {id} went away at once")))
     }
+
+    /// Switches it off; the identity leaves the directory, and what was granted to it is in vain.
+    ///
+    /// # Errors
+    /// As [`Emulator::enable_system_identity`].
+    pub async fn disable_system_identity(&self, id: &str) -> Result<()> {
+        self.switch_system_identity(id, false).await.map(drop)
+    }
+
+    async fn switch_system_identity(&self, id: &str, wanted: bool) -> Result<Option<String>> {
+        let seen = own_identity(&self.world, id, |id, name, system| {
+            (id.to_owned(), name.to_owned(), system.clone())
+        })?;
+        let (id, name, present) = seen;
+        let after = records::switch_system(&self.world, &id, &name, present, wanted).await?;
+        own_identity(&self.world, &id, |_, _, system| system.clone_from(&after))?;
+        if let Some(target) = hold(&self.world.state).targets.get_mut(&id.to_ascii_lowercase()) {
+            target.version += 1;
+        }
+        Ok(after)
+    }
+}
+
+/// Looks at the system-assigned identity of a resource or a server, with its ID and name.
+fn own_identity<T>(world: &World, id: &str, look: impl FnOnce(&str, &str, &mut Option<String>) -> T) -> Result<T> {
+    let mut state = hold(&world.state);
+    let key = id.to_ascii_lowercase();
+    if let Some(server) = state.servers.get(&key) {
+        return Ok(look(
+            &server.id,
+            &server.name,
+            &mut hold(&server.record).system_identity,
+        ));
+    }
+    if let Some(record) = state.records.get_mut(&key) {
+        if record.kind == records::Kind::Mysql {
+            return Err(Error::new("MySQL servers have no system-assigned identity"));
+        }
+        return Ok(look(&record.id, &record.name, &mut record.system_identity));
+    }
+    let target = state.targets.get_mut(&key);
+    let target = target.ok_or_else(|| Error::new(format!("there is no resource {id}")))?;
+    let name = target.name();
+    Ok(look(&target.id, &name, &mut target.identities.system))
 }

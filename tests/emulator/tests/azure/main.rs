@@ -15,6 +15,7 @@ mod mysql;
 mod parameters;
 mod principals;
 mod recordings;
+mod server_identities;
 mod shapes;
 mod sign_in;
 mod sql;
