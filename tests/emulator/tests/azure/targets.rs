@@ -318,6 +318,22 @@ async fn a_cluster_is_replaced_as_a_whole() {
     assert_eq!(after["identity"]["type"], "UserAssigned");
     assert!(after["identity"]["userAssignedIdentities"][arm.identity("control")]["clientId"].is_string());
 
+    // Each version knows its own members, and shows no others.
+    let newer = format!("{id}?api-version=2026-08-01");
+    whole["properties"]["nodeProvisioningProfile"] = json!({"mode": "Manual"});
+    let early = arm.put(&at, whole.clone()).await;
+    assert!(early.message().contains("nodeProvisioningProfile"), "{early:?}");
+    let started = arm.put(&newer, whole.clone()).await;
+    assert_eq!(started.status, 200, "{started:?}");
+    polled(&arm, &started).await;
+    let shown = arm.get(&newer).await.body;
+    assert_eq!(shown["properties"]["nodeProvisioningProfile"]["mode"], "Manual");
+    assert_eq!(arm.get(&at).await.body["properties"], before["properties"]);
+    whole["properties"]["enablePodSecurityPolicy"] = json!(false);
+    let late = arm.put(&newer, whole.clone()).await;
+    assert!(late.message().contains("enablePodSecurityPolicy"), "{late:?}");
+    whole["properties"] = before["properties"].clone();
+
     whole["properties"]["dnsPrefix"] = json!("another");
     assert_eq!(arm.put(&at, whole.clone()).await.code(), "PropertyChangeNotAllowed");
     whole["properties"]["dnsPrefix"] = before["properties"]["dnsPrefix"].clone();

@@ -154,7 +154,7 @@ pub(crate) async fn begin(call: &Call<'_>, mut after: Target, change: Option<Cha
     let held = Hold::take(call, &after)?;
     after.version += 1;
     let tenant = call.world.tenant().to_owned();
-    let mut seen = after.clone();
+    let mut seen = after.clone().in_version(&call.api_version);
     let mut fresh = Vec::new();
     if let Some(change) = &change {
         seen.identities.clone_from(&change.identities);

@@ -88,6 +88,14 @@ impl Target {
         matches!(self.kind.style, Style::Compute | Style::Cluster)
     }
 
+    /// As a version of the API shows it.
+    pub(crate) fn in_version(mut self, version: &str) -> Target {
+        if self.kind.style == Style::Cluster {
+            cluster::keep(&mut self.body, version);
+        }
+        self
+    }
+
     /// What a GET shows; `fresh` are the identities whose IDs are not shown yet.
     pub(crate) fn json(&self, tenant: &str, fresh: &[String]) -> Value {
         let mut whole = Map::new();
@@ -166,7 +174,7 @@ pub(crate) async fn one(call: &Call<'_>, kind: &'static Kind) -> Outcome {
     call.versions(word, kind.versions)?;
     match (call.ask.method.as_str(), kind.style) {
         ("GET", _) => {
-            let target = find(call, kind)?;
+            let target = find(call, kind)?.in_version(&call.api_version);
             Ok(with_tag(
                 Answer::json(200, target.json(call.world.tenant(), &[])),
                 &target,
