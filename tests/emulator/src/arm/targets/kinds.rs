@@ -41,6 +41,7 @@ impl Kind {
             poll,
             result,
             signed,
+            dated: self.style == Style::Compute,
         };
         match self.style {
             Style::Compute => place("Microsoft.Compute", "operations", "operationResults", true),
