@@ -96,15 +96,3 @@ async fn another_party_attaches_and_detaches() {
         assert!(shown["properties"]["primaryUserAssignedIdentityId"].is_null(), "{id}");
     }
 }
-
-#[tokio::test]
-async fn the_administrator_of_a_mysql_replica_can_be_read() {
-    let emulator = Emulator::start(Options::default()).await.unwrap();
-    let arm = Arm::new(&emulator);
-    let replica = &emulator.mysql_replica().id;
-    emulator.set_administrator(replica, "dba", &emulator.runner().object_id, "Group");
-    let at = |rest: &str| format!("{replica}/administrators{rest}?api-version=2023-12-30");
-    let one = arm.get(&at("/ActiveDirectory")).await;
-    assert_eq!((one.status, &one.body["properties"]["login"]), (200, &json!("dba")));
-    assert_eq!(arm.get(&at("")).await.body["value"].as_array().unwrap().len(), 1);
-}
