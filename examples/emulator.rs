@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use entradb_emulator::{Emulator, Error, Options};
+use entradb_emulator::{Emulator, Error, KubernetesTokenProxy, Options};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -99,10 +99,11 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
             .add_administrator(&runner.object_id, &runner.display_name)
             .await?;
     }
+    let proxy = emulator.start_kubernetes_token_proxy()?;
     if arguments.json {
-        println!("{:#}", description(&emulator));
+        println!("{:#}", description(&emulator, &proxy));
     } else {
-        print_text(&emulator);
+        print_text(&emulator, &proxy);
     }
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -111,7 +112,7 @@ async fn run(arguments: Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-fn description(emulator: &Emulator) -> Value {
+fn description(emulator: &Emulator, proxy: &KubernetesTokenProxy) -> Value {
     let (server, runner) = (emulator.postgresql(), emulator.runner());
     let environment: serde_json::Map<String, Value> = emulator
         .environment()
@@ -138,7 +139,7 @@ fn description(emulator: &Emulator) -> Value {
             "client_certificate_password": runner.pfx_password,
             "oidc_request_url": request_url, "oidc_request_token": request_token,
         },
-        "sign_in": sign_in(emulator),
+        "sign_in": sign_in(emulator, proxy),
         "targets": {
             "virtual_machine": targets.virtual_machine, "scale_set": targets.scale_set, "web_app": targets.web_app,
             "web_app_slot": targets.web_app_slot, "function_app": targets.function_app,
@@ -161,7 +162,7 @@ fn description(emulator: &Emulator) -> Value {
 }
 
 /// What a program finds in its environment on each platform.
-fn sign_in(emulator: &Emulator) -> Value {
+fn sign_in(emulator: &Emulator, proxy: &KubernetesTokenProxy) -> Value {
     let platforms = [
         (
             "imds",
@@ -185,6 +186,15 @@ fn sign_in(emulator: &Emulator) -> Value {
                 .workload_identity(&emulator.runner().client_id, "openmetadata", "bytebase")
                 .unwrap_or_default(),
         ),
+        // What the same pod has beside with identity bindings.
+        (
+            "identity_binding",
+            vec![
+                ("AZURE_KUBERNETES_TOKEN_PROXY".to_owned(), proxy.url.clone()),
+                ("AZURE_KUBERNETES_SNI_NAME".to_owned(), proxy.sni_name.clone()),
+                ("AZURE_KUBERNETES_CA_DATA".to_owned(), proxy.ca_pem.clone()),
+            ],
+        ),
     ];
     let named = |pairs: Vec<(String, String)>| -> Value {
         let pairs = pairs.into_iter().map(|(name, value)| (name, Value::String(value)));
@@ -196,7 +206,7 @@ fn sign_in(emulator: &Emulator) -> Value {
     Value::Object(platforms.collect())
 }
 
-fn print_text(emulator: &Emulator) {
+fn print_text(emulator: &Emulator, proxy: &KubernetesTokenProxy) {
     let server = emulator.postgresql();
     println!("Azure is emulated on this machine. Everything in it is gone after Ctrl-C.\n");
     println!("PostgreSQL {} at {}", server.version, server.address);
@@ -217,7 +227,7 @@ fn print_text(emulator: &Emulator) {
         "\n# Or into the configuration, with ARM_CLIENT_SECRET from above:\n{}",
         emulator.provider_block()
     );
-    println!("# The same as JSON:\n{}", description(emulator));
+    println!("# The same as JSON:\n{}", description(emulator, proxy));
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

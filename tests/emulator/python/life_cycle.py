@@ -10,9 +10,10 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError, ServiceRequestError
 from azure.identity import (
     AzurePipelinesCredential,
     CertificateCredential,
@@ -163,6 +164,7 @@ def federation(world):
             raise Difference("workload identity: no token")
         DefaultAzureCredential(disable_instance_discovery=True).get_token(DATABASES)
     print("  signed in: workload identity")
+    token_proxy({**pod, "AZURE_CLIENT_ID": made.client_id}, world.all["sign_in"]["identity_binding"])
     pipeline = world.all["sign_in"]["azure_pipelines"]
     with environment(SYSTEM_OIDCREQUESTURI=pipeline["SYSTEM_OIDCREQUESTURI"]):
         credential = AzurePipelinesCredential(
@@ -181,6 +183,34 @@ def federation(world):
     identities.delete(world.group, "python-one")
     identities.delete(world.group, "python-one")
     expect_error("identity: gone", 404, lambda: identities.get(world.group, "python-one"))
+
+
+def token_proxy(pod, binding):
+    """The same pod on a cluster with identity bindings. Nothing listens at the authority that it names."""
+    pod = {**pod, "AZURE_AUTHORITY_HOST": "https://127.0.0.1:9/"}
+
+    def token(**values):
+        with environment(**{**pod, **values}):
+            credential = WorkloadIdentityCredential(
+                disable_instance_discovery=True, enable_azure_proxy=True, retry_total=0)
+            return credential.get_token(DATABASES).token
+
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as authority:
+        authority.write(binding["AZURE_KUBERNETES_CA_DATA"])
+        authority.flush()
+        in_a_file = {name: value for name, value in binding.items() if name != "AZURE_KUBERNETES_CA_DATA"}
+        in_a_file["AZURE_KUBERNETES_CA_FILE"] = authority.name
+        for values in [binding, in_a_file]:
+            if not token(**values):
+                raise Difference("token proxy: no token")
+    print("  signed in: identity binding")
+    for name in ["other.ests.aks", ""]:
+        try:
+            token(**{**binding, "AZURE_KUBERNETES_SNI_NAME": name})
+            raise Difference(f"token proxy: it answered to the name '{name}'")
+        except ServiceRequestError as error:
+            if "ALERT" not in str(error):
+                raise Difference(f"token proxy: {error}") from error
 
 
 def machines(world):

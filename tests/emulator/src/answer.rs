@@ -99,7 +99,9 @@ impl Answer {
         match service {
             Service::ResourceManager => Answer::arm_error(status, code, message),
             Service::Graph => Answer::graph_error(status, code, message),
-            Service::Authority => Answer::token_error(status, "temporarily_unavailable", 90033, message),
+            Service::Authority | Service::KubernetesTokenProxy => {
+                Answer::token_error(status, "temporarily_unavailable", 90033, message)
+            }
             Service::Issuer | Service::InstanceMetadata => Answer::plain_error(status, code, message),
         }
     }

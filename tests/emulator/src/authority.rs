@@ -10,6 +10,7 @@ use crate::directory::{Federation, Principal, PrincipalKind};
 use crate::http::Ask;
 use crate::journal::hold;
 use crate::keys::{Token, now};
+use crate::tenants;
 use crate::tokens;
 use crate::world::World;
 
@@ -26,10 +27,10 @@ const FIELDS: [&str; 9] = [
     "client-request-id",
 ];
 
-pub(crate) fn answer(world: &World, ask: &Ask) -> Answer {
-    let parts: Vec<&str> = ask.segments.iter().map(String::as_str).collect();
+/// Answers for a path whose parts are given, since a proxy has its own before them.
+pub(crate) fn answer(world: &World, ask: &Ask, parts: &[&str]) -> Answer {
     let get = ask.method == "GET";
-    match parts.as_slice() {
+    match parts {
         [tenant, "oauth2", "v2.0", "token"] => token(world, ask, tenant),
         [tenant, "v2.0", ".well-known", "openid-configuration"] if get => configuration(world, tenant),
         [_, "discovery", "v2.0", "keys"] if get => Answer::json(200, json!({"keys": [world.entra_key.public()]})),
@@ -87,10 +88,10 @@ fn token(world: &World, ask: &Ask, tenant: &str) -> Answer {
             format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
         return Answer::token_error(400, "invalid_request", 900_023, &text);
     }
-    if !tenant.eq_ignore_ascii_case(world.tenant()) {
+    let Some(tenant) = tenants::known(world, tenant) else {
         let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return Answer::token_error(400, "invalid_request", 90002, &text);
-    }
+    };
     if !ask
         .header("content-type")
         .starts_with("application/x-www-form-urlencoded")
@@ -103,7 +104,7 @@ fn token(world: &World, ask: &Ask, tenant: &str) -> Answer {
         let text = format!("The request body contains an unknown parameter: '{unknown}'.");
         return Answer::token_error(400, "invalid_request", 90014, &text);
     }
-    match grant(world, &form) {
+    match grant(world, &form, &tenant) {
         Ok(answer) | Err(answer) => answer,
     }
 }
@@ -118,7 +119,7 @@ fn field<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, A
         })
 }
 
-fn grant(world: &World, form: &HashMap<String, String>) -> Result<Answer, Answer> {
+fn grant(world: &World, form: &HashMap<String, String>, tenant: &str) -> Result<Answer, Answer> {
     let kind = field(form, "grant_type")?;
     if kind != "client_credentials" {
         let text = format!("The app requested an unsupported grant type '{kind}'.");
@@ -131,36 +132,34 @@ fn grant(world: &World, form: &HashMap<String, String>) -> Result<Answer, Answer
             format!("The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.");
         return Err(Answer::token_error(400, "invalid_scope", 1_002_012, &text));
     };
-    let principal = hold(&world.state).directory.by_app_id(client).cloned().ok_or_else(|| {
+    let home = hold(&world.state).directory.by_app_id(client).cloned();
+    let known = home.and_then(|home| tenants::service_principal(world, tenant, &home).map(|there| (home, there)));
+    let (home, principal) = known.ok_or_else(|| {
         let text = format!(
-            "Application with identifier '{client}' was not found in the directory '{}'. This can happen if the application \
-             has not been installed by the administrator of the tenant or consented to by any user in the tenant.",
-            world.tenant()
+            "Application with identifier '{client}' was not found in the directory '{tenant}'. This can happen if the application \
+             has not been installed by the administrator of the tenant or consented to by any user in the tenant."
         );
         Answer::token_error(400, "unauthorized_client", 700_016, &text)
     })?;
-    prove(world, form, &principal)?;
+    prove(world, form, &home, tenant)?;
     if world.faults.blocks_sign_in(client) {
         let text =
             "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
         return Err(Answer::token_error(400, "invalid_grant", 53003, text));
     }
     if !tokens::is_known_resource(world, resource) {
-        let text = format!(
-            "The resource principal named {resource} was not found in the tenant named {}.",
-            world.tenant()
-        );
+        let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
         return Err(Answer::token_error(400, "invalid_resource", 500_011, &text));
     }
     let life = tokens::APPLICATION_LIFE;
-    let access_token = tokens::issue(world, &principal, resource, life);
+    let access_token = tokens::issue_in(world, tenant, &principal, resource, life);
     Ok(Answer::json(
         200,
         json!({"token_type": "Bearer", "expires_in": life - 1, "ext_expires_in": life - 1, "access_token": access_token}),
     ))
 }
 
-fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal) -> Result<(), Answer> {
+fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal, tenant: &str) -> Result<(), Answer> {
     if let Some(secret) = form.get("client_secret") {
         if principal.kind == PrincipalKind::Application && principal.secrets.contains(secret) {
             return Ok(());
@@ -200,13 +199,13 @@ fn prove(world: &World, form: &HashMap<String, String>, principal: &Principal) -
         .as_deref()
         .is_some_and(|id| token.claim("iss").eq_ignore_ascii_case(id));
     if own {
-        certificate(world, principal, &token)
+        certificate(world, principal, &token, tenant)
     } else {
         federation(world, principal, &token)
     }
 }
 
-fn certificate(world: &World, principal: &Principal, token: &Token) -> Result<(), Answer> {
+fn certificate(world: &World, principal: &Principal, token: &Token, tenant: &str) -> Result<(), Answer> {
     let refused = |text: &str| Err(Answer::token_error(401, "invalid_client", 700_027, text));
     // Some libraries keep the padding, which Entra takes.
     let header = |name: &str| token.header[name].as_str().map(|text| text.trim_end_matches('='));
@@ -224,7 +223,7 @@ fn certificate(world: &World, principal: &Principal, token: &Token) -> Result<()
     if !token.claim("sub").eq_ignore_ascii_case(token.claim("iss")) {
         return refused("Client assertion's 'sub' and 'iss' must both be the application.");
     }
-    let endpoint = format!("{}/{}/oauth2/v2.0/token", world.endpoints.authority, world.tenant());
+    let endpoint = format!("{}/{tenant}/oauth2/v2.0/token", world.endpoints.authority);
     if !token.claim("aud").eq_ignore_ascii_case(&endpoint) {
         let text = format!("Client assertion audience claim does not match Realm issuer. Expected '{endpoint}'.");
         return Err(Answer::token_error(401, "invalid_client", 700_023, &text));

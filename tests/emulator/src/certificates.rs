@@ -8,8 +8,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize,
 };
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ResolvesServerCertUsingSni, WantsServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, ServerConfig};
 
 use crate::error::{Context, Error, Result};
 
@@ -20,11 +22,11 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    pub(crate) fn generate() -> Result<Authority> {
+    pub(crate) fn generate(name: &str) -> Result<Authority> {
         let key = KeyPair::generate().context("no key for the root certificate")?;
         let mut params = CertificateParams::new(Vec::new()).context("no root certificate")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name = named("entradb emulator root");
+        params.distinguished_name = named(name);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params
             .self_signed(&key)
@@ -51,6 +53,31 @@ impl Authority {
         hosts: &[&str],
         protocols: &[&[u8]],
     ) -> Result<(Arc<ServerConfig>, String)> {
+        let (certificate, key) = self.certified(hosts)?;
+        let algorithm = &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
+        let digest = aws_lc_rs::digest::digest(algorithm, &certificate);
+        let thumbprint = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        let config = builder()?
+            .with_single_cert(vec![certificate], key)
+            .context("the server certificate was refused")?;
+        Ok((speaking(config, protocols), thumbprint))
+    }
+
+    /// A TLS configuration that shows its certificate to those only who ask for this name.
+    pub(crate) fn server_by_name(&self, name: &str, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>> {
+        let (certificate, key) = self.certified(&[name])?;
+        let builder = builder()?;
+        let certified = CertifiedKey::from_der(vec![certificate], key, builder.crypto_provider())
+            .context("the server certificate was refused")?;
+        let mut names = ResolvesServerCertUsingSni::new();
+        names
+            .add(name, certified)
+            .context("the server certificate is not for its name")?;
+        Ok(speaking(builder.with_cert_resolver(Arc::new(names)), protocols))
+    }
+
+    /// A certificate that names these hosts, and its key.
+    fn certified(&self, hosts: &[&str]) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
         let key = KeyPair::generate().context("no key for a server certificate")?;
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let mut params = CertificateParams::new(hosts.clone()).context("no server certificate")?;
@@ -62,19 +89,21 @@ impl Authority {
             .signed_by(&key, &self.issuer)
             .context("a server certificate could not be signed")?;
         let secret = PrivateKeyDer::try_from(key.serialize_der()).map_err(Error::new)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .context("no TLS version")?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], secret)
-            .context("the server certificate was refused")?;
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let algorithm = &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
-        let digest = aws_lc_rs::digest::digest(algorithm, certificate.der());
-        let thumbprint = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok((Arc::new(config), thumbprint))
+        Ok((certificate.der().clone(), secret))
     }
+}
+
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("no TLS version")?
+        .with_no_client_auth())
+}
+
+fn speaking(mut config: ServerConfig, protocols: &[&[u8]]) -> Arc<ServerConfig> {
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
 }
 
 /// The certificate with which an application proves itself at the token endpoint.

@@ -91,7 +91,7 @@ pub(crate) async fn serve(world: Arc<World>, service: Service, listener: TcpList
     }
 }
 
-async fn connection<S>(world: Arc<World>, service: Service, stream: S)
+pub(crate) async fn connection<S>(world: Arc<World>, service: Service, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -225,7 +225,11 @@ fn noted(service: Service, ask: &Ask, status: u16) -> Request {
 
 async fn of_service(world: &Arc<World>, service: Service, ask: &Ask) -> Answer {
     match service {
-        Service::Authority => crate::authority::answer(world, ask),
+        Service::Authority => {
+            let parts: Vec<&str> = ask.segments.iter().map(String::as_str).collect();
+            crate::authority::answer(world, ask, &parts)
+        }
+        Service::KubernetesTokenProxy => crate::token_proxy::answer(world, ask),
         Service::ResourceManager => crate::arm::answer(world, ask).await,
         Service::Graph => crate::graph::answer(world, ask),
         Service::Issuer => crate::issuer::answer(world, ask),

@@ -15,6 +15,8 @@ pub enum Service {
     Issuer,
     /// The instance metadata service.
     InstanceMetadata,
+    /// The cluster's token proxies.
+    KubernetesTokenProxy,
 }
 
 /// One HTTP request and how it was answered.

@@ -28,6 +28,8 @@ mod postgres;
 mod setup;
 mod shapes;
 mod sign_in;
+mod tenants;
+mod token_proxy;
 mod tokens;
 mod world;
 
@@ -47,6 +49,8 @@ use postgres::pooler::Pooler;
 pub use postgres::relay::{Held, Moment};
 pub use postgres::statements::Statement;
 use tempfile::TempDir;
+pub use tenants::Tenant;
+pub use token_proxy::KubernetesTokenProxy;
 use world::World;
 
 use crate::journal::hold;
@@ -166,7 +170,8 @@ impl Emulator {
         self.world.endpoints.resource_manager.trim_start_matches("https://")
     }
 
-    /// The instance metadata service, `http://127.0.0.1:PORT`; the token path follows as in Azure.
+    /// The instance metadata service, `http://127.0.0.1:PORT`; the token path follows as in Azure. It is what
+    /// `AZURE_POD_IDENTITY_AUTHORITY_HOST` wants.
     #[must_use]
     pub fn imds_endpoint(&self) -> &str {
         &self.world.endpoints.instance_metadata

@@ -1,15 +1,16 @@
 //! The resources that identities are assigned to, as tests see them past ARM: which there are, what a GET shows, and what
 //! another party attaches. It does not know ARM's requests.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::Emulator;
+use crate::arm::records;
 use crate::arm::targets::assignment::{self, Assigned};
 use crate::arm::targets::kinds::{self, Kind};
 use crate::arm::targets::{self, Target};
 use crate::error::{Error, Result};
 use crate::journal::hold;
-use crate::world::State;
+use crate::world::{State, World};
+use crate::{Emulator, Tenant};
 
 /// ARM resource IDs of what identities can be assigned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,26 +121,77 @@ impl Emulator {
         target.version += 1;
     }
 
-    /// Switches a resource's system-assigned identity on; answers its object ID.
+    /// Lets a virtual machine or scale set come from an image that another tenant shares; answers the image's ID. Every
+    /// later change of it needs a token of that tenant too.
+    ///
+    /// # Panics
+    /// When there is no such resource, or it is neither.
+    pub fn use_image_of(&self, target_id: &str, tenant: &Tenant) -> String {
+        let image = format!(
+            "/subscriptions/{}/resourceGroups/images/providers/Microsoft.Compute/galleries/shared/images/base/versions/1.0.0",
+            tenant.subscription_id
+        );
+        let mut state = hold(&self.world.state);
+        let target = state.targets.get_mut(&target_id.to_ascii_lowercase());
+        let target = target.expect("the test names a resource that exists");
+        let place = target.image_place().expect("the test names a machine or a scale set");
+        let profile = target.body.pointer_mut(place).expect("these have such a profile");
+        profile["imageReference"] = json!({"id": image, "exactVersion": "1.0.0"});
+        target.version += 1;
+        image
+    }
+
+    /// Switches the system-assigned identity of a resource or a database server on, as another party would; answers its
+    /// object ID.
     ///
     /// # Errors
-    /// When a database cannot be told, or there is no such resource.
-    pub async fn enable_system_identity(&self, target_id: &str) -> Result<String> {
-        let key = target_id.to_ascii_lowercase();
-        let principal = {
-            let mut state = hold(&self.world.state);
-            let target = state.targets.get_mut(&key);
-            let target = target.ok_or_else(|| Error::new(format!("there is no resource {target_id}")))?;
-            if let Some(system) = &target.identities.system {
-                return Ok(system.clone());
-            }
-            let principal = assignment::system_principal(target);
-            target.identities.system = Some(principal.object_id.clone());
-            target.version += 1;
-            principal
-        };
-        let object_id = principal.object_id.clone();
-        self.world.add_principal(principal).await?;
-        Ok(object_id)
+    /// When a database cannot be told, or there is no such resource, or its kind has no such identity.
+    pub async fn enable_system_identity(&self, id: &str) -> Result<String> {
+        let system = self.switch_system_identity(id, true).await?;
+        system.ok_or_else(|| Error::new(format!("the identity of {id} went away at once")))
     }
+
+    /// Switches it off; the identity leaves the directory, and what was granted to it is in vain.
+    ///
+    /// # Errors
+    /// As [`Emulator::enable_system_identity`].
+    pub async fn disable_system_identity(&self, id: &str) -> Result<()> {
+        self.switch_system_identity(id, false).await.map(drop)
+    }
+
+    async fn switch_system_identity(&self, id: &str, wanted: bool) -> Result<Option<String>> {
+        let seen = own_identity(&self.world, id, |id, name, system| {
+            (id.to_owned(), name.to_owned(), system.clone())
+        })?;
+        let (id, name, present) = seen;
+        let after = records::switch_system(&self.world, &id, &name, present, wanted).await?;
+        own_identity(&self.world, &id, |_, _, system| system.clone_from(&after))?;
+        if let Some(target) = hold(&self.world.state).targets.get_mut(&id.to_ascii_lowercase()) {
+            target.version += 1;
+        }
+        Ok(after)
+    }
+}
+
+/// Looks at the system-assigned identity of a resource or a server, with its ID and name.
+fn own_identity<T>(world: &World, id: &str, look: impl FnOnce(&str, &str, &mut Option<String>) -> T) -> Result<T> {
+    let mut state = hold(&world.state);
+    let key = id.to_ascii_lowercase();
+    if let Some(server) = state.servers.get(&key) {
+        return Ok(look(
+            &server.id,
+            &server.name,
+            &mut hold(&server.record).system_identity,
+        ));
+    }
+    if let Some(record) = state.records.get_mut(&key) {
+        if record.kind == records::Kind::Mysql {
+            return Err(Error::new("MySQL servers have no system-assigned identity"));
+        }
+        return Ok(look(&record.id, &record.name, &mut record.system_identity));
+    }
+    let target = state.targets.get_mut(&key);
+    let target = target.ok_or_else(|| Error::new(format!("there is no resource {id}")))?;
+    let name = target.name();
+    Ok(look(&target.id, &name, &mut target.identities.system))
 }

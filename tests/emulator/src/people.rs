@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::graph::query::Sort;
 use crate::journal::hold;
 use crate::postgres::server::Administrator;
-use crate::tokens;
-use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup};
+use crate::{AppCredential, Emulator, Error, PostgresqlServer, issuer, setup, tenants, tokens};
 
 impl Emulator {
     /// Adds a person; answers the object ID.
@@ -199,13 +198,9 @@ impl Emulator {
     }
 
     fn token(&self, object_id: &str, resource: &str, life: i64) -> String {
-        let principal = hold(&self.world.state).directory.get(object_id).cloned();
-        tokens::issue(
-            &self.world,
-            &principal.expect("the test names an object that exists"),
-            resource,
-            life,
-        )
+        let found = tenants::anywhere(&self.world, object_id);
+        let (tenant, principal) = found.expect("the test names an object that exists");
+        tokens::issue_in(&self.world, &tenant, &principal, resource, life)
     }
 
     /// What an Azure Pipelines job has in its environment: the address to ask for a token and the secret for it. Any

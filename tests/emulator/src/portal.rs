@@ -242,6 +242,25 @@ impl Emulator {
         record.identities.push(identity);
     }
 
+    /// Detaches a user-assigned identity (resource ID) from a server, as another party would. A SQL server that acted with
+    /// it acts with the next one.
+    pub fn detach_server_identity(&self, server_id: &str, identity_id: &str) {
+        let mut state = hold(&self.world.state);
+        let key = server_id.to_ascii_lowercase();
+        let stays = |other: &String| !other.eq_ignore_ascii_case(identity_id);
+        if let Some(server) = state.servers.get(&key) {
+            return hold(&server.record).identities.retain(stays);
+        }
+        let record = state
+            .records
+            .get_mut(&key)
+            .expect("the test names a server that exists");
+        record.identities.retain(stays);
+        if record.primary_identity.take_if(|primary| !stays(primary)).is_some() {
+            record.primary_identity = record.identities.first().cloned();
+        }
+    }
+
     /// The writes to Azure Resource Manager and Graph that took effect, whatever the client was answered. A DELETE of
     /// what was not there, and a refused request, are not among them; a long-running operation that was accepted is.
     #[must_use]

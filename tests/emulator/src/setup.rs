@@ -43,8 +43,17 @@ impl Threads {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let runtime = self.0.as_ref().ok_or_else(|| Error::new("the emulator has stopped"))?;
-        runtime.spawn(work).await.context("the emulator has stopped")?
+        self.runtime()?.spawn(work).await.context("the emulator has stopped")?
+    }
+
+    /// Starts something there that goes on by itself.
+    pub(crate) fn start(&self, work: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        self.runtime()?.spawn(work);
+        Ok(())
+    }
+
+    fn runtime(&self) -> Result<&Runtime> {
+        self.0.as_ref().ok_or_else(|| Error::new("the emulator has stopped"))
     }
 }
 
@@ -153,7 +162,7 @@ async fn bind(ports: Ports) -> Result<(Vec<Front>, Endpoints)> {
 }
 
 async fn assemble(options: Options, folder: PathBuf) -> Result<Parts> {
-    let authority = Authority::generate()?;
+    let authority = Authority::generate("entradb emulator root")?;
     fs::write(folder.join("ca.pem"), authority.pem()).context("the root certificate cannot be written")?;
 
     let (fronts, endpoints) = bind(options.ports).await?;

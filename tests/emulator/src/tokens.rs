@@ -42,9 +42,13 @@ pub(crate) fn is_graph_audience(world: &World, audience: &str) -> bool {
     [GRAPH, world.options.cloud.facts().graph, &world.endpoints.graph].contains(&bare)
 }
 
-/// Makes a token for a principal. Its form is Entra's version 1; its length is between 1.5 and 2 KB.
+/// Makes a token for a principal of the own tenant.
 pub(crate) fn issue(world: &World, principal: &Principal, audience: &str, lifetime: i64) -> String {
-    let tenant = world.tenant();
+    issue_in(world, world.tenant(), principal, audience, lifetime)
+}
+
+/// Makes a token for a principal of a tenant. Its form is Entra's version 1; its length is between 1.5 and 2 KB.
+pub(crate) fn issue_in(world: &World, tenant: &str, principal: &Principal, audience: &str, lifetime: i64) -> String {
     let issuer = world.options.cloud.facts().issuer;
     let from = now() - 5;
     let mut claims = json!({
@@ -109,22 +113,33 @@ pub(crate) enum Doubt {
     Signature,
     /// When it ended, in seconds since 1970.
     Expired(i64),
-    Tenant,
+    /// Who issued it for another tenant.
+    Tenant(String),
     /// For whom it is.
     Audience(String),
 }
 
 /// Takes a token apart and believes it when Entra signed it for this tenant and this audience, and it is in its time.
 pub(crate) fn check(world: &World, text: &str, is_audience: impl Fn(&str) -> bool) -> Result<Token, Doubt> {
+    let token = check_of_any_tenant(world, text, is_audience)?;
+    if token.claim("tid") != world.tenant() {
+        return Err(Doubt::Tenant(token.claim("iss").to_owned()));
+    }
+    Ok(token)
+}
+
+/// The same for whatever tenant it was issued.
+pub(crate) fn check_of_any_tenant(
+    world: &World,
+    text: &str,
+    is_audience: impl Fn(&str) -> bool,
+) -> Result<Token, Doubt> {
     let token = Token::parse(text).ok_or(Doubt::Malformed)?;
     if !world.entra_key.signed(&token) {
         return Err(Doubt::Signature);
     }
     if !is_audience(token.claim("aud")) {
         return Err(Doubt::Audience(token.claim("aud").to_owned()));
-    }
-    if token.claim("tid") != world.tenant() {
-        return Err(Doubt::Tenant);
     }
     if token.time("exp") <= now() {
         return Err(Doubt::Expired(token.time("exp")));

@@ -16,6 +16,7 @@ use crate::journal::{Journal, hold};
 use crate::keys::Key;
 use crate::options::Options;
 use crate::postgres::server::Server;
+use crate::tenants::Foreign;
 
 /// Where each front listens, as a client writes it: no slash at the end.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Endpoints {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) directory: Directory,
+    /// Other tenants.
+    pub(crate) tenants: Vec<Foreign>,
     /// By lower-case name.
     pub(crate) groups: BTreeMap<String, ResourceGroup>,
     /// By lower-case resource ID.
@@ -54,6 +57,8 @@ pub(crate) struct State {
     pub(crate) arc: ArcKeys,
     /// Microsoft Graph's largest page.
     pub(crate) graph_page: Option<usize>,
+    /// How many token requests each token proxy answered, by the last part of its path.
+    pub(crate) token_proxies: BTreeMap<String, u64>,
     /// Issuers of external tokens that Entra can verify, all signed with the issuer key.
     pub(crate) issuers: BTreeSet<String>,
 }

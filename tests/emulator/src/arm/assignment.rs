@@ -6,7 +6,11 @@ use serde_json::Value;
 use crate::answer::Answer;
 use crate::arm::Call;
 use crate::arm::body::{self, Fields};
+use crate::arm::linked;
 use crate::journal::hold;
+
+/// What whoever assigns an identity must be allowed to do with it.
+pub(crate) const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
 
 /// What a PATCH asks for.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +55,9 @@ fn entries(call: &Call<'_>, value: Option<&Value>) -> Result<Vec<(String, bool)>
             "The property 'identity.userAssignedIdentities' is required.",
         ));
     };
+    for (id, _) in map.iter().filter(|(_, wanted)| wanted.is_object()) {
+        linked::authorize(call, ASSIGN, &call.ask.path, id)?;
+    }
     let state = hold(&call.world.state);
     map.iter()
         .map(|(id, wanted)| {

@@ -11,6 +11,7 @@ pub(crate) mod federation;
 pub(crate) mod firewall;
 pub(crate) mod groups;
 pub(crate) mod identities;
+pub(crate) mod linked;
 pub(crate) mod metadata;
 pub(crate) mod mysql;
 pub(crate) mod operations;
@@ -26,6 +27,8 @@ use crate::answer::Answer;
 use crate::directory::Access;
 use crate::http::Ask;
 use crate::journal::hold;
+use crate::keys::Token;
+use crate::tenants;
 use crate::tokens::{self, Doubt};
 use crate::world::World;
 
@@ -38,6 +41,8 @@ pub(crate) struct Call<'a> {
     pub(crate) ask: &'a Ask,
     /// Who asks: object ID.
     pub(crate) caller: String,
+    /// Other tenants that the caller showed a token of.
+    pub(crate) auxiliary: Vec<String>,
     pub(crate) api_version: String,
 }
 
@@ -128,7 +133,8 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
     if parts == ["metadata", "endpoints"] {
         return metadata::answer(world, ask);
     }
-    let caller = authenticate(world, ask)?;
+    let primary = authenticate(world, ask)?;
+    let auxiliary = linked::tenants(world, ask, &primary)?;
     let Some(api_version) = ask.parameter("api-version").filter(|version| !version.is_empty()) else {
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(Answer::arm_error(400, "MissingApiVersionParameter", message));
@@ -136,13 +142,17 @@ async fn respond(world: &Arc<World>, ask: &Ask) -> Outcome {
     let call = Call {
         world,
         ask,
-        caller,
+        caller: primary.claim("oid").to_owned(),
+        auxiliary,
         api_version: api_version.to_owned(),
     };
     authorize(&call, &parts)?;
     if let ["subscriptions", subscription, ..] = parts.as_slice()
         && !subscription.eq_ignore_ascii_case(world.subscription())
     {
+        if let Some(tenant) = tenants::managing(&hold(&world.state), subscription) {
+            return Err(linked::wrong_issuer(world, primary.claim("iss"), &tenant.tenant_id));
+        }
         let message = format!("The subscription '{subscription}' could not be found.");
         return Err(Answer::arm_error(404, "SubscriptionNotFound", message));
     }
@@ -229,28 +239,27 @@ async fn route(call: &Call<'_>, parts: &[&str]) -> Outcome {
     }
 }
 
-fn authenticate(world: &World, ask: &Ask) -> Result<String, Answer> {
-    let refused = |code: &str, message: String| {
-        let challenge = format!(
-            "Bearer authorization_uri=\"{}/{}\"",
-            world.endpoints.authority,
-            world.tenant()
-        );
-        Answer::arm_error(401, code, message).header("www-authenticate", challenge)
-    };
+/// The refusal of a request whose caller is not known, with the place where he may sign in.
+fn unauthenticated(world: &World, code: &str, message: String) -> Answer {
+    let challenge = format!(
+        "Bearer authorization_uri=\"{}/{}\"",
+        world.endpoints.authority,
+        world.tenant()
+    );
+    Answer::arm_error(401, code, message).header("www-authenticate", challenge)
+}
+
+fn authenticate(world: &World, ask: &Ask) -> Result<Token, Answer> {
+    let refused = |code: &str, message: String| unauthenticated(world, code, message);
     let Some(text) = ask.header("authorization").strip_prefix("Bearer ") else {
         let message = "Authentication failed. The 'Authorization' header is missing.";
         return Err(refused("AuthenticationFailed", message.to_owned()));
     };
     let invalid = |message: String| refused("InvalidAuthenticationToken", message);
     tokens::check(world, text, |audience| tokens::is_management_audience(world, audience))
-        .map(|token| token.claim("oid").to_owned())
         .map_err(|doubt| match doubt {
             Doubt::Malformed | Doubt::Signature => invalid("The access token is invalid.".to_owned()),
-            Doubt::Tenant => {
-                let message = "The access token is from the wrong issuer. It must match the tenant associated with this subscription.";
-                refused("InvalidAuthenticationTokenTenant", message.to_owned())
-            }
+            Doubt::Tenant(issuer) => linked::wrong_issuer(world, &issuer, world.tenant()),
             Doubt::Audience(audience) => invalid(format!(
                 "The access token has been obtained for wrong audience or resource '{audience}'. It should exactly match with \
                  one of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'."

@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) result: &'static str,
     /// Whether the addresses carry a long signature.
     pub(crate) signed: bool,
+    /// Whether the last poll says when the operation ended.
+    pub(crate) dated: bool,
 }
 
 /// PostgreSQL flexible servers.
@@ -38,6 +40,7 @@ pub(crate) const POSTGRESQL: Place = Place {
     poll: "azureAsyncOperation",
     result: "operationResults",
     signed: true,
+    dated: false,
 };
 
 /// One operation, kept for ever.
@@ -50,7 +53,17 @@ pub(crate) struct Operation {
     polls_left: u32,
     not_before: Instant,
     end: Option<End>,
+    /// When it ended, where polls say so.
+    ended: Option<String>,
+    dated: bool,
     query: String,
+}
+
+impl Operation {
+    fn finish(&mut self, end: End) {
+        self.ended = self.dated.then(timestamp);
+        self.end = Some(end);
+    }
 }
 
 /// What a client needs to know about an operation before it starts.
@@ -91,16 +104,21 @@ where
     let poll_path = format!("{base}/{}/{id}", place.poll);
     let result_path = format!("{base}/{}/{id}", place.result);
     let failure = world.faults.next_operation(&call.ask.path);
-    let operation = Operation {
+    let mut operation = Operation {
         poll_path: poll_path.to_ascii_lowercase(),
         result_path: result_path.to_ascii_lowercase(),
         started: started.clone(),
         polls_left,
         not_before: Instant::now() + slowness,
-        end: failure.map(Err),
+        end: None,
+        ended: None,
+        dated: place.dated,
         query: query.clone(),
     };
-    let runs = operation.end.is_none();
+    let runs = failure.is_none();
+    if let Some(failure) = failure {
+        operation.finish(Err(failure));
+    }
     hold(&world.state).operations.insert(id.clone(), operation);
     if runs {
         let (world, id) = (world.clone(), id.clone());
@@ -108,7 +126,7 @@ where
             tokio::time::sleep(slowness).await;
             let end = work.await;
             if let Some(operation) = hold(&world.state).operations.get_mut(&id) {
-                operation.end = Some(end);
+                operation.finish(end);
             }
         });
     }
@@ -175,7 +193,8 @@ pub(crate) async fn at(call: &Call<'_>, parts: &[&str]) -> Outcome {
 enum Look {
     Unknown,
     Running(String),
-    Ended(String, End),
+    /// When it began, when it ended where polls say so, and how.
+    Ended(String, Option<String>, End),
 }
 
 async fn look(call: &Call<'_>, id: &str) -> Look {
@@ -200,7 +219,7 @@ async fn look(call: &Call<'_>, id: &str) -> Look {
                 return Look::Running(operation.started.clone());
             }
             if let Some(end) = &operation.end {
-                return Look::Ended(operation.started.clone(), end.clone());
+                return Look::Ended(operation.started.clone(), operation.ended.clone(), end.clone());
             }
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -227,14 +246,17 @@ async fn poll(call: &Call<'_>, id: &str) -> Outcome {
             let body = json!({"name": id, "status": "InProgress", "startTime": started});
             Ok(Answer::json(200, body).retry_after(Some(call.world.options.retry_after)))
         }
-        Look::Ended(started, Ok(_)) => Ok(Answer::json(
-            200,
-            json!({"name": id, "status": "Succeeded", "startTime": started}),
-        )),
-        Look::Ended(started, Err((code, message))) => Ok(Answer::json(
-            200,
-            json!({"name": id, "status": "Failed", "startTime": started, "error": {"code": code, "message": message}}),
-        )),
+        Look::Ended(started, ended, end) => {
+            let mut body = json!({"name": id, "status": "Succeeded", "startTime": started});
+            if let Some(ended) = ended {
+                body["endTime"] = json!(ended);
+            }
+            if let Err((code, message)) = end {
+                body["status"] = json!("Failed");
+                body["error"] = json!({"code": code, "message": message});
+            }
+            Ok(Answer::json(200, body))
+        }
     }
 }
 
@@ -254,8 +276,8 @@ async fn result(call: &Call<'_>, id: &str) -> Outcome {
                 .header("location", here)
                 .retry_after(Some(call.world.options.retry_after)))
         }
-        Look::Ended(_, Ok(Some(value))) => Ok(Answer::json(200, value)),
-        Look::Ended(_, Ok(None)) => Ok(Answer::empty(200)),
-        Look::Ended(_, Err((code, message))) => Err(Answer::arm_error(400, &code, message)),
+        Look::Ended(_, _, Ok(Some(value))) => Ok(Answer::json(200, value)),
+        Look::Ended(_, _, Ok(None)) => Ok(Answer::empty(200)),
+        Look::Ended(_, _, Err((code, message))) => Err(Answer::arm_error(400, &code, message)),
     }
 }

@@ -292,7 +292,7 @@ fn authenticate(world: &World, ask: &Ask) -> Result<Principal, Answer> {
             Doubt::Audience(_) => "Access token validation failure. Invalid audience.",
             Doubt::Expired(_) => "Lifetime validation failed, the token is expired.",
             Doubt::Malformed => "CompactToken parsing failed with error code: 80049217",
-            Doubt::Signature | Doubt::Tenant => "Access token validation failure.",
+            Doubt::Signature | Doubt::Tenant(_) => "Access token validation failure.",
         })
     })?;
     let caller = hold(&world.state).directory.get(token.claim("oid")).cloned();

@@ -81,7 +81,7 @@ fn entra(world: &World, role: &Role, label: &str, secret: &str) -> Result<(), Re
             "The access token does not have a valid audience claim. Please acquire a new token for the resource \
              \"{resource}\"."
         )),
-        Doubt::Tenant => Refusal::password(&role.name),
+        Doubt::Tenant(_) => Refusal::password(&role.name),
     })?;
     let mut items = label.split(',').skip(1);
     let bound = items

@@ -36,6 +36,9 @@ struct File {
     newer: BTreeMap<String, BTreeMap<String, Vec<u16>>>,
     /// By name: members and their types, `!` behind a name that is required.
     types: BTreeMap<String, BTreeMap<String, String>>,
+    /// Versions whose types differ: by version, by type, what is new; `gone` stands for what a version has no more.
+    #[serde(default)]
+    changed: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
     /// Members and values that recorded traffic or a newer version shows, and the specification of `source` does not.
     #[serde(default)]
     observed: BTreeMap<String, BTreeMap<String, String>>,
@@ -55,6 +58,8 @@ struct Provider {
     operations: Vec<Operation>,
     newer: BTreeMap<String, BTreeMap<String, Vec<u16>>>,
     types: Types,
+    /// By version, where they differ.
+    changed: BTreeMap<String, Types>,
 }
 
 /// All shapes, by lower-case namespace.
@@ -78,6 +83,9 @@ fn shapes() -> &'static Shapes {
 impl Provider {
     fn new(file: File, common: &Types) -> Provider {
         let types = Types::new(&file.types, &file.observed).with(common);
+        let changed = file.changed.iter();
+        let changed = changed.map(|(version, changes)| (version.clone(), types.changed(changes)));
+        let changed = changed.collect();
         let operations = file
             .operations
             .into_iter()
@@ -87,6 +95,7 @@ impl Provider {
             operations: operations.collect(),
             newer: file.newer,
             types,
+            changed,
         }
     }
 }
@@ -159,7 +168,8 @@ fn provider<'a>(shapes: &'a Shapes, service: Service, ask: &Ask) -> Option<&'a P
 fn verdict(provider: &Provider, ask: &Ask, answer: &Answer) -> Result<(), String> {
     let nothing = Value::Null;
     let (status, body) = (answer.status(), answer.body().unwrap_or(&nothing));
-    let all = &provider.types;
+    let version = ask.parameter("api-version").unwrap_or_default();
+    let all = provider.changed.get(version).unwrap_or(&provider.types);
     if status >= 400 {
         // The answer to HEAD carries no body; everybody else gets the envelope.
         let bare = ask.method == "HEAD" && answer.body().is_none();
@@ -172,7 +182,6 @@ fn verdict(provider: &Provider, ask: &Ask, answer: &Answer) -> Result<(), String
         let polls = word == "operations" || word.ends_with("azureasyncoperation");
         return if polls { all.check("Poll", body, "") } else { Ok(()) };
     }
-    let version = ask.parameter("api-version").unwrap_or_default();
     if !provider.versions.is_empty() && !provider.versions.iter().any(|known| known == version) {
         return Err(format!("no shapes for api-version {version}"));
     }
@@ -205,12 +214,22 @@ mod tests {
     #[test]
     fn every_file_names_only_types_that_exist() {
         for (name, provider) in shapes() {
-            let all = &provider.types;
-            let used = provider.operations.iter().flat_map(|one| one.statuses.values());
-            let missing: Vec<String> = used.flat_map(|kind| all.missing(kind)).chain(all.dangling()).collect();
+            for all in provider.changed.values().chain([&provider.types]) {
+                let used = provider.operations.iter().flat_map(|one| one.statuses.values());
+                let missing: Vec<String> = used.flat_map(|kind| all.missing(kind)).chain(all.dangling()).collect();
+                assert!(
+                    missing.is_empty(),
+                    "{name} names types that it does not have: {missing:?}"
+                );
+            }
+            let unknown: Vec<&String> = provider
+                .changed
+                .keys()
+                .filter(|version| !provider.versions.contains(version))
+                .collect();
             assert!(
-                missing.is_empty(),
-                "{name} names types that it does not have: {missing:?}"
+                unknown.is_empty(),
+                "{name} changes versions that it does not know: {unknown:?}"
             );
             let known: Vec<&String> = provider.operations.iter().map(|one| &one.name).collect();
             for operation in provider.newer.values().flat_map(BTreeMap::keys) {

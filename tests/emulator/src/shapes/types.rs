@@ -50,6 +50,29 @@ impl Types {
         Types(all)
     }
 
+    /// These types as another version has them.
+    ///
+    /// # Panics
+    /// When a change is none: `gone` for what was not there.
+    pub(super) fn changed(&self, changes: &BTreeMap<String, BTreeMap<String, String>>) -> Types {
+        let mut all = self.clone();
+        let (gone, new): (Vec<_>, Vec<_>) = changes
+            .iter()
+            .flat_map(|(name, members)| members.iter().map(move |(member, kind)| (name, member, kind)))
+            .partition(|(_, _, kind)| *kind == "gone");
+        for (name, member, _) in gone {
+            let removed = all.0.get_mut(name).and_then(|members| members.remove(member));
+            assert!(removed.is_some(), "there is no {name}.{member} to be gone");
+        }
+        for (name, member, kind) in new {
+            let kind = kind.clone();
+            let required = false;
+            let members = all.0.entry(name.clone()).or_default();
+            members.insert(member.clone(), Member { kind, required });
+        }
+        all
+    }
+
     /// Whether the value at this place is of this type.
     pub(super) fn check(&self, kind: &str, value: &Value, place: &str) -> Result<(), String> {
         let (kind, nullable) = match kind.strip_suffix('?') {
@@ -164,5 +187,17 @@ mod tests {
             let said = types().check("One", &value, "").unwrap_err();
             assert!(said.contains(expected), "{said}");
         }
+    }
+
+    #[test]
+    fn a_version_has_what_it_brings_and_not_what_it_took() {
+        let changes = json!({"One": {"size": "gone", "mode": "enum On|Off|Auto", "late": "boolean"}});
+        let newer = types().changed(&serde_json::from_value(changes).unwrap());
+        let id = "11111111-2222-3333-4444-555555555555";
+        let value = json!({"id": id, "mode": "Auto", "late": true});
+        assert_eq!(newer.check("One", &value, ""), Ok(()));
+        assert!(types().check("One", &value, "").is_err());
+        let said = newer.check("One", &json!({"id": id, "size": 1}), "").unwrap_err();
+        assert!(said.contains("has a member size"), "{said}");
     }
 }

@@ -90,20 +90,22 @@ fn targets(emulator: &Emulator) -> Vec<String> {
     let all = emulator.targets();
     let identity = Arm::new(emulator).identity("shape");
     let versions = [
-        (&all.virtual_machine, "2024-07-01"),
-        (&all.scale_set, "2026-04-01"),
-        (&all.web_app, "2024-04-01"),
-        (&all.web_app_slot, "2025-05-01"),
-        (&all.function_app, "2024-04-01"),
-        (&all.container_app, "2024-03-01"),
-        (&all.container_app_job, "2026-07-01"),
-        (&all.cluster, "2024-09-01"),
+        (&all.virtual_machine, ["2024-07-01", "2026-04-01"]),
+        (&all.scale_set, ["2024-07-01", "2026-04-01"]),
+        (&all.web_app, ["2024-04-01", "2025-05-01"]),
+        (&all.web_app_slot, ["2024-04-01", "2025-05-01"]),
+        (&all.function_app, ["2024-04-01", "2025-05-01"]),
+        (&all.container_app, ["2024-03-01", "2026-07-01"]),
+        (&all.container_app_job, ["2024-03-01", "2026-07-01"]),
+        (&all.cluster, ["2024-09-01", "2026-08-01"]),
     ];
     let own = "providers/Microsoft.ManagedIdentity/identities/default?api-version=2023-01-31";
-    let plain = versions.map(|(id, version)| format!("{id}?api-version={version}"));
+    let plain = versions
+        .into_iter()
+        .flat_map(|(id, versions)| versions.map(|version| format!("{id}?api-version={version}")));
     for (id, _) in versions {
         emulator.attach_identity(id, &identity);
     }
     let with_own = [&all.web_app, &all.cluster].map(|id| format!("{id}/{own}"));
-    plain.into_iter().chain(with_own).collect()
+    plain.chain(with_own).collect()
 }

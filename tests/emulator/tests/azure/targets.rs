@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, Arm, shared};
 
 /// The status of the operation behind a header.
-async fn polled(arm: &Arm<'_>, started: &Answer) -> Value {
+pub(crate) async fn polled(arm: &Arm<'_>, started: &Answer) -> Value {
     let address = started.header("azure-asyncoperation").to_owned();
     for _ in 0..2_000 {
         let poll = arm.at(Method::GET, &address, None).await;
@@ -39,63 +39,6 @@ async fn patch(arm: &Arm<'_>, id: &str, version: &str, identity: Value) -> Answe
 
 async fn emulator() -> Emulator {
     Emulator::start(Options::default()).await.unwrap()
-}
-
-#[tokio::test]
-async fn a_virtual_machine_changes_as_recorded() {
-    let emulator = shared().await;
-    let arm = Arm::new(emulator);
-    let id = &emulator.targets().virtual_machine;
-    let (first, second) = (arm.make_identity("first").await, arm.make_identity("second").await);
-    let (one, two) = (arm.identity("first"), arm.identity("second"));
-    let version = "2024-07-01";
-    let at = format!("{id}?api-version={version}");
-    let before = arm.get(&at).await;
-    assert_eq!(before.header("etag"), "\"1\"");
-    assert_eq!(before.body["etag"], "\"1\"");
-    assert!(before.body.get("identity").is_none());
-
-    let mut map = serde_json::Map::new();
-    map.insert(one.clone(), json!({}));
-    let body = json!({"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": map});
-    let started = patch(&arm, id, version, body).await;
-    assert_eq!((started.status, started.header("location")), (200, ""));
-    assert_eq!(started.header("etag"), "\"2\"");
-    assert_eq!(started.body["properties"]["provisioningState"], "Updating");
-    assert_eq!(started.body["identity"]["userAssignedIdentities"][&one], json!({}));
-    assert_eq!(polled(&arm, &started).await["status"], "Succeeded");
-    let both = arm.get(&at).await.body;
-    assert_eq!(both["properties"]["provisioningState"], "Succeeded");
-    assert_eq!(both["identity"]["type"], "SystemAssigned, UserAssigned");
-    let ids = |body: &Value| json!({"principalId": body["properties"]["principalId"], "clientId": body["properties"]["clientId"]});
-    assert_eq!(both["identity"]["userAssignedIdentities"][&one], ids(&first));
-    let system = format!("{id}/providers/Microsoft.ManagedIdentity/identities/default?api-version=2023-01-31");
-    let own = arm.get(&system).await;
-    assert_eq!(own.body["properties"]["principalId"], both["identity"]["principalId"]);
-
-    // The map is merged; `null` removes, whatever the letter case.
-    let mut map = serde_json::Map::new();
-    map.insert(two.clone(), json!({}));
-    map.insert(one.to_ascii_lowercase(), Value::Null);
-    let body = json!({"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": map});
-    let started = patch(&arm, id, version, body).await;
-    polled(&arm, &started).await;
-    let shown = emulator.resource(id);
-    let mut expected = serde_json::Map::new();
-    expected.insert(two.clone(), ids(&second));
-    assert_eq!(shown["identity"]["userAssignedIdentities"], Value::Object(expected));
-    assert_eq!(shown["identity"]["principalId"], both["identity"]["principalId"]);
-
-    // The type decides: what it does not name is gone.
-    let started = patch(&arm, id, version, json!({"type": "SystemAssigned"})).await;
-    polled(&arm, &started).await;
-    assert!(emulator.resource(id)["identity"]["userAssignedIdentities"].is_null());
-    let started = patch(&arm, id, version, json!({"type": "None"})).await;
-    polled(&arm, &started).await;
-    let bare = arm.get(&at).await;
-    assert!(bare.body.get("identity").is_none());
-    assert_eq!(bare.header("etag"), "\"5\"");
-    assert_eq!(arm.get(&system).await.status, 404);
 }
 
 #[tokio::test]
@@ -317,6 +260,22 @@ async fn a_cluster_is_replaced_as_a_whole() {
     assert_eq!(after["properties"], before["properties"]);
     assert_eq!(after["identity"]["type"], "UserAssigned");
     assert!(after["identity"]["userAssignedIdentities"][arm.identity("control")]["clientId"].is_string());
+
+    // Each version knows its own members, and shows no others.
+    let newer = format!("{id}?api-version=2026-08-01");
+    whole["properties"]["nodeProvisioningProfile"] = json!({"mode": "Manual"});
+    let early = arm.put(&at, whole.clone()).await;
+    assert!(early.message().contains("nodeProvisioningProfile"), "{early:?}");
+    let started = arm.put(&newer, whole.clone()).await;
+    assert_eq!(started.status, 200, "{started:?}");
+    polled(&arm, &started).await;
+    let shown = arm.get(&newer).await.body;
+    assert_eq!(shown["properties"]["nodeProvisioningProfile"]["mode"], "Manual");
+    assert_eq!(arm.get(&at).await.body["properties"], before["properties"]);
+    whole["properties"]["enablePodSecurityPolicy"] = json!(false);
+    let late = arm.put(&newer, whole.clone()).await;
+    assert!(late.message().contains("enablePodSecurityPolicy"), "{late:?}");
+    whole["properties"] = before["properties"].clone();
 
     whole["properties"]["dnsPrefix"] = json!("another");
     assert_eq!(arm.put(&at, whole.clone()).await.code(), "PropertyChangeNotAllowed");

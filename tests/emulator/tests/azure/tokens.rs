@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Arm, http, post_token, shared, taken_apart, token};
 
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }

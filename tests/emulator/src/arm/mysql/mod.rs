@@ -26,6 +26,7 @@ const PLACE: Place = Place {
     poll: "azureAsyncOperation",
     result: "operationResults",
     signed: true,
+    dated: false,
 };
 
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";

@@ -110,6 +110,7 @@ fn place<'a>(call: &Call<'a>, name: &'a str, poll: &'static str, result: &'stati
             poll,
             result,
             signed: false,
+            dated: false,
         },
         location: &call.world.options.location,
     }

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::arm::Call;
+use crate::arm::assignment::ASSIGN;
 use crate::arm::body::{self, Fields};
+use crate::arm::linked;
 use crate::arm::targets::Target;
 use crate::arm::targets::kinds::{Kind, Style};
 use crate::directory::{Principal, PrincipalKind, Reader};
@@ -209,6 +211,7 @@ fn is_identity_id(id: &str) -> bool {
 
 /// An identity that is to be assigned: the caller may, it exists, and the directory has heard of it.
 fn resolve(call: &Call<'_>, target: &Target, id: &str) -> Result<Assigned, Answer> {
+    linked::authorize(call, ASSIGN, &target.id, id)?;
     if call.world.faults.forbids_assignment(id) {
         return Err(forbidden(call, target, id));
     }

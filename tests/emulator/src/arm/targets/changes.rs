@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::arm::body::{self, Fields};
+use crate::arm::linked;
 use crate::arm::operations::{self, Begun, End};
 use crate::arm::targets::assignment::{self, Change, Manner};
 use crate::arm::targets::kinds::Style;
@@ -17,6 +18,14 @@ use crate::journal::hold;
 use crate::world::World;
 
 pub(crate) async fn patch(call: &Call<'_>, target: Target) -> Outcome {
+    if let Some(image) = target.image() {
+        linked::authorize(
+            call,
+            "Microsoft.Compute/galleries/images/versions/read",
+            &target.id,
+            image,
+        )?;
+    }
     check_tag(call, &target)?;
     let value = body::parse(call.ask)?;
     let fields = Fields::of(&value, "", target.kind.patch)?;
@@ -145,7 +154,7 @@ pub(crate) async fn begin(call: &Call<'_>, mut after: Target, change: Option<Cha
     let held = Hold::take(call, &after)?;
     after.version += 1;
     let tenant = call.world.tenant().to_owned();
-    let mut seen = after.clone();
+    let mut seen = after.clone().in_version(&call.api_version);
     let mut fresh = Vec::new();
     if let Some(change) = &change {
         seen.identities.clone_from(&change.identities);

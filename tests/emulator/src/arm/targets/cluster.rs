@@ -24,8 +24,11 @@ const MEMBERS: [&str; 11] = [
     "extendedLocation",
 ];
 
-/// Members of `properties` in the specification.
-const PROPERTIES: [&str; 43] = [
+/// What 2026-08-01 has beside.
+const NEWER_MEMBERS: [&str; 1] = ["kind"];
+
+/// Members of `properties` in every version.
+const PROPERTIES: [&str; 41] = [
     "provisioningState",
     "powerState",
     "maxAgentPools",
@@ -47,7 +50,6 @@ const PROPERTIES: [&str; 43] = [
     "nodeResourceGroupProfile",
     "enableRBAC",
     "supportPlan",
-    "enablePodSecurityPolicy",
     "networkProfile",
     "aadProfile",
     "autoUpgradeProfile",
@@ -68,7 +70,20 @@ const PROPERTIES: [&str; 43] = [
     "serviceMeshProfile",
     "resourceUID",
     "metricsProfile",
+];
+
+/// What 2024-09-01 has beside.
+const OLDER: [&str; 1] = ["enablePodSecurityPolicy"];
+
+/// What 2026-08-01 has beside.
+const NEWER: [&str; 7] = [
+    "enableFIPS",
+    "nodeProvisioningProfile",
     "bootstrapProfile",
+    "aiToolchainOperatorProfile",
+    "schedulerProfile",
+    "hostedSystemProfile",
+    "status",
 ];
 
 /// Read-only: what a request says about them is not looked at.
@@ -86,10 +101,24 @@ const KEPT: [&str; 8] = [
 /// Set once and never changed.
 const FIXED: [&str; 3] = ["dnsPrefix", "nodeResourceGroup", "enableRBAC"];
 
+fn is_newer(version: &str) -> bool {
+    version == "2026-08-01"
+}
+
+/// Takes out what a version does not have.
+pub(super) fn keep(body: &mut Value, version: &str) {
+    let gone: &[&str] = if is_newer(version) { &OLDER } else { &NEWER };
+    if let Some(properties) = body["properties"].as_object_mut() {
+        properties.retain(|name, _| !gone.contains(&name.as_str()));
+    }
+}
+
 pub(crate) async fn put(call: &Call<'_>, target: Target) -> Outcome {
     changes::check_tag(call, &target)?;
     let value = body::parse(call.ask)?;
-    let fields = Fields::of(&value, "", &MEMBERS)?;
+    let newer = is_newer(&call.api_version);
+    let beside: &[&str] = if newer { &NEWER_MEMBERS } else { &[] };
+    let fields = Fields::of(&value, "", &[&MEMBERS, beside].concat())?;
     if !fields.text("location")?.eq_ignore_ascii_case(&target.location) {
         let message = format!(
             "The resource '{}' already exists in location '{}'. A resource with the same name cannot be created in another \
@@ -112,13 +141,14 @@ pub(crate) async fn put(call: &Call<'_>, target: Target) -> Outcome {
     }
     let mut after = target.clone();
     after.tags = fields.tags()?.unwrap_or_else(|| json!({}));
+    let beside: &[&str] = if newer { &NEWER } else { &OLDER };
+    fields.object("properties", &[&PROPERTIES, beside].concat())?;
     after.body = replaced(&target, &fields)?;
     changes::begin(call, after, Some(change)).await
 }
 
 /// The new body: what the request says, and what it cannot say.
 fn replaced(target: &Target, fields: &Fields<'_>) -> Result<Value, Answer> {
-    fields.object("properties", &PROPERTIES)?;
     let mut properties = fields.value("properties").cloned().unwrap_or_default();
     let before = &target.body["properties"];
     if properties["agentPoolProfiles"].as_array().is_none_or(Vec::is_empty) {

@@ -41,6 +41,7 @@ impl Kind {
             poll,
             result,
             signed,
+            dated: self.style == Style::Compute,
         };
         match self.style {
             Style::Compute => place("Microsoft.Compute", "operations", "operationResults", true),
@@ -180,6 +181,15 @@ fn scale_set(name: &str) -> Value {
             "singlePlacementGroup": true, "orchestrationMode": "Uniform", "upgradePolicy": {"mode": "Manual"},
             "virtualMachineProfile": {
                 "osProfile": {"computerNamePrefix": name, "adminUsername": "operator", "secrets": []},
+                "storageProfile": {
+                    "imageReference": {
+                        "publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest",
+                    },
+                    "osDisk": {
+                        "osType": "Linux", "createOption": "FromImage", "caching": "ReadWrite",
+                        "managedDisk": {"storageAccountType": "Premium_LRS"}, "diskSizeGB": 30,
+                    },
+                },
                 "timeCreated": "2026-01-01T00:00:00.0000000+00:00",
             },
             "provisioningState": "Succeeded", "overprovision": true, "uniqueId": Uuid::new_v4().to_string(),

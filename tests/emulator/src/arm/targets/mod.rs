@@ -66,12 +66,34 @@ impl Target {
         }
     }
 
+    /// Where the image of a machine or scale set is in the profile of its kind.
+    pub(crate) fn image_place(&self) -> Option<&'static str> {
+        match self.kind.name {
+            "Microsoft.Compute/virtualMachines" => Some("/properties/storageProfile"),
+            "Microsoft.Compute/virtualMachineScaleSets" => Some("/properties/virtualMachineProfile/storageProfile"),
+            _ => None,
+        }
+    }
+
+    /// The gallery's image that a machine or scale set was made of.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.body.pointer(self.image_place()?)?["imageReference"]["id"].as_str()
+    }
+
     pub(crate) fn tag(&self) -> String {
         format!("\"{}\"", self.version)
     }
 
     pub(crate) fn has_tag(&self) -> bool {
         matches!(self.kind.style, Style::Compute | Style::Cluster)
+    }
+
+    /// As a version of the API shows it.
+    pub(crate) fn in_version(mut self, version: &str) -> Target {
+        if self.kind.style == Style::Cluster {
+            cluster::keep(&mut self.body, version);
+        }
+        self
     }
 
     /// What a GET shows; `fresh` are the identities whose IDs are not shown yet.
@@ -152,7 +174,7 @@ pub(crate) async fn one(call: &Call<'_>, kind: &'static Kind) -> Outcome {
     call.versions(word, kind.versions)?;
     match (call.ask.method.as_str(), kind.style) {
         ("GET", _) => {
-            let target = find(call, kind)?;
+            let target = find(call, kind)?.in_version(&call.api_version);
             Ok(with_tag(
                 Answer::json(200, target.json(call.world.tenant(), &[])),
                 &target,
