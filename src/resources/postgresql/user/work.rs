@@ -4,7 +4,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{gone, limit, locks, number, open_sessions, setting_changes};
+use crate::resources::postgresql::found_role::{gone, limit, locks, number, sessions, sessions_of, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::{PostgresqlUser, binding};
@@ -169,8 +169,8 @@ impl Work<'_> {
             .binding()
             .filter(|found| found.oid != self.label.oid)
             .map(|found| Guid(found.oid));
-        let sessions = match other_principal {
-            Some(_) => open_sessions(&transaction, look.role.oid).await?,
+        let open = match other_principal {
+            Some(_) => sessions(&transaction.execute_and_ask(&[], &[sessions_of(look.role.oid)]).await?)?,
             None => Vec::new(),
         };
         let mut statements = Vec::new();
@@ -181,9 +181,7 @@ impl Work<'_> {
         statements.extend(self.changes_of(&look.role, Some(prior))?);
         Ok(Changed {
             state: self.finish(transaction, statements, Some(prior)).await?,
-            left_over: other_principal
-                .filter(|_| !sessions.is_empty())
-                .map(|old| (old, sessions)),
+            left_over: other_principal.filter(|_| !open.is_empty()).map(|old| (old, open)),
         })
     }
 
