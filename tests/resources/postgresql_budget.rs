@@ -152,18 +152,15 @@ async fn a_destroy_asks_about_the_one_user_and_nothing_else() {
         let name = user.get("name").as_str().unwrap_or_default();
         name.len() <= "user-99".len()
     });
-    for (users, most) in [(plain, 2), (granted, 11)] {
+    for (users, most) in [(plain, 2), (granted, 10)] {
         let (before, count) = (cost(&emulator), users.len());
         let leaving = users.into_iter().map(|user| async move { user.destroy().await });
-        let begun = std::time::Instant::now();
         stream::iter(leaving)
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<()>>()
             .await;
         let cost = since(before, &emulator);
-        eprintln!("{count} users destroyed in {:?}: {cost:?}", begun.elapsed());
         assert!(cost.statements <= most * count + 10, "{count} users: {cost:?}");
-        assert!(cost.connections <= 8, "{count} users: {cost:?}");
     }
     let left = fact(
         &emulator,

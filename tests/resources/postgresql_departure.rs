@@ -333,6 +333,45 @@ async fn a_database_alone_goes_to_the_new_owner() {
     heir.destroy().await;
 }
 
+/// Somebody for whom we have to act is a member of ours. Before version 16 that membership goes and comes back in the same transaction; from then
+/// on nobody but a superuser could do that, and it is said what to run.
+#[tokio::test]
+async fn a_grantor_that_is_a_member_of_ours_is_acted_for_where_that_can_be() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let mut leaving = made(&plugin, emulator, "circle-leaver", config! {}).await;
+    let circle = "create role circle_owner; grant terraform to circle_owner with admin option;
+        create schema circle_s authorization circle_owner; set role circle_owner; create table circle_s.t ();
+        grant select on circle_s.t to \"circle-leaver\"; reset role";
+    by_hand(emulator, "app", circle).await;
+    let held = "select admin_option::text from pg_auth_members where roleid = 'terraform'::regrole and member = 'circle_owner'::regrole";
+    if emulator.postgresql().major >= 16 {
+        let told = leaving.try_destroy().await.expect_err("a circle");
+        assert_eq!(told[0].summary, "Circular membership");
+        let run = "REVOKE \"terraform\" FROM \"circle_owner\" GRANTED BY \"azuresu\"";
+        assert!(told[0].detail.contains(run), "{}", told[0].detail);
+        let again =
+            "GRANT \"terraform\" TO \"circle_owner\" WITH ADMIN TRUE, INHERIT TRUE, SET TRUE GRANTED BY \"azuresu\"";
+        assert!(told[0].detail.contains(again), "{}", told[0].detail);
+        let manage = "grant circle_owner to azure_pg_admin with admin true, inherit false, set false";
+        by_hand(emulator, "postgres", &format!("{run}; {manage}")).await;
+        leaving.destroy().await;
+        by_hand(
+            emulator,
+            "postgres",
+            &format!("revoke circle_owner from azure_pg_admin; {again}"),
+        )
+        .await;
+    } else {
+        leaving.destroy().await;
+        let borrowed = "select 1 from pg_auth_members where roleid = 'circle_owner'::regrole";
+        assert_eq!(fact(emulator, "postgres", borrowed).await, None);
+    }
+    assert!(!exists(emulator, "circle-leaver").await);
+    assert_eq!(fact(emulator, "postgres", held).await.as_deref(), Some("true"));
+    by_hand(emulator, "app", "drop schema circle_s cascade; drop role circle_owner").await;
+}
+
 #[tokio::test]
 async fn open_sessions_of_a_role_are_named() {
     let emulator = emulator().await;

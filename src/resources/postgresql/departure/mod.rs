@@ -26,9 +26,11 @@ use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
 use crate::resources::postgresql::found_role::{sessions, sessions_of};
 use crate::resources::postgresql::role_name::is_platform;
+use crate::resources::postgresql::user::binding;
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
+use crate::sql::postgres::label::Label;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::role_look;
 use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
@@ -115,7 +117,7 @@ enum Attempt {
     /// It was dropped, with these sessions open.
     Dropped(Name, Vec<String>),
     /// Something hangs on it that is no mere privilege on a database.
-    InTheWay(ServerCatalog),
+    InTheWay(Box<Seen>),
 }
 
 impl Departure<'_> {
@@ -124,8 +126,10 @@ impl Departure<'_> {
     /// # Errors
     /// What is in the way, or the server's own.
     pub async fn carry_out(&self, cx: &Context) -> Result<()> {
+        let mut refused = None;
         for round in 1..=ROUNDS {
-            let drop = |session| self.attempt_to_drop(session);
+            let lower = refused.is_some();
+            let drop = |session| self.attempt_to_drop(session, lower);
             match self.server.write(POSTGRES, "dropping the role", drop).await {
                 Ok(Attempt::Gone) => return Ok(()),
                 Ok(Attempt::InTheWay(found)) => self.clear_the_way(&found).await?,
@@ -142,7 +146,9 @@ impl Departure<'_> {
                 Err(failure) if failure.kind() == Some(Kind::DependentObjects) && round < ROUNDS => {
                     tracing::info!(round, "something of the role appeared meanwhile; looking again");
                 }
-                Err(failure) => return Err(failure.into()),
+                // An administrator goes as an ordinary role: from version 16 on they have no ADMIN option on each other.
+                Err(failure) if !lower && binding::lacks_admin_option(&failure) => refused = Some(failure),
+                Err(failure) => return Err(self.explained(failure, refused).await),
             }
         }
         let detail = format!(
@@ -152,8 +158,20 @@ impl Departure<'_> {
         Err(Diagnostic::error("Role still in use", detail))
     }
 
+    async fn explained(&self, failure: Failure, refused: Option<Failure>) -> Diagnostic {
+        let (Some(refused), Ok(catalog)) = (refused, self.server.catalog().await) else {
+            return failure.into();
+        };
+        match catalog.roles.get(&self.role) {
+            Some(role) if role.binding().is_some_and(|label| label.admin) => {
+                binding::another_administrator(&role.name, refused)
+            }
+            _ => failure.into(),
+        }
+    }
+
     /// Drops the role, unless something hangs on it that has to be seen to first.
-    async fn attempt_to_drop(&self, mut session: Pooled) -> Result<Attempt, Failure> {
+    async fn attempt_to_drop(&self, mut session: Pooled, lower: bool) -> Result<Attempt, Failure> {
         let version = session.version();
         let mut questions = traces::on_server(version, self.role).to_vec();
         questions.extend(self.heir.map(|heir| role_look::question(None, heir)));
@@ -174,13 +192,16 @@ impl Departure<'_> {
         }
         self.check_heir(&role.name, heir)?;
         if self.is_in_the_way(&seen) {
-            return Ok(Attempt::InTheWay(seen.server));
+            return Ok(Attempt::InTheWay(Box::new(seen)));
         }
         if !seen.server.dependencies.is_empty() {
             seen = seen.meet(&transaction, self.role).await?;
         }
         tracing::info!(role = %role.name, "dropping the role");
-        let statements = self.last_words(&seen.server, &role.name)?;
+        let mut statements = self.last_words(&seen.server, &role.name)?;
+        if let Some(label) = role.binding().filter(|label| lower && label.admin) {
+            statements.insert(0, binding::update(&role.name, Label { admin: false, ..label })?);
+        }
         let answers = transaction
             .commit_and_ask(&statements, &[sessions_of(self.role)])
             .await?;
@@ -223,8 +244,9 @@ impl Departure<'_> {
         Ok(all)
     }
 
-    async fn clear_the_way(&self, found: &ServerCatalog) -> Result<()> {
-        let obstacles = Obstacles::find(self, found).await?;
+    async fn clear_the_way(&self, seen: &Seen) -> Result<()> {
+        let found = &seen.server;
+        let obstacles = Obstacles::find(self, seen).await?;
         if !obstacles.is_empty() {
             let name = found.role_name(self.role).map_or("", Name::as_str);
             return Err(obstacles.explain(name, self.owned));

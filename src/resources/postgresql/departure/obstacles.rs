@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
+use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::{Departure, OwnedObjects};
 use crate::sql::error::Kind;
 use crate::sql::postgres::server_catalog::{Database, Dependency, DependencyKind, ServerCatalog};
@@ -30,7 +31,8 @@ pub(super) struct Obstacles(BTreeMap<String, Vec<String>>);
 
 impl Obstacles {
     /// Looks in every database that has something of the role.
-    pub(super) async fn find(departure: &Departure<'_>, server: &ServerCatalog) -> Result<Self, Failure> {
+    pub(super) async fn find(departure: &Departure<'_>, seen: &Seen) -> Result<Self, Failure> {
+        let server = &seen.server;
         let mut obstacles = Self::default();
         let refuses = departure.owned == OwnedObjects::Refuse;
         for (database, kinds) in places(server, departure.role) {
@@ -53,7 +55,9 @@ impl Obstacles {
             if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
                 obstacles.look(departure, name).await?;
             }
-            if refuses && kinds.contains(&DependencyKind::Privilege) {
+            // What was seen already says whether anything was passed on that databases share.
+            let shared = database.is_none() && !seen.passed_on(departure.role);
+            if refuses && !shared && kinds.contains(&DependencyKind::Privilege) {
                 obstacles.add(&place(name), departure.passed_on(name).await?);
             }
         }
