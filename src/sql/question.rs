@@ -27,6 +27,15 @@ impl Question {
         Question { statement, columns }
     }
 
+    /// The same columns by another query, mostly one around this one.
+    #[must_use]
+    pub fn by(&self, statement: Statement) -> Question {
+        Question {
+            statement,
+            columns: self.columns,
+        }
+    }
+
     /// The query.
     #[must_use]
     pub fn statement(&self) -> &Statement {

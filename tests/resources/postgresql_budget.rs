@@ -13,12 +13,14 @@ use futures_util::stream;
 
 use crate::harness::instance::{Found, Instance};
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, next_command, provider};
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, next_command, provider};
 use crate::{block, config};
 
 const USERS: usize = 1000;
 const GROUPS: usize = 10;
 const POLICIES: usize = 200;
+/// A hundred of them were granted something.
+const LEAVING: usize = 300;
 
 /// More than any `-parallelism` that a person gives.
 const AT_ONCE: usize = 256;
@@ -76,8 +78,8 @@ fn policy(server: &str, grantee: String) -> Object {
     }
 }
 
-#[tokio::test]
-async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statements_an_object() {
+/// A server of its own that logs its connections too.
+async fn logging() -> Emulator {
     let options = Options {
         postgresql_settings: vec![("log_connections".to_owned(), "on".to_owned())],
         ..Options::default()
@@ -86,6 +88,13 @@ async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statemen
     let runner = emulator.runner().clone();
     let administrator = emulator.add_administrator(&runner.object_id, ADMINISTRATOR).await;
     administrator.expect("an administrator");
+    emulator
+}
+
+#[tokio::test]
+async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statements_an_object() {
+    let emulator = logging().await;
+    let runner = emulator.runner().clone();
     let plugin = provider(&emulator).await;
     let server = emulator.postgresql().fqdn.as_str();
 
@@ -124,4 +133,40 @@ async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statemen
     tokio::time::timeout(Duration::from_secs(60), plugin.shut_down())
         .await
         .expect("it ends");
+}
+
+/// What a user costs that goes, however many others there are: two statements, and a few more for each database in which it was granted something.
+#[tokio::test]
+async fn a_destroy_asks_about_the_one_user_and_nothing_else() {
+    let emulator = logging().await;
+    let plugin = provider(&emulator).await;
+    let server = emulator.postgresql().fqdn.as_str();
+    let object_id = emulator.runner().object_id.clone();
+    let named = |user| named(server, format!("user-{user}"), &object_id);
+    let users = create(&plugin, "entradb_postgresql_user", (0..LEAVING).map(named).collect()).await;
+    let grants = "do $$ begin for user_number in 0..99 loop
+        execute format('grant connect on database app to \"user-%s\"', user_number);
+        execute format('grant usage on schema public to \"user-%s\"', user_number); end loop; end $$";
+    by_hand(&emulator, "app", grants).await;
+    let (granted, plain): (Vec<_>, Vec<_>) = users.into_iter().partition(|user| {
+        let name = user.get("name").as_str().unwrap_or_default();
+        name.len() <= "user-99".len()
+    });
+    for (users, most) in [(plain, 2), (granted, 10)] {
+        let (before, count) = (cost(&emulator), users.len());
+        let leaving = users.into_iter().map(|user| async move { user.destroy().await });
+        stream::iter(leaving)
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<()>>()
+            .await;
+        let cost = since(before, &emulator);
+        assert!(cost.statements <= most * count + 10, "{count} users: {cost:?}");
+    }
+    let left = fact(
+        &emulator,
+        "postgres",
+        "select count(*)::text from pg_roles where rolname like 'user-%'",
+    )
+    .await;
+    assert_eq!(left.as_deref(), Some("0"));
 }

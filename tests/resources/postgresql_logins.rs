@@ -4,10 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use entradb::protocol::value::Value;
-use entradb_emulator::{Access, Emulator};
+use entradb_emulator::{Access, Emulator, Failure, Method, Options};
 
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{by_hand, emulator, fact, label};
+use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, identity, label, provider, text};
 use crate::{block, config};
 
 /// The provider of a person who is signed in to the Azure CLI.
@@ -43,7 +43,10 @@ async fn provider_of(emulator: &Emulator, person: &str, folder: &Path) -> Plugin
 
 /// What an administrator does all day: a role, a user, a member, privileges, and all of it gone again.
 async fn works(emulator: &Emulator, plugin: &Plugin, prefix: &str, login: &str) {
-    let server = emulator.postgresql().id.as_str();
+    works_at(emulator, plugin, &emulator.postgresql().id, (prefix, login)).await;
+}
+
+async fn works_at(emulator: &Emulator, plugin: &Plugin, server: &str, (prefix, login): (&str, &str)) {
     let (owner, app) = (format!("{prefix}-owner"), format!("{prefix}-app"));
     let made = emulator
         .add_application(&app, Access::None)
@@ -118,4 +121,97 @@ async fn a_member_of_a_group_is_the_administrator() {
     let own = "select 1 from pg_roles where rolname = 'bob@login.example'";
     assert_eq!(fact(emulator, "postgres", own).await, None);
     by_hand(emulator, "postgres", "drop role \"login-team\"").await;
+}
+
+/// The roles that were tried, each once.
+fn tried(emulator: &Emulator) -> Vec<String> {
+    let mut names: Vec<String> = emulator.logins().into_iter().map(|login| login.user).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// An emulator of one's own: what was tried is nobody else's.
+async fn alone() -> Emulator {
+    Emulator::start(Options::default()).await.expect("an emulator")
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_the_upn_where_administrators_may_not_be_read() {
+    let emulator = &alone().await;
+    let person = emulator.add_user("eve@login.example", "Eve").await.expect("a person");
+    emulator
+        .add_administrator(&person, "eve@login.example")
+        .await
+        .expect("an administrator");
+    let folder = tempfile::tempdir().expect("a folder");
+    // By host name nothing is asked of Azure, so no right in it is needed.
+    emulator.set_access(&person, Access::None);
+    let plugin = provider_of(emulator, &person, folder.path()).await;
+    let server = emulator.postgresql();
+    works_at(emulator, &plugin, &server.fqdn, ("login-eve", "eve@login.example")).await;
+    // By ID the server may be read, and its administrators not.
+    emulator.set_access(&person, Access::Reader);
+    let refusal = Failure::Status {
+        status: 403,
+        retry_after: None,
+    };
+    emulator.faults().fail_next(Method::GET, "/administrators", 1, refusal);
+    let plugin = provider_of(emulator, &person, folder.path()).await;
+    works(emulator, &plugin, "login-eve-2", "eve@login.example").await;
+    assert_eq!(
+        emulator.faults().outstanding("/administrators"),
+        0,
+        "they were asked for"
+    );
+    assert_eq!(tried(emulator), ["eve@login.example"]);
+}
+
+#[tokio::test]
+async fn a_managed_identity_is_found_by_the_name_of_its_resource() {
+    let emulator = &alone().await;
+    let runner = emulator.runner().object_id.clone();
+    emulator
+        .add_administrator(&runner, ADMINISTRATOR)
+        .await
+        .expect("an administrator");
+    let plugin = provider(emulator).await;
+    let made = identity(&plugin, emulator, "login-machine").await;
+    let (object_id, client_id) = (text(made.get("principal_id")), text(made.get("client_id")));
+    emulator
+        .add_administrator(object_id, "login-machine")
+        .await
+        .expect("an administrator");
+    emulator.machine_identities(false, &[client_id]);
+    emulator.set_access(object_id, Access::None);
+    let mut environment = emulator.environment();
+    environment.retain(|(name, _)| !name.starts_with("ARM_CLIENT_"));
+    environment.push(("ARM_USE_MSI".to_owned(), "true".to_owned()));
+    environment.push(("ARM_CLIENT_ID".to_owned(), client_id.to_owned()));
+    let pairs: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    let machine = Plugin::start(&pairs).await;
+    machine.configure(config! {}).await;
+    emulator.clear_log();
+    let server = emulator.postgresql();
+    works_at(emulator, &machine, &server.fqdn, ("login-msi", "login-machine")).await;
+    assert_eq!(tried(emulator), ["login-machine"]);
+}
+
+#[tokio::test]
+async fn a_group_of_the_token_is_tried_and_no_other() {
+    let emulator = &alone().await;
+    let person = emulator.add_user("dan@login.example", "Dan").await.expect("a person");
+    emulator.set_access(&person, Access::Contributor);
+    let theirs = emulator.add_group("a-team", &[]).await.expect("a group");
+    let ours = emulator.add_group("b-team", &[&person]).await.expect("a group");
+    for (group, name) in [(&theirs, "a-team"), (&ours, "b-team")] {
+        emulator.add_administrator(group, name).await.expect("an administrator");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = provider_of(emulator, &person, folder.path()).await;
+    works(emulator, &plugin, "login-dan", "b-team").await;
+    assert_eq!(tried(emulator), ["b-team"]);
 }

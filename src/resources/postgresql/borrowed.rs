@@ -6,6 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
 use crate::sql::postgres::server_catalog::{Membership, Role, ServerCatalog};
+use crate::sql::quote::Dialect;
 use crate::sql::statement::{Part, Statement};
 
 /// The statements that begin and end a loan; both belong into one transaction, so that nobody ever sees it.
@@ -38,10 +39,9 @@ pub fn borrow(catalog: &ServerCatalog, roles: impl IntoIterator<Item = u32>) -> 
     for role in &roles {
         may_act_for(catalog, role)?;
     }
-    if roles.is_empty() {
-        return Ok(Loan::default());
-    }
     let mut loan = Loan::default();
+    let circle: Vec<&Membership> = in_the_way(catalog, &missing).collect();
+    loan.begin.extend(circle.iter().map(|held| taken(catalog, held)));
     let mut groups: BTreeMap<Option<u32>, Vec<&Role>> = BTreeMap::new();
     for role in roles {
         let told = our_grantor(catalog, role.oid).told();
@@ -57,7 +57,64 @@ pub fn borrow(catalog: &ServerCatalog, roles: impl IntoIterator<Item = u32>) -> 
         });
         loan.end.extend(given_back(catalog, &roles, told));
     }
+    loan.end.extend(circle.iter().map(|held| given_again(catalog, held)));
     Ok(loan)
+}
+
+/// Whether we may take away the membership of others in us, and so become a member of our own members: before version 16 with CREATEROLE. From
+/// then on it takes the ADMIN option on ourselves, and who has that is a member of ours.
+#[must_use]
+pub fn opens_circles(catalog: &ServerCatalog) -> bool {
+    let us = catalog.roles.get(&catalog.current_role);
+    catalog.version < OPTIONS && us.is_some_and(|us| us.create_role)
+}
+
+/// The memberships in us through which these roles are members of ours.
+fn in_the_way<'a>(catalog: &'a ServerCatalog, roles: &BTreeSet<u32>) -> impl Iterator<Item = &'a Membership> {
+    let above: BTreeSet<u32> = roles.iter().flat_map(|role| catalog.memberships_of(*role)).collect();
+    let us = catalog.current_role;
+    let held = catalog.memberships.iter();
+    held.filter(move |held| held.role == us && above.contains(&held.member))
+}
+
+fn taken(catalog: &ServerCatalog, held: &Membership) -> Statement {
+    let (us, member, by) = (
+        name(catalog, held.role),
+        name(catalog, held.member),
+        written_by(catalog, held),
+    );
+    sql!("REVOKE {} FROM {}{}", us, member, by)
+}
+
+/// As it was. Before version 16 the grantor is no more than a note, and becomes us.
+fn given_again(catalog: &ServerCatalog, held: &Membership) -> Statement {
+    let (us, member, by) = (
+        name(catalog, held.role),
+        name(catalog, held.member),
+        written_by(catalog, held),
+    );
+    match (held.inherit, held.set) {
+        (Some(inherit), Some(set)) => sql!(
+            "GRANT {} TO {} WITH ADMIN {}, INHERIT {}, SET {}{}",
+            us,
+            member,
+            word(held.admin),
+            word(inherit),
+            word(set),
+            by
+        ),
+        _ if held.admin => sql!("GRANT {} TO {} WITH ADMIN OPTION", us, member),
+        _ => sql!("GRANT {} TO {}", us, member),
+    }
+}
+
+fn name(catalog: &ServerCatalog, role: u32) -> Part {
+    // Whoever stands in a membership stands in the same snapshot.
+    catalog.role_name(role).map_or(Part::Word("NONE"), Part::from)
+}
+
+fn written_by(catalog: &ServerCatalog, held: &Membership) -> Statement {
+    granted_by(catalog, Some(held.grantor).filter(|_| catalog.version >= OPTIONS))
 }
 
 /// What ends a loan: a membership of ours with fewer options gets those again, since to revoke it would take what was held before.
@@ -197,149 +254,32 @@ fn may_act_for(catalog: &ServerCatalog, role: &Role) -> Result<()> {
         );
         return Err(Diagnostic::error("Belongs to the platform", detail));
     }
-    if catalog.memberships_of(role.oid).contains(&catalog.current_role) {
-        let detail = format!(
-            "To act for the role {name}, the signed-in role must become a member of it for a moment, but {name} is a member of the \
-             signed-in role. Take that membership away first.",
-            name = role.name
-        );
-        return Err(Diagnostic::error("Circular membership", detail));
+    if catalog.memberships_of(role.oid).contains(&catalog.current_role) && !opens_circles(catalog) {
+        return Err(circular(catalog, role));
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sql::quote::Dialect;
-
-    fn role(oid: u32, name: &str) -> (u32, Role) {
-        (oid, Role::plain(oid, name))
-    }
-
-    fn member(role: u32, member: u32) -> Membership {
-        Membership {
-            role,
-            member,
-            grantor: 10,
-            admin: false,
-            inherit: None,
-            set: None,
-        }
-    }
-
-    fn filled(mut catalog: ServerCatalog, version: u32) -> ServerCatalog {
-        let roles = [
-            role(1, "terraform"),
-            role(2, "held"),
-            role(3, "a\"b"),
-            role(4, "mine"),
-            role(5, "azuresu"),
-        ];
-        (catalog.version, catalog.current_role) = (version, 1);
-        catalog.roles = roles.into();
-        catalog.memberships = vec![member(2, 1), member(1, 4)];
-        catalog
-    }
-
-    fn catalog(version: u32) -> ServerCatalog {
-        filled(ServerCatalog::default(), version)
-    }
-
-    fn text(statements: &[Statement]) -> Vec<String> {
-        statements.iter().map(|one| one.render(Dialect::PostgreSql)).collect()
-    }
-
-    #[test]
-    fn only_what_is_missing_is_borrowed_and_given_back() {
-        let loan = borrow(&catalog(15), [1, 2, 3]).unwrap();
-        assert_eq!(text(&loan.begin), [r#"GRANT "a""b" TO CURRENT_USER"#]);
-        assert_eq!(text(&loan.end), [r#"REVOKE "a""b" FROM CURRENT_USER"#]);
-        let newer = borrow(&catalog(16), [3]).unwrap();
-        assert_eq!(
-            text(&newer.begin),
-            [r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT TRUE, SET TRUE"#]
-        );
-        assert_eq!(borrow(&catalog(15), [2]), Ok(Loan::default()));
-    }
-
-    #[test]
-    fn a_weaker_membership_of_ours_is_given_back_as_it_was() {
-        let mut server = catalog(16);
-        let weak = |grantor| Membership {
-            grantor,
-            inherit: Some(false),
-            set: Some(true),
-            ..member(3, 1)
-        };
-        let administered = |grantor| Membership {
-            admin: true,
-            ..weak(grantor)
-        };
-        let revoked = [r#"REVOKE "a""b" FROM CURRENT_USER"#];
-        server.memberships = vec![administered(10)];
-        assert_eq!(text(&borrow(&server, [3]).unwrap().end), revoked);
-        // Ours stands beside what another one granted.
-        server.memberships = vec![administered(10), weak(2)];
-        assert_eq!(text(&borrow(&server, [3]).unwrap().end), revoked);
-        server.memberships = vec![administered(10), weak(2), weak(1)];
-        let loan = borrow(&server, [3]).unwrap();
-        assert_eq!(
-            text(&loan.end),
-            [r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE"#]
-        );
-    }
-
-    #[test]
-    fn our_grants_are_those_of_the_nearest_administrator() {
-        let mut server = catalog(16);
-        let with = |role, member, admin| Membership {
-            admin,
-            inherit: Some(true),
-            set: Some(true),
-            ..self::member(role, member)
-        };
-        server.memberships = vec![with(2, 1, false), with(3, 2, true)];
-        assert_eq!(our_grantor(&server, 3), Grantor::Role(2));
-        // Two that are equally near: the server has to be told which.
-        server.memberships.extend([with(6, 1, false), with(3, 6, true)]);
-        server.roles.extend([role(6, "other")]);
-        assert_eq!(our_grantor(&server, 3), Grantor::Chosen(2));
-        server.memberships.push(with(3, 1, true));
-        assert_eq!(our_grantor(&server, 3), Grantor::Role(1));
-        assert_eq!(our_grantor(&server, 5), Grantor::Whoever);
-        server.memberships.retain(|held| held.role != 3);
-        server.memberships.extend([2, 6].map(|group| Membership {
-            inherit: Some(false),
-            set: Some(false),
-            ..with(3, group, true)
-        }));
-        let loan = borrow(&server, [3]).unwrap();
-        assert_eq!(
-            text(&[loan.begin, loan.end].concat()),
-            [
-                r#"GRANT "a""b" TO CURRENT_USER WITH INHERIT TRUE, SET TRUE GRANTED BY "held""#,
-                r#"REVOKE "a""b" FROM CURRENT_USER GRANTED BY "held""#
-            ]
-        );
-    }
-
-    #[test]
-    fn who_does_not_inherit_is_told_so() {
-        let mut server = catalog(15);
-        if let Some(us) = server.roles.get_mut(&1) {
-            us.inherit = false;
-        }
-        server.memberships = vec![member(3, 1)];
-        assert_eq!(borrow(&server, [3]).unwrap_err().summary, "Role does not inherit");
-    }
-
-    #[test]
-    fn nobody_acts_for_the_platform_nor_in_a_circle() {
-        assert_eq!(
-            borrow(&catalog(15), [5]).unwrap_err().summary,
-            "Belongs to the platform"
-        );
-        assert_eq!(borrow(&catalog(15), [4]).unwrap_err().summary, "Circular membership");
-    }
+fn circular(catalog: &ServerCatalog, role: &Role) -> Diagnostic {
+    let circle: Vec<&Membership> = in_the_way(catalog, &[role.oid].into()).collect();
+    let list = |write: fn(&ServerCatalog, &Membership) -> Statement| {
+        let statements = circle
+            .iter()
+            .map(|held| write(catalog, held).render(Dialect::PostgreSql));
+        statements
+            .map(|text| format!("`{text}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let detail = format!(
+        "To act for the role {name}, the signed-in role must become a member of it for a moment, but {name} is a member of the signed-in role, \
+         which the signed-in role may not change. Let whoever granted that take it away: {}; apply; and let it be granted again: {}.",
+        list(taken),
+        list(given_again),
+        name = role.name
+    );
+    Diagnostic::error("Circular membership", detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
+use crate::sql;
 use crate::sql::postgres::lock::Lock;
 use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
-use crate::sql::session::Session;
+use crate::sql::question::Question;
+use crate::sql::row::Row;
 use crate::sql::statement::{Name, Statement};
 
 /// The catalogue of roles, by its number.
@@ -66,20 +68,23 @@ pub fn limit(role: &Role) -> i64 {
     role.connection_limit.map_or(-1, i64::from)
 }
 
-/// Sessions of a role by database, with their process numbers.
-const SESSIONS: &str = "SELECT a.datname::text || ' (process ' || pg_catalog.string_agg(a.pid::text, ', ' ORDER BY a.pid) || ')' \
-     FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = $1 AND a.datname IS NOT NULL GROUP BY a.datname ORDER BY a.datname";
+/// Asks for the open sessions of a role, by database with their process numbers.
+pub fn sessions_of(role: u32) -> Question {
+    let statement = sql!(
+        "SELECT a.datname::text || ' (process ' || pg_catalog.string_agg(a.pid::text, ', ' ORDER BY a.pid) || ')' \
+         FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = {} AND a.datname IS NOT NULL GROUP BY a.datname ORDER BY a.datname",
+        role
+    );
+    Question::new(statement, "t")
+}
 
-/// The open sessions of a role, as people call them.
+/// The open sessions, as people call them.
 ///
 /// # Errors
-/// Of the session.
-pub async fn open_sessions(session: &Session, role: u32) -> Result<Vec<String>, Failure> {
-    let rows = session.query(SESSIONS, &[i64::from(role).into()]).await?;
-    Ok(rows
-        .iter()
-        .map(|row| row.text(0).map(str::to_owned))
-        .collect::<Result<_, _>>()?)
+/// When the answer is none to this question.
+pub fn sessions(answers: &[Vec<Row>]) -> Result<Vec<String>, Failure> {
+    let texts = answers.iter().flatten().map(|row| row.text(0).map(str::to_owned));
+    Ok(texts.collect::<Result<_, _>>()?)
 }
 
 /// What a plan that is out of date is told.

@@ -18,3 +18,4 @@ mod sqlstate;
 pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
+pub mod traces;

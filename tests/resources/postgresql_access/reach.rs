@@ -85,6 +85,35 @@ async fn what_others_granted_stays_and_is_listed_with_its_reason() {
     assert!(stage.can("SELECT", "sales.orders").await && !stage.can("SELECT", "sales.loaded").await);
 }
 
+#[tokio::test]
+async fn what_the_grantee_passed_on_is_never_taken_from_others_silently() {
+    let stage = Stage::new("passing", TABLES).await;
+    let mut access = stage.create(stage.level("read")).await;
+    stage
+        .by_hand(
+            "set role {owner}; grant select on sales.orders to {app} with grant option; reset role;
+             set role {app}; grant select on sales.orders to {app2}; reset role",
+        )
+        .await;
+    let told = access.try_destroy().await.expect_err("somebody else would lose it");
+    assert_eq!(
+        (told[0].summary.as_str(), told[0].path.to_string().as_str()),
+        ("Privileges were passed on", "grantee")
+    );
+    assert!(
+        told[0].detail.contains("SELECT on table sales.orders to passing_app2"),
+        "{}",
+        told[0].detail
+    );
+    assert!(stage.can("SELECT", "sales.orders").await && stage.can("SELECT", "sales.loaded").await);
+    stage
+        .by_hand("set role {app}; revoke select on sales.orders from {app2}; reset role")
+        .await;
+    access.destroy().await;
+    assert!(!stage.can("SELECT", "sales.orders").await);
+    stage.nothing_is_borrowed().await;
+}
+
 /// PostgreSQL's own way from version 15 on, where Azure has `azure_pg_admin`.
 #[tokio::test]
 async fn a_public_schema_of_whoever_owns_the_database_is_granted_on() {

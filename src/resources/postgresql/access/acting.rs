@@ -82,7 +82,7 @@ impl<'a> Acting<'a> {
         let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else {
             return Reach::Never;
         };
-        if is_platform(role) || self.members.contains(&owner) {
+        if is_platform(role) || (self.members.contains(&owner) && !borrowed::opens_circles(self.server)) {
             return Reach::Never;
         }
         if self.administered.contains(&owner) || (self.server.version < OPTIONS && me.create_role) {

@@ -8,7 +8,7 @@ use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::access::difference::Listing;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::work::{Job, Work};
-use crate::sql::error::Kind;
+use crate::sql::error::{Error, Kind};
 use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::lock::{self, Lock};
@@ -135,7 +135,10 @@ async fn look_and_do(
             statements = work.statements.len(),
             "privileges are changed"
         );
-        let answers = transaction.execute_and_ask(&work.statements, &questions).await?;
+        let answers = transaction
+            .execute_and_ask(&work.statements, &questions)
+            .await
+            .map_err(|error| passed_on(error, &work.passed_on))?;
         let (server, catalog) = seen(transaction.version(), &answers)?;
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
         let after = Work::new(job, &scene)?;
@@ -160,6 +163,27 @@ fn seen(version: u32, answers: &[Vec<Row>]) -> Result<(ServerCatalog, DatabaseCa
         ServerCatalog::of(version, server)?,
         DatabaseCatalog::of(version, database)?,
     ))
+}
+
+/// What the grantee passed on with its grant options is in the way of taking it back, and others would lose it.
+fn passed_on(error: Error, what: &BTreeSet<String>) -> Failure {
+    if error.kind != Kind::DependentObjects || what.is_empty() {
+        return error.into();
+    }
+    let shown: Vec<&str> = what.iter().map(String::as_str).take(SHOWN).collect();
+    let more = match what.len() - shown.len() {
+        0 => String::new(),
+        more => format!("\nand {more} more"),
+    };
+    let detail = format!(
+        "With its grant options the grantee passed on to others what is to be taken back, and they would lose it too, so nothing was changed:\n\n\
+         {}{more}\n\nTake that back first, in the name of the grantee (`SET ROLE`, `REVOKE`), and give it to those who need it by an \
+         `entradb_postgresql_access` of their own.",
+        shown.join("\n")
+    );
+    Diagnostic::error("Privileges were passed on", detail)
+        .at("grantee")
+        .into()
 }
 
 fn gone(database: &Name) -> Diagnostic {

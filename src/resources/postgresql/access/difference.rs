@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::resources::postgresql::access::declaration::{ByTarget, Declaration};
 use crate::resources::postgresql::access::scene::{Scene, Target};
+use crate::resources::postgresql::access::word::Grantee;
 use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::privilege::Privileges;
 
@@ -145,6 +146,31 @@ pub fn left<'s>(set: &'s Revokes, scene: &'s Scene<'_>) -> impl Iterator<Item = 
         let (described, grantor) = (scene.describe(target), scene.called(*grantor));
         format!("{described} {} {privileges}: granted by {grantor}", verb(target, HAS))
     })
+}
+
+/// What the grantee passed on of it to others: `SELECT on table public.a to reporting`.
+pub fn passed_on(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<String> {
+    let Some(number) = scene.number(grantee) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for ((target, _), privileges) in revokes {
+        let others = scene
+            .granted_by(target, number)
+            .into_iter()
+            .filter(|grant| grant.grantee != number);
+        for grant in others {
+            let passed = grant.privileges.intersection(*privileges);
+            if !passed.is_empty() {
+                let other = match grant.grantee {
+                    PUBLIC => "PUBLIC".to_owned(),
+                    other => scene.called(other),
+                };
+                lines.push(format!("{passed} on {} to {other}", scene.describe(target)));
+            }
+        }
+    }
+    lines
 }
 
 /// Adds privileges to what is there already.

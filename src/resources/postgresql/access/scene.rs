@@ -165,6 +165,13 @@ impl<'a> Scene<'a> {
         entries.filter(|grant| grant.grantee == grantee).copied().collect()
     }
 
+    /// What this role granted to others on exactly this.
+    pub fn granted_by(&self, target: &Target, grantor: u32) -> Vec<Grant> {
+        let acl = self.acl(target);
+        let entries = acl.iter().flat_map(|acl| acl.0.iter());
+        entries.filter(|grant| grant.grantor == grantor).copied().collect()
+    }
+
     /// What was granted to exactly this grantee. For future objects in a schema, what they get everywhere counts too.
     pub fn granted(&self, target: &Target, grantee: u32) -> Privileges {
         let here = self.acl(target).map(|acl| acl.granted(grantee)).unwrap_or_default();

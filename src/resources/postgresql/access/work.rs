@@ -33,6 +33,8 @@ pub struct Work {
     pub spoken_for: BTreeSet<u32>,
     /// What they change, as people call it.
     pub changes: BTreeSet<String>,
+    /// What the grantee passed on to others of what is taken back, as people read it.
+    pub passed_on: BTreeSet<String>,
     /// What is granted and not declared.
     pub unexpected: Listing,
     /// What cannot be granted.
@@ -103,6 +105,7 @@ impl Work {
             .iter()
             .map(|((target, _), privileges)| format!("{}: {privileges} from {grantee}", scene.describe(target)));
         self.changes.extend(granted.chain(revoked));
+        self.passed_on.extend(difference::passed_on(revokes, scene, grantee));
     }
 }
 

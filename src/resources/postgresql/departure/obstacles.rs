@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::protocol::diagnostic::Diagnostic;
-use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES, Postgresql};
-use crate::resources::postgresql::departure::OwnedObjects;
-use crate::resources::postgresql::departure::taking_back::TakingBack;
+use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
+use crate::resources::postgresql::departure::seen::Seen;
+use crate::resources::postgresql::departure::{Departure, OwnedObjects};
 use crate::sql::error::Kind;
-use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
-use crate::sql::statement::Name;
+use crate::sql::postgres::server_catalog::{Database, Dependency, DependencyKind, ServerCatalog};
 
 /// How many are named.
 const NAMED: usize = 20;
@@ -31,65 +30,52 @@ const OWNED: &str = "SELECT s.deptype, s.classid, pg_catalog.pg_describe_object(
 pub(super) struct Obstacles(BTreeMap<String, Vec<String>>);
 
 impl Obstacles {
-    /// Looks in every database that the catalogue names as having something of the role.
-    pub(super) async fn find(
-        server: &Postgresql<'_>,
-        catalog: &ServerCatalog,
-        role: u32,
-        owned: OwnedObjects,
-    ) -> Result<Self, Failure> {
+    /// Looks in every database that has something of the role.
+    pub(super) async fn find(departure: &Departure<'_>, seen: &Seen) -> Result<Self, Failure> {
+        let server = &seen.server;
         let mut obstacles = Self::default();
-        for (database, kinds) in places(catalog, role) {
-            let Some(database) = database else {
-                obstacles.look(server, None, role, owned).await?;
-                if owned == OwnedObjects::Refuse {
-                    obstacles.add("the server", TakingBack::of_databases(catalog, role).passed_on);
-                }
-                continue;
+        let refuses = departure.owned == OwnedObjects::Refuse;
+        for (database, kinds) in places(server, departure.role) {
+            let name = match database.map(|database| server.databases.get(&database)) {
+                None => None,
+                Some(Some(found)) => Some(found),
+                // Gone meanwhile, and what was in it.
+                Some(None) => continue,
             };
-            let Some(found) = catalog.databases.get(&database) else {
-                continue;
-            };
-            let name = found.name.as_str();
-            if !found.allows_connections || PLATFORM_DATABASES.contains(&name) {
+            let is_closed =
+                |found: &&Database| !found.allows_connections || PLATFORM_DATABASES.contains(&found.name.as_str());
+            if let Some(found) = name.filter(is_closed) {
                 obstacles.add(
-                    &format!("database {name}"),
+                    &place(Some(found.name.as_str())),
                     vec!["something that cannot be looked at: the database is closed".into()],
                 );
                 continue;
             }
+            let name = name.map(|found| found.name.as_str());
             if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
-                obstacles.look(server, Some(name), role, owned).await?;
+                obstacles.look(departure, name).await?;
             }
-            if owned == OwnedObjects::Refuse
-                && kinds.contains(&DependencyKind::Privilege)
-                && let Some(objects) = server.database(name).await?
-            {
-                let passed_on = TakingBack::of(catalog, &objects, &[], role).passed_on;
-                obstacles.add(&format!("database {name}"), passed_on);
+            // What was seen already says whether anything was passed on that databases share.
+            let shared = database.is_none() && !seen.passed_on(departure.role);
+            if refuses && !shared && kinds.contains(&DependencyKind::Privilege) {
+                obstacles.add(&place(name), departure.passed_on(name).await?);
             }
         }
         Ok(obstacles)
     }
 
-    async fn look(
-        &mut self,
-        server: &Postgresql<'_>,
-        database: Option<&str>,
-        role: u32,
-        owned: OwnedObjects,
-    ) -> Result<(), Failure> {
-        let session = match server.session(database.unwrap_or(POSTGRES)).await {
+    async fn look(&mut self, departure: &Departure<'_>, database: Option<&str>) -> Result<(), Failure> {
+        let session = match departure.server.session(database.unwrap_or(POSTGRES)).await {
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => return Ok(()),
             session => session?,
         };
         let rows = session
-            .query(OWNED, &[i64::from(role).into(), database.is_none().into()])
+            .query(OWNED, &[i64::from(departure.role).into(), database.is_none().into()])
             .await?;
         let mut found = Vec::new();
         for row in &rows {
             let (policy, class) = (row.text(0)? == "r", row.number(1)?);
-            let in_the_way = match owned {
+            let in_the_way = match departure.owned {
                 OwnedObjects::Refuse => true,
                 OwnedObjects::Reassign => policy || class == USER_MAPPINGS,
                 OwnedObjects::Drop => [DATABASES, TABLESPACES].contains(&class),
@@ -102,8 +88,7 @@ impl Obstacles {
                 );
             }
         }
-        let place = database.map_or_else(|| "the server".to_owned(), |name| format!("database {name}"));
-        self.add(&place, found);
+        self.add(&place(database), found);
         Ok(())
     }
 
@@ -157,8 +142,7 @@ impl Obstacles {
 pub(super) fn places(catalog: &ServerCatalog, role: u32) -> BTreeMap<Option<u32>, Vec<DependencyKind>> {
     let mut places: BTreeMap<Option<u32>, Vec<DependencyKind>> = BTreeMap::new();
     for dependency in catalog.dependencies.iter().filter(|one| one.role == role) {
-        // Default privileges of the role's own are privileges to us, whatever PostgreSQL calls them.
-        let kind = if dependency.class == DEFAULT_PRIVILEGES {
+        let kind = if is_privilege(dependency) {
             DependencyKind::Privilege
         } else {
             dependency.kind
@@ -168,12 +152,36 @@ pub(super) fn places(catalog: &ServerCatalog, role: u32) -> BTreeMap<Option<u32>
     places
 }
 
-/// Everything that a role owns in a database goes in one transaction, since it may hang together in every way.
-pub fn too_many(role: &Name, database: &str) -> Diagnostic {
+/// Default privileges of the role's own are privileges to us, whatever PostgreSQL calls them.
+pub(super) fn is_privilege(dependency: &Dependency) -> bool {
+    dependency.kind == DependencyKind::Privilege || dependency.class == DEFAULT_PRIVILEGES
+}
+
+fn place(database: Option<&str>) -> String {
+    database.map_or_else(|| "the server".to_owned(), |name| format!("database {name}"))
+}
+
+/// What is left at last goes in one transaction, since it hangs together.
+pub(super) fn too_many(database: &str) -> Diagnostic {
     let detail = format!(
-        "What {role} owns in the database {database} is dropped in one transaction, and the server has no room for so many locks; nothing was dropped \
-         there. Raise the server parameter `max_locks_per_transaction` for a while (that restarts the server), or give the objects to another role with \
-         `owned_objects = \"reassign\"`, which goes in steps, and drop them from there."
+        "What the role owns in the database {database} goes in steps as far as it can, but the server has no room for the locks of what can only go \
+         together. Raise the server parameter `max_locks_per_transaction` for a while (that restarts the server), and destroy again: it goes on \
+         where it ended."
     );
     Diagnostic::error("Too many objects for one transaction", detail).at("owned_objects")
+}
+
+/// What hangs on something of the role is not dropped along with it, unless it is the role's too.
+pub(super) fn of_others(database: &str, what: &[String]) -> Diagnostic {
+    let shown: Vec<&str> = what.iter().take(NAMED).map(String::as_str).collect();
+    let more = match what.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    let detail = format!(
+        "In the database {database}, these hang on objects of the role and belong to others: {}{more}. Nothing was dropped there. Drop them or let \
+         them go first, and destroy again.",
+        shown.join(", ")
+    );
+    Diagnostic::error("Others depend on owned objects", detail).at("owned_objects")
 }

@@ -101,14 +101,20 @@ impl Work<'_> {
         let mut left = Vec::new();
         // A former role that is gone took its memberships along; one that was renamed is the same pair.
         let former = sights.next().and_then(Sight::both);
-        if let Some(former) = former.filter(|former| (former.role, former.member) != (pair.role, pair.member)) {
+        let former = former.filter(|former| (former.role, former.member) != (pair.role, pair.member));
+        if let Some(former) = &former {
             let (end, others) = former.end(version);
-            left = told(&former, &others);
+            left = told(former, &others);
             statements.extend(end);
         }
+        // Of the new pair nothing is taken back that the former one passed on.
+        let taken_from = former
+            .as_ref()
+            .filter(|former| !former.passed_on.is_empty())
+            .unwrap_or(&pair);
         let sights = commit(transaction, &statements, &wanted)
             .await
-            .map_err(|error| passed_on(error, &pair))?;
+            .map_err(|error| passed_on(error, taken_from))?;
         Ok(self.done(&self.verified(sights)?, false, left))
     }
 

@@ -5,6 +5,7 @@ use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::attributes::PrincipalType;
+use crate::resources::postgresql::borrowed::OPTIONS;
 use crate::resources::principal::{NotKnown, Principal};
 use crate::retry::{Attempt, until};
 use crate::sql;
@@ -82,26 +83,55 @@ pub(super) fn create(name: &Name, label: Label) -> Result<Statement> {
 
 /// Binds a role that is there, in place. The label alone needs no look into the directory; the rights of an administrator come and go with the
 /// function that also gives them, which Azure does not document, so it is used only where the server has it.
-pub(super) fn rebind(name: &Name, look: &Look, label: Label) -> Result<Vec<Statement>> {
+///
+/// From version 16 on a label, like everything else of a role, takes the ADMIN option on it, and administrators have none on each other; the
+/// function needs none.
+pub(super) fn rebind(name: &Name, look: &Look, label: Label, version: u32) -> Result<Vec<Statement>> {
     let rights_change = look.administers.is_some_and(|administers| administers != label.admin);
-    if rights_change && look.can_rebind {
-        return Ok(vec![sql!(
-            "SELECT pg_catalog.pgaadauth_update_principal_with_oid({}, {}, {}, {}, {})",
-            Text::from(name),
-            text(label.oid.to_string())?,
-            text(kind_of(label).word())?,
-            truth(label.admin),
-            truth(label.mfa)
-        )]);
+    let is_bound = is_bound(&look.role, label);
+    let administrator = version >= OPTIONS && (label.admin || look.administers == Some(true));
+    if look.can_rebind && (rights_change || (administrator && !is_bound)) {
+        return Ok(vec![update(name, label)?]);
     }
     let mut statements = Vec::new();
-    if !is_bound(&look.role, label) {
+    if !is_bound {
         statements.push(label_statement(name, label)?);
     }
     if rights_change {
         statements.extend(rights_statements(name, label.admin)?);
     }
     Ok(statements)
+}
+
+/// Binds a role that is there, and gives it the rights of an administrator or takes them.
+pub fn update(name: &Name, label: Label) -> Result<Statement> {
+    Ok(sql!(
+        "SELECT pg_catalog.pgaadauth_update_principal_with_oid({}, {}, {}, {}, {})",
+        Text::from(name),
+        text(label.oid.to_string())?,
+        text(kind_of(label).word())?,
+        truth(label.admin),
+        truth(label.mfa)
+    ))
+}
+
+/// Whether the server refused because of what administrators lack on each other from version 16 on.
+pub fn lacks_admin_option(failure: &Failure) -> bool {
+    let Failure::Sql(error) = failure else { return false };
+    let detail = error.report.detail.as_deref().unwrap_or_default();
+    error.kind == Kind::PermissionDenied && detail.contains("ADMIN option")
+}
+
+/// What the person is told when an administrator can be neither changed nor made an ordinary role first.
+pub fn another_administrator(name: &Name, refused: Failure) -> Diagnostic {
+    let detail = format!(
+        "{name} administers the server. From version 16 on PostgreSQL lets only who has the ADMIN option on a role change or drop it, and two \
+         administrators cannot have it on each other. Nothing was changed. {name} itself may log in and run `ALTER ROLE … SET …`. For anything \
+         else, its rights have to go first: where it was made an administrator (`administrator`, `entradb_entra_admin` or the portal), or by the \
+         server's support. The server's own words: {}.",
+        said(refused)
+    );
+    Diagnostic::error("Another administrator", detail).at("administrator")
 }
 
 fn kind_of(label: Label) -> PrincipalKind {

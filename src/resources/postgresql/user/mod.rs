@@ -1,6 +1,6 @@
 //! `entradb_postgresql_user`
 
-mod binding;
+pub mod binding;
 mod work;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,11 @@ model! {
     /// A Microsoft Entra principal that may log in to a PostgreSQL server: a role, bound to a managed identity, an application, a person or a group.
     ///
     /// A principal that was created anew under the same name is seen, and the role is bound to it in place, with everything that it owns and may do.
+    ///
+    /// From PostgreSQL 16 on, administrators may not change each other. What is to be changed on one, or its destruction, is therefore done while it
+    /// is an ordinary role, for the length of one transaction that nobody sees into; this takes the function
+    /// `pgaadauth_update_principal_with_oid` of the server, and the principal must still exist in the directory. Otherwise it is an error that says
+    /// what to do, and nothing is changed.
     pub struct PostgresqlUser {
         /// The server: its ARM ID or its host name. Both spellings are the same server.
         #[replace]

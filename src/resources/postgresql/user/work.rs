@@ -4,7 +4,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{gone, limit, locks, number, open_sessions, setting_changes};
+use crate::resources::postgresql::found_role::{gone, limit, locks, number, sessions, sessions_of, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::{PostgresqlUser, binding};
@@ -50,35 +50,78 @@ pub(super) struct Changed {
     pub(super) left_over: Option<(Guid, Vec<String>)>,
 }
 
+/// How an administrator is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// As any role.
+    Directly,
+    /// While it is an ordinary role: its rights go before and come after, in one transaction. For version 16 and later.
+    AsOrdinary,
+}
+
 impl Work<'_> {
     /// Makes the role, or takes over what is there.
     pub(super) async fn make(&self) -> Result<(PostgresqlUser, Found), Failure> {
         tracing::info!(role = %self.name, "creating the role");
-        let make = |session| self.attempt_to_make(session);
+        let make = |session| self.attempt_to_make(session, Way::Directly);
         match self.server.write(POSTGRES, "creating the role", make).await {
             // Another tool made it in the same moment: look at what it is.
             Err(failure) if failure.kind() == Some(Kind::AlreadyExists) => {
                 self.server.write(POSTGRES, "creating the role", make).await
             }
+            Err(refused) if self.may_be_lowered(&refused, None) => {
+                let make = |session| self.attempt_to_make(session, Way::AsOrdinary);
+                let made = self.server.write(POSTGRES, "creating the administrator", make).await;
+                made.map_err(|failure| self.explained(failure, refused))
+            }
             outcome => outcome,
         }
     }
 
-    async fn attempt_to_make(&self, mut session: Pooled) -> Result<(PostgresqlUser, Found), Failure> {
+    /// Whether this is the refusal that administrators meet who change each other.
+    fn may_be_lowered(&self, refused: &Failure, prior: Option<&PostgresqlUser>) -> bool {
+        let administers = self.label.admin || prior.is_some_and(|prior| prior.administrator);
+        administers && binding::lacks_admin_option(refused)
+    }
+
+    fn explained(&self, failure: Failure, refused: Failure) -> Failure {
+        match failure.kind() {
+            Some(Kind::PermissionDenied | Kind::EntraNotEnabled) => {
+                binding::another_administrator(self.name, refused).into()
+            }
+            _ => failure,
+        }
+    }
+
+    fn ordinary(&self) -> Label {
+        Label {
+            admin: false,
+            ..self.label
+        }
+    }
+
+    async fn attempt_to_make(&self, mut session: Pooled, way: Way) -> Result<(PostgresqlUser, Found), Failure> {
+        let version = session.version();
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(None, self.name)), &[self.question()])
             .await?;
         match role_look::read(&answers, None, self.name)? {
             None => {
-                let mut statements = vec![binding::create(self.name, self.label)?];
                 // What a new role begins with; what is different all the same is seen afterwards.
-                statements.extend(self.changes(true, -1, &Settings::new(), None)?);
+                let changes = self.changes(true, -1, &Settings::new(), None)?;
+                let statements = match way {
+                    Way::Directly => [vec![binding::create(self.name, self.label)?], changes].concat(),
+                    Way::AsOrdinary => {
+                        let last = vec![binding::update(self.name, self.label)?];
+                        [vec![binding::create(self.name, self.ordinary())?], changes, last].concat()
+                    }
+                };
                 Ok((self.finish(transaction, statements, None).await?, Found::Nothing))
             }
             Some(look) => {
                 let found = self.judge(&look)?;
-                let mut statements = binding::rebind(self.name, &look, self.label)?;
-                statements.extend(self.changes_of(&look.role, None)?);
+                let changes = self.changes_of(&look.role, None)?;
+                let statements = self.bound(&look, changes, (way, version))?;
                 Ok((self.finish(transaction, statements, None).await?, found))
             }
         }
@@ -86,6 +129,19 @@ impl Work<'_> {
 
     fn question(&self) -> Question {
         role_look::question(None, self.name)
+    }
+
+    /// The changes of a role that is there, and what binds it.
+    fn bound(&self, look: &Look, changes: Vec<Statement>, (way, version): (Way, u32)) -> Result<Vec<Statement>> {
+        if way == Way::Directly || !look.can_rebind {
+            return Ok([binding::rebind(&look.role.name, look, self.label, version)?, changes].concat());
+        }
+        let mut statements = vec![binding::update(&look.role.name, self.ordinary())?];
+        statements.extend(changes);
+        if self.label.admin {
+            statements.push(binding::update(self.name, self.label)?);
+        }
+        Ok(statements)
     }
 
     /// Writes, looks again in the same message, and makes it lasting when it is what was asked for.
@@ -152,11 +208,24 @@ impl Work<'_> {
     /// Changes what differs, and nothing else.
     pub(super) async fn change(&self, prior: &PostgresqlUser) -> Result<Changed, Failure> {
         tracing::info!(role = %self.name, "changing the role");
-        let attempt = |session| self.attempt_to_change(session, prior);
-        self.server.write(POSTGRES, "changing the role", attempt).await
+        let attempt = |session| self.attempt_to_change(session, prior, Way::Directly);
+        match self.server.write(POSTGRES, "changing the role", attempt).await {
+            Err(refused) if self.may_be_lowered(&refused, Some(prior)) => {
+                let attempt = |session| self.attempt_to_change(session, prior, Way::AsOrdinary);
+                let changed = self.server.write(POSTGRES, "changing the administrator", attempt).await;
+                changed.map_err(|failure| self.explained(failure, refused))
+            }
+            outcome => outcome,
+        }
     }
 
-    async fn attempt_to_change(&self, mut session: Pooled, prior: &PostgresqlUser) -> Result<Changed, Failure> {
+    async fn attempt_to_change(
+        &self,
+        mut session: Pooled,
+        prior: &PostgresqlUser,
+        way: Way,
+    ) -> Result<Changed, Failure> {
+        let version = session.version();
         let oid = prior.oid.get();
         let known = prior.name.get().unwrap_or(self.name);
         let question = [role_look::question(number(oid), known)];
@@ -169,21 +238,19 @@ impl Work<'_> {
             .binding()
             .filter(|found| found.oid != self.label.oid)
             .map(|found| Guid(found.oid));
-        let sessions = match other_principal {
-            Some(_) => open_sessions(&transaction, look.role.oid).await?,
+        let open = match other_principal {
+            Some(_) => sessions(&transaction.execute_and_ask(&[], &[sessions_of(look.role.oid)]).await?)?,
             None => Vec::new(),
         };
-        let mut statements = Vec::new();
+        let mut changes = Vec::new();
         if look.role.name != *self.name {
-            statements.push(sql!("ALTER ROLE {} RENAME TO {}", &look.role.name, self.name));
+            changes.push(sql!("ALTER ROLE {} RENAME TO {}", &look.role.name, self.name));
         }
-        statements.extend(binding::rebind(self.name, &look, self.label)?);
-        statements.extend(self.changes_of(&look.role, Some(prior))?);
+        changes.extend(self.changes_of(&look.role, Some(prior))?);
+        let statements = self.bound(&look, changes, (way, version))?;
         Ok(Changed {
             state: self.finish(transaction, statements, Some(prior)).await?,
-            left_over: other_principal
-                .filter(|_| !sessions.is_empty())
-                .map(|old| (old, sessions)),
+            left_over: other_principal.filter(|_| !open.is_empty()).map(|old| (old, open)),
         })
     }
 

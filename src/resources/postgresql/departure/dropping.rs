@@ -1,0 +1,202 @@
+//! In which order to drop what a role owns when that is too much for one transaction: nothing goes before what hangs on it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::resources::postgresql::departure::leaving::goes_by_itself;
+use crate::sql;
+use crate::sql::error::Error;
+use crate::sql::postgres::database_catalog::DatabaseCatalog;
+use crate::sql::postgres::object::{Object, Parent};
+use crate::sql::row::Row;
+use crate::sql::session::Session;
+use crate::sql::statement::{Name, Statement};
+
+/// A catalogue and a number in it.
+type Key = (u32, u32);
+
+const RELATIONS: u32 = 1259;
+
+/// The locks of a foreign key: two tables, the constraint, and its triggers on both.
+const FOREIGN_KEY_LOCKS: u64 = 8;
+
+/// `along` is everything that goes with an object that the role owns and has no owner of its own: indexes, row types, rules, constraints.
+/// Then, each by its word: `locks`, how much goes with an object; `edge`, what hangs on which other object of the role; `other`, what hangs on
+/// an object of the role and is not the role's; `key`, foreign keys among tables of the role, which go first since they may form circles.
+const PLAN: &str = "WITH RECURSIVE owned AS (SELECT s.classid, s.objid FROM pg_catalog.pg_shdepend s \
+       WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = $1 AND s.deptype = 'o' \
+       AND s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())), \
+     along (classid, objid, topclass, top) AS (SELECT o.classid, o.objid, o.classid, o.objid FROM owned o \
+       UNION SELECT d.classid, d.objid, a.topclass, a.top FROM along a JOIN pg_catalog.pg_depend d \
+       ON d.refclassid = a.classid AND d.refobjid = a.objid AND d.deptype IN ('a', 'i', 'P', 'S') \
+       WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_shdepend s WHERE s.classid = d.classid AND s.objid = d.objid AND s.deptype = 'o' \
+         AND s.dbid = (SELECT c.oid FROM pg_catalog.pg_database c WHERE c.datname = pg_catalog.current_database()))), \
+     hanging AS (SELECT d.classid, d.objid, d.objsubid, a.topclass, a.top, f.oid IS NOT NULL AS is_key FROM along a \
+       JOIN pg_catalog.pg_depend d ON d.refclassid = a.classid AND d.refobjid = a.objid AND d.deptype = 'n' \
+       LEFT JOIN pg_catalog.pg_constraint f ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND f.oid = d.objid AND f.contype = 'f') \
+     SELECT 'locks', a.topclass, a.top, 0::oid, 0::oid, pg_catalog.count(*), NULL::text FROM along a GROUP BY a.topclass, a.top \
+     UNION ALL SELECT DISTINCT 'edge', a.topclass, a.top, h.topclass, h.top, 0, NULL FROM hanging h \
+       JOIN along a ON a.classid = h.classid AND a.objid = h.objid WHERE NOT h.is_key AND (a.topclass, a.top) <> (h.topclass, h.top) \
+     UNION ALL SELECT DISTINCT 'other', h.topclass, h.top, 0::oid, 0::oid, 0, pg_catalog.pg_describe_object(h.classid, h.objid, h.objsubid) \
+       FROM hanging h WHERE NOT EXISTS (SELECT FROM along a WHERE a.classid = h.classid AND a.objid = h.objid) \
+     UNION ALL SELECT 'key', 1259::oid, f.conrelid, 1259::oid, f.confrelid, 0, f.conname::text FROM pg_catalog.pg_constraint f \
+       JOIN owned t ON t.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND t.objid = f.conrelid \
+       JOIN owned r ON r.classid = t.classid AND r.objid = f.confrelid \
+       WHERE f.contype = 'f' AND f.conparentid = 0 AND f.conrelid <> f.confrelid \
+     ORDER BY 1, 2, 3, 4, 5, 7";
+
+/// What one statement drops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    /// The statement.
+    pub(super) statement: Statement,
+    /// How many locks it takes.
+    pub(super) locks: u64,
+}
+
+/// What there is to drop in one database.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Each step leaves nothing that hangs on what the next one drops. What can only go together is in none of them.
+    pub(super) steps: Vec<Step>,
+    /// How many locks everything takes together.
+    pub(super) locks: u64,
+    /// What hangs on something of the role and is not the role's.
+    pub(super) others: Vec<String>,
+}
+
+impl Plan {
+    /// Looks at what the role owns in the session's database.
+    pub(super) async fn load(session: &Session, role: u32) -> Result<Plan, Error> {
+        let rows = session.query(PLAN, &[i64::from(role).into()]).await?;
+        let objects = DatabaseCatalog::load(session).await?;
+        Plan::of(&objects, role, &rows)
+    }
+
+    fn of(objects: &DatabaseCatalog, role: u32, rows: &[Row]) -> Result<Plan, Error> {
+        let owned = objects.objects.iter().filter(|object| object.owner == role);
+        let owned: BTreeMap<Key, &Object> = owned
+            .map(|object| ((object.kind.catalog(), object.oid), object))
+            .collect();
+        // A sequence of a column goes with its table, and so does what hangs on it.
+        let whole = |key: Key| match owned.get(&key).and_then(|object| object.parent) {
+            Some(Parent::SequenceOf(table)) => (RELATIONS, table),
+            _ => key,
+        };
+        let (mut plan, mut keys) = (Plan::default(), Vec::new());
+        let (mut locks, mut edges) = (HashMap::<Key, u64>::new(), BTreeSet::new());
+        for row in rows {
+            let (one, other) = ((row.oid(1)?, row.oid(2)?), (row.oid(3)?, row.oid(4)?));
+            match row.text(0)? {
+                "locks" => {
+                    let count = u64::try_from(row.number(5)?).unwrap_or_default();
+                    plan.locks += count;
+                    *locks.entry(whole(one)).or_default() += count;
+                }
+                "edge" => {
+                    edges.insert((whole(one), whole(other)));
+                }
+                "other" => plan.others.extend(row.optional_text(6)?.map(str::to_owned)),
+                _ => {
+                    let table = owned.get(&one).and_then(|table| table.address());
+                    keys.extend(
+                        table.map(|table| drop_key(&table, &Name::from_catalog(row.text(6).unwrap_or_default()))),
+                    );
+                }
+            }
+        }
+        for (key, object) in &owned {
+            if let Some(Parent::PartitionOf(table)) = object.parent {
+                edges.insert((*key, (RELATIONS, table)));
+            }
+        }
+        plan.steps = keys;
+        let droppable = |key: &Key| {
+            Some(Step {
+                statement: sql!("DROP {}", owned.get(key)?.address()?),
+                locks: locks.get(key).copied().unwrap_or(1),
+            })
+        };
+        let steps: BTreeSet<Key> = owned
+            .iter()
+            .filter(|(_, object)| goes_by_itself(object))
+            .map(|(key, _)| *key)
+            .collect();
+        let order = in_order(&steps, &edges);
+        plan.steps.extend(order.iter().filter_map(droppable));
+        Ok(plan)
+    }
+}
+
+fn drop_key(table: &Statement, name: &Name) -> Step {
+    Step {
+        statement: sql!("ALTER {} DROP CONSTRAINT {}", table, name),
+        locks: FOREIGN_KEY_LOCKS,
+    }
+}
+
+/// Those that nothing hangs on come first, then those that only they hung on. Circles, and what they hang on, are left out.
+fn in_order(all: &BTreeSet<Key>, edges: &BTreeSet<(Key, Key)>) -> Vec<Key> {
+    let (mut hanging, mut carries) = (HashMap::<Key, usize>::new(), HashMap::<Key, Vec<Key>>::new());
+    for (one, other) in edges.iter().filter(|(one, other)| one != other) {
+        *hanging.entry(*other).or_default() += 1;
+        carries.entry(*one).or_default().push(*other);
+    }
+    let mut order: Vec<Key> = all.iter().copied().filter(|key| !hanging.contains_key(key)).collect();
+    let mut next = 0;
+    while let Some(key) = order.get(next).copied() {
+        next += 1;
+        for other in carries.remove(&key).unwrap_or_default() {
+            let count = hanging.entry(other).or_default();
+            *count = count.saturating_sub(1);
+            if *count == 0 && all.contains(&other) {
+                order.push(other);
+            }
+        }
+    }
+    order
+}
+
+/// How many of these steps one transaction has room for; one always fits.
+pub(super) fn fitting(steps: &[Step], room: u64) -> usize {
+    let mut sum = 0;
+    let fit = steps.iter().take_while(|step| {
+        sum += step.locks;
+        sum <= room
+    });
+    fit.count().max(1).min(steps.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(all: &[u32], edges: &[(u32, u32)]) -> Vec<u32> {
+        let edges = edges.iter().map(|(one, other)| ((1, *one), (1, *other))).collect();
+        let all = all.iter().map(|number| (1, *number)).collect();
+        in_order(&all, &edges).into_iter().map(|(_, number)| number).collect()
+    }
+
+    #[test]
+    fn nothing_goes_before_what_hangs_on_it() {
+        assert_eq!(order(&[1, 2, 3, 4], &[(2, 1), (3, 2), (3, 1), (4, 4)]), [3, 4, 2, 1]);
+    }
+
+    #[test]
+    fn circles_and_what_they_hang_on_are_left_for_the_end() {
+        assert_eq!(order(&[1, 2, 3, 4], &[(1, 2), (2, 1), (2, 3)]), [4]);
+        // What is dropped by no statement of its own is never out of the way.
+        assert_eq!(order(&[1, 2], &[(9, 1)]), [2]);
+    }
+
+    #[test]
+    fn a_step_that_is_too_large_goes_alone() {
+        let step = |locks| Step {
+            statement: sql!("DROP"),
+            locks,
+        };
+        let steps = [step(50), step(3), step(4), step(4)];
+        assert_eq!(fitting(&steps, 10), 1);
+        assert_eq!(fitting(&steps[1..], 10), 2);
+        assert_eq!(fitting(&steps[3..], 10), 1);
+    }
+}

@@ -1,0 +1,297 @@
+//! How a role leaves one database: what it owns goes as was asked for, in as many transactions as the server has room for; what it was granted
+//! is taken back.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::diagnostic::Result;
+use crate::provider::postgresql::{Failure, POSTGRES};
+use crate::resources::postgresql::borrowed::borrow;
+use crate::resources::postgresql::departure::dropping::{Plan, Step, fitting};
+use crate::resources::postgresql::departure::entry::Entry;
+use crate::resources::postgresql::departure::seen::{Seen, large_objects};
+use crate::resources::postgresql::departure::taking_back::TakingBack;
+use crate::resources::postgresql::departure::{Departure, OwnedObjects, obstacles};
+use crate::sql;
+use crate::sql::error::Kind;
+use crate::sql::pool::Pooled;
+use crate::sql::postgres::database_catalog::DatabaseCatalog;
+use crate::sql::postgres::lock::{self, Lock};
+use crate::sql::postgres::object::{Object, ObjectKind, Parent};
+use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::traces;
+use crate::sql::statement::Statement;
+
+/// The most locks that one transaction of a large move may take: others need some too, and get theirs soon.
+const LOCKS: u64 = 1000;
+
+/// Which part of the server's room for locks one transaction may take.
+const SHARE: u64 = 4;
+
+/// How often a plan is made anew because something changed meanwhile.
+const PLANS: usize = 5;
+
+impl Departure<'_> {
+    pub(super) async fn leave(&self, database: &str, owns: bool) -> Result<()> {
+        tracing::info!(database, "taking back what the role was granted");
+        let all = async {
+            match self.owned {
+                OwnedObjects::Reassign if owns => {
+                    let mut room = self.room(database).await?;
+                    while self.move_some(database, &mut room).await? {}
+                    self.leave_at_once(database).await
+                }
+                OwnedObjects::Drop if owns => {
+                    self.drop_most(database).await?;
+                    self.leave_at_once(database).await
+                }
+                _ => self.take_back(database).await,
+            }
+        };
+        match all.await {
+            // The database went meanwhile, and what was in it.
+            Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(()),
+            Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) => Err(obstacles::too_many(database)),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// What the role granted on to others, in a database or (`None`) on databases.
+    pub(super) async fn passed_on(&self, database: Option<&str>) -> Result<Vec<String>, Failure> {
+        let mut session = match self.server.session(database.unwrap_or(POSTGRES)).await {
+            Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => return Ok(Vec::new()),
+            session => session?,
+        };
+        let version = session.version();
+        let questions = Seen::questions(version, self.role);
+        let (transaction, answers) = session.begin_and_ask(&[], &questions).await?;
+        let mut seen = Seen::read(version, self.role, &answers)?;
+        if !seen.passed_on(self.role) {
+            return Ok(Vec::new());
+        }
+        seen = seen.meet(&transaction, self.role).await?;
+        Ok(match database {
+            Some(_) => TakingBack::of(&seen.server, &seen.objects, &[], self.role).passed_on,
+            None => TakingBack::of_databases(&seen.server, self.role).passed_on,
+        })
+    }
+
+    async fn take_back(&self, database: &str) -> Result<(), Failure> {
+        let what = "taking back what the role was granted";
+        let take = |session| self.attempt_to_take_back(session, database);
+        self.server.write(database, what, take).await
+    }
+
+    async fn attempt_to_take_back(&self, mut session: Pooled, database: &str) -> Result<(), Failure> {
+        let version = session.version();
+        let locks = lock::take(&[Lock::role(self.role)].into());
+        let questions = Seen::questions(version, self.role);
+        let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
+        let seen = Seen::read(version, self.role, &answers)?;
+        if !seen.server.roles.contains_key(&self.role) {
+            return Ok(());
+        }
+        let Seen { server, objects, large } = seen.meet(&transaction, self.role).await?;
+        let taking = TakingBack::of(&server, &objects, &large, self.role);
+        let loan = borrow(&server, by_name(&server, database, taking.lenders.clone()))?;
+        let statements = taking.statements(&server);
+        let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
+        transaction.commit_and_ask(&all, &[]).await?;
+        Ok(())
+    }
+
+    /// Everything that is left, in one transaction.
+    async fn leave_at_once(&self, database: &str) -> Result<(), Failure> {
+        let what = "taking back what the role was granted";
+        let leave = |session| self.attempt_to_leave(session, database);
+        self.server.write(database, what, leave).await
+    }
+
+    async fn attempt_to_leave(&self, mut session: Pooled, database: &str) -> Result<(), Failure> {
+        let locks = lock::take(&[Lock::role(self.role)].into());
+        let (transaction, answers) = session
+            .begin_and_ask(&locks, &[traces::large_objects(self.role)])
+            .await?;
+        let server = ServerCatalog::load(&transaction).await?;
+        let Some(role) = server.roles.get(&self.role) else {
+            return Ok(());
+        };
+        let objects = DatabaseCatalog::load(&transaction).await?;
+        let large = large_objects(answers.first().map_or(&[], Vec::as_slice), self.role)?;
+        let taking = TakingBack::of(&server, &objects, &large, self.role);
+        let mut lenders = taking.lenders.clone();
+        let mut statements = taking.statements(&server);
+        match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
+            (OwnedObjects::Reassign, Some(heir)) => {
+                let lent = Entry::of(&server, database, &objects, role, heir);
+                lenders.extend(lent.lenders);
+                statements.extend(lent.begin);
+                statements.push(sql!("REASSIGN OWNED BY {} TO {}", &role.name, &heir.name));
+                statements.extend(lent.end);
+            }
+            (OwnedObjects::Drop, _) => {
+                lenders.insert(self.role);
+                statements.push(sql!("DROP OWNED BY {}", &role.name));
+            }
+            _ => {}
+        }
+        let loan = borrow(&server, by_name(&server, database, lenders))?;
+        let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
+        transaction.commit_and_ask(&all, &[]).await?;
+        Ok(())
+    }
+
+    /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
+    async fn room(&self, database: &str) -> Result<u64, Failure> {
+        let session = self.server.session(database).await?;
+        Ok((lock::budget(&session).await? / SHARE).clamp(1, LOCKS))
+    }
+
+    /// Moves as many objects as one transaction holds, unless it holds all that is left; whether there may be more. Where there was less room
+    /// than thought, the next one is smaller.
+    async fn move_some(&self, database: &str, room: &mut u64) -> Result<bool, Failure> {
+        let most = *room;
+        let move_some = |session| self.attempt_to_move(session, database, most);
+        match self
+            .server
+            .write(database, "moving what the role owns", move_some)
+            .await
+        {
+            Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && most > 1 => {
+                *room = most / 2;
+                Ok(true)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt_to_move(&self, mut session: Pooled, database: &str, room: u64) -> Result<bool, Failure> {
+        let transaction = session.begin(&lock::take(&[Lock::role(self.role)].into())).await?;
+        let server = ServerCatalog::load(&transaction).await?;
+        let objects = DatabaseCatalog::load(&transaction).await?;
+        let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
+        let (Some(role), Some(heir)) = (server.roles.get(&self.role), heir) else {
+            return Ok(false);
+        };
+        let batch = batch(&objects, self.role, room);
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(
+            database,
+            count = batch.len(),
+            "moving what the role owns, a batch at a time"
+        );
+        let moves = batch
+            .iter()
+            .filter_map(|object| Some(sql!("ALTER {} OWNER TO {}", object.address()?, &heir.name)));
+        let moves: Vec<Statement> = moves.collect();
+        let lent = Entry::of(&server, database, &objects, role, heir);
+        let loan = borrow(&server, by_name(&server, database, lent.lenders))?;
+        let all: Vec<Statement> = loan
+            .begin
+            .into_iter()
+            .chain(lent.begin)
+            .chain(moves)
+            .chain(lent.end)
+            .chain(loan.end)
+            .collect();
+        transaction.commit_and_ask(&all, &[]).await?;
+        Ok(true)
+    }
+
+    /// Drops what one transaction has no room for, in steps: first what nothing hangs on. Nothing of others is ever in a step, since each
+    /// statement refuses that; so a plan that is out of date only fails, and is made anew.
+    async fn drop_most(&self, database: &str) -> Result<(), Failure> {
+        let mut room = self.room(database).await?;
+        for _ in 0..PLANS {
+            let plan = self.plan(database).await?;
+            if plan.locks <= room {
+                return Ok(());
+            }
+            if !plan.others.is_empty() {
+                return Err(obstacles::of_others(database, &plan.others).into());
+            }
+            let mut left = &plan.steps[..];
+            while !left.is_empty() {
+                let (now, later) = left.split_at(fitting(left, room));
+                tracing::info!(
+                    database,
+                    dropped = now.len(),
+                    left = later.len(),
+                    "dropping what the role owns"
+                );
+                let drop = |session| self.attempt_to_drop_some(session, now);
+                match self.server.write(database, "dropping what the role owns", drop).await {
+                    Ok(()) => left = later,
+                    Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && now.len() > 1 => {
+                        room = (room / 2).max(1)
+                    }
+                    Err(failure) if matches!(failure.kind(), Some(Kind::DependentObjects | Kind::NotFound)) => break,
+                    Err(failure) => return Err(failure),
+                }
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, database: &str) -> Result<Plan, Failure> {
+        let session = self.server.session(database).await?;
+        Ok(Plan::load(&session, self.role).await?)
+    }
+
+    async fn attempt_to_drop_some(&self, mut session: Pooled, steps: &[Step]) -> Result<(), Failure> {
+        let version = session.version();
+        let locks = lock::take(&[Lock::role(self.role)].into());
+        let questions = traces::of_roles(version, &[self.role].into());
+        let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
+        let loan = borrow(&ServerCatalog::of(version, &answers)?, [self.role])?;
+        let steps = steps.iter().map(|step| step.statement.clone());
+        let all: Vec<Statement> = loan.begin.into_iter().chain(steps).chain(loan.end).collect();
+        transaction.commit_and_ask(&all, &[]).await?;
+        Ok(())
+    }
+}
+
+/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
+fn by_name(server: &ServerCatalog, database: &str, lenders: BTreeSet<u32>) -> BTreeSet<u32> {
+    let stands_for = server.role("pg_database_owner").map(|role| role.oid);
+    let owner = server.database(database).map(|database| database.owner);
+    let acting = |role| match owner {
+        Some(owner) if Some(role) == stands_for => owner,
+        _ => role,
+    };
+    lenders.into_iter().map(acting).collect()
+}
+
+/// What the role owns, as far as one transaction may move it; nothing when one transaction may move everything.
+fn batch(objects: &DatabaseCatalog, role: u32, room: u64) -> Vec<&Object> {
+    let locks = |object: &Object| u64::from(object.locks) + 1;
+    let owned = objects.objects.iter().filter(|object| object.owner == role);
+    if owned.clone().map(locks).sum::<u64>() <= room {
+        return Vec::new();
+    }
+    let mut sum = 0;
+    owned
+        .filter(|object| goes_by_itself(object))
+        .take_while(|object| {
+            sum += locks(object);
+            sum <= room || sum == locks(object)
+        })
+        .collect()
+}
+
+/// Whether an object is moved or dropped by a statement of its own. The others go at last, with REASSIGN OWNED or DROP OWNED.
+pub(super) fn goes_by_itself(object: &Object) -> bool {
+    let last = [
+        ObjectKind::Schema,
+        ObjectKind::Extension,
+        ObjectKind::ForeignDataWrapper,
+    ];
+    !object.extension
+        && object.address().is_some()
+        && !last.contains(&object.kind)
+        && !matches!(object.parent, Some(Parent::SequenceOf(_)))
+}
