@@ -1,5 +1,6 @@
 //! `entradb_entra_admin`, on PostgreSQL; on servers with one administrator in `sole.rs`.
 
+mod half_way;
 mod mysql;
 mod replacing;
 mod sole;
