@@ -15,18 +15,18 @@ const LONGEST_LOOK: Duration = Duration::from_secs(120);
 /// How many logins are named.
 const NAMED: usize = 20;
 
-/// Who has a password on MySQL, and who is at work there.
-const MYSQL: [&str; 2] = [
-    "SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'",
-    "SHOW PROCESSLIST",
-];
+/// Who has a password on MySQL.
+const MYSQL_ACCOUNTS: &str = "SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'";
+/// Who is at work on MySQL.
+const MYSQL_SESSIONS: &str = "SHOW PROCESSLIST";
 
-/// Who has a password on Azure SQL: in `master`, and in each database. Who is at work there.
-const MSSQL: [&str; 3] = [
-    "SELECT name, is_disabled FROM sys.sql_logins",
-    "SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'",
-    "SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1",
-];
+/// Who has a password on Azure SQL.
+const MSSQL_LOGINS: &str = "SELECT name, is_disabled FROM sys.sql_logins";
+/// Who has a password in one of its databases.
+const MSSQL_USERS: &str = "SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'";
+/// Who is at work on Azure SQL.
+const MSSQL_SESSIONS: &str =
+    "SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1";
 
 /// Whether the server has Entra administrators.
 pub(super) async fn has_administrators(server: &DatabaseServer<'_>) -> Result<bool> {
@@ -93,21 +93,15 @@ pub(super) fn no_administrator(server: &DatabaseServer<'_>) -> Diagnostic {
 /// Why nobody looks into the databases of such a server, and how a person does.
 fn by_hand(kind: ServerKind) -> String {
     let looks = match kind {
-        ServerKind::Mysql => {
-            let [accounts, sessions] = MYSQL;
-            vec![
-                format!("`{accounts}`: who has a password"),
-                format!("`{sessions}`: who is at work"),
-            ]
-        }
-        _ => {
-            let [logins, users, sessions] = MSSQL;
-            vec![
-                format!("`{logins}`, in `master`: who has a password"),
-                format!("`{users}`, in each database: who has one there"),
-                format!("`{sessions}`: who is at work"),
-            ]
-        }
+        ServerKind::Mysql => vec![
+            format!("`{MYSQL_ACCOUNTS}`: who has a password"),
+            format!("`{MYSQL_SESSIONS}`: who is at work"),
+        ],
+        _ => vec![
+            format!("`{MSSQL_LOGINS}`, in `master`: who has a password"),
+            format!("`{MSSQL_USERS}`, in each database: who has one there"),
+            format!("`{MSSQL_SESSIONS}`: who is at work"),
+        ],
     };
     format!(
         "This provider does not speak to the databases of {} yet, so look yourself:\n  - {}\n\n",
@@ -170,7 +164,9 @@ mod tests {
     fn the_page_says_what_to_look_at_as_the_refusal_does() {
         let page = include_str!("../../../docs/resources/entra_authentication.md");
         let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
-        for (kind, looks) in [(ServerKind::Mysql, &MYSQL[..]), (ServerKind::ManagedInstance, &MSSQL)] {
+        let mysql = [MYSQL_ACCOUNTS, MYSQL_SESSIONS];
+        let mssql = [MSSQL_LOGINS, MSSQL_USERS, MSSQL_SESSIONS];
+        for (kind, looks) in [(ServerKind::Mysql, &mysql[..]), (ServerKind::ManagedInstance, &mssql)] {
             for look in looks {
                 assert!(page.contains(&format!("`{look}`")), "{look}");
                 assert!(by_hand(kind).contains(&format!("`{look}`")), "{look}");
