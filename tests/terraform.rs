@@ -1,6 +1,7 @@
 //! End to end: the real `terraform`, the real provider binary, the emulated Azure. Knows nothing of the provider's inside.
 
 mod azure;
+mod control_plane;
 mod debugging;
 mod installing;
 mod interrupted;

@@ -115,7 +115,8 @@ impl Azure {
         patience: &Patience,
     ) -> Result<T, Error> {
         self.set(id, api_version, body, patience).await?;
-        self.written(id, api_version, patience).await
+        let made = self.written(id, api_version, patience).await;
+        made.map_err(|error| error.with_doubt(true))
     }
 
     /// Writes a resource whole and waits for the end of the operation: the first half of a [`put`](Azure::put), for those who must remember
@@ -141,7 +142,8 @@ impl Azure {
     ) -> Result<T, Error> {
         self.write(Method::PATCH, id, api_version, Some(json(body)?), patience)
             .await?;
-        self.written(id, api_version, patience).await
+        let made = self.written(id, api_version, patience).await;
+        made.map_err(|error| error.with_doubt(true))
     }
 
     /// Deletes a resource and waits for the end of the operation. What is gone already is success.
@@ -186,8 +188,18 @@ impl Azure {
     async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<Answer, Error> {
         let done = || self.already(call, patience);
         let answer = self.call_unless(call, patience, done).await?;
-        self.see_through(call, id, &answer, patience).await?;
-        Ok(answer)
+        let seen = self.see_through(call, id, &answer, patience).await;
+        // An operation that failed says so; whatever else ends the asking says nothing of it.
+        let says_nothing = |error: &Error| {
+            !matches!(
+                error.kind(),
+                Kind::OperationFailed | Kind::Busy | Kind::PrincipalNotFound
+            )
+        };
+        match seen {
+            Err(error) if says_nothing(&error) => Err(error.with_doubt(true)),
+            other => other.map(|()| answer),
+        }
     }
 
     /// Waits for the end of the operation that a write began, if it began one.

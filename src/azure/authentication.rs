@@ -23,6 +23,24 @@ pub struct Authentication {
     pub tenant_id: Option<String>,
 }
 
+/// What a server says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Which ways are open, or will be after the restart.
+    pub now: Authentication,
+    /// Whether the server has to be restarted before that is so.
+    pub needs_restart: bool,
+}
+
+impl From<Authentication> for Shown {
+    fn from(now: Authentication) -> Self {
+        Self {
+            now,
+            needs_restart: false,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Parameter {
     properties: ParameterProperties,
@@ -34,6 +52,13 @@ struct ParameterProperties {
     value: Option<String>,
     /// `True` or `False`, as texts.
     is_config_pending_restart: Option<String>,
+}
+
+impl ParameterProperties {
+    fn needs_restart(&self) -> bool {
+        let pending = self.is_config_pending_restart.as_deref();
+        pending.is_some_and(|pending| pending.eq_ignore_ascii_case("True"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -52,12 +77,7 @@ impl Azure {
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn authentication(
-        &self,
-        id: &ResourceId,
-        server: &Server,
-        patience: &Patience,
-    ) -> Result<Authentication, Error> {
+    pub async fn authentication(&self, id: &ResourceId, server: &Server, patience: &Patience) -> Result<Shown, Error> {
         let only = |only: bool| Authentication {
             entra: true,
             password: !only,
@@ -65,17 +85,19 @@ impl Azure {
         };
         let version = server.kind.api_version();
         match server.kind {
-            ServerKind::Postgresql => Ok(of_postgresql(server)),
+            ServerKind::Postgresql => Ok(of_postgresql(server).into()),
             ServerKind::Mysql => {
                 let found: Parameter = self.get(&switch(id, server.kind)?, version, patience).await?;
-                let value = found.properties.value.unwrap_or_default();
-                Ok(only(value.eq_ignore_ascii_case("ON")))
+                let value = found.properties.value.as_deref().unwrap_or_default();
+                Ok(Shown {
+                    now: only(value.eq_ignore_ascii_case("ON")),
+                    needs_restart: found.properties.needs_restart(),
+                })
             }
             ServerKind::Mssql | ServerKind::ManagedInstance => {
                 let found: Option<EntraOnly> = self.find(&switch(id, server.kind)?, version, patience).await?;
-                Ok(only(
-                    found.and_then(|found| found.properties.entra_only).unwrap_or(false),
-                ))
+                let entra_only = found.and_then(|found| found.properties.entra_only);
+                Ok(only(entra_only.unwrap_or(false)).into())
             }
         }
     }
@@ -108,8 +130,7 @@ impl Azure {
                 let value = if wanted.password { "OFF" } else { "ON" };
                 let body = json!({"properties": {"value": value, "source": "user-override"}});
                 let made: Parameter = self.patch(&switch(id, kind)?, version, &body, patience).await?;
-                let pending = made.properties.is_config_pending_restart.unwrap_or_default();
-                Ok(pending.eq_ignore_ascii_case("True"))
+                Ok(made.properties.needs_restart())
             }
             ServerKind::Mssql | ServerKind::ManagedInstance => {
                 let body = json!({"properties": {"azureADOnlyAuthentication": !wanted.password}});

@@ -71,7 +71,8 @@ impl Azure {
         let what = format!("{} {}", call.method, call.url.path());
         let (unanswered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
         let in_doubt = AtomicBool::new(false);
-        until(&patience.with_backoff(self.pace().request), what, || async {
+        let patience = patience.with_backoff(self.pace().request);
+        let outcome: Result<Answer, Error> = until(&patience, what, || async {
             if in_doubt.load(Ordering::Relaxed)
                 && let Some(answer) = done().await?
             {
@@ -83,6 +84,10 @@ impl Azure {
                 Ok(answer) => answer.failure(),
                 Err(error) => error,
             };
+            let is_doubtful = matches!(failure.kind(), Kind::Throttled | Kind::Transient | Kind::Unreachable);
+            if call.is_write() && is_doubtful {
+                in_doubt.store(true, Ordering::Relaxed);
+            }
             let again = match failure.kind() {
                 Kind::Throttled => true,
                 Kind::Busy => call.is_write(),
@@ -90,9 +95,6 @@ impl Azure {
                 Kind::Unreachable => unanswered.fetch_add(1, Ordering::Relaxed) < REPEATS_WITHOUT_ANSWER,
                 _ => false,
             };
-            if call.is_write() && failure.kind() != Kind::Busy {
-                in_doubt.store(true, Ordering::Relaxed);
-            }
             match again {
                 true => Ok(Attempt::Again {
                     because: chain(&failure),
@@ -101,7 +103,8 @@ impl Azure {
                 false => Err(failure),
             }
         })
-        .await
+        .await;
+        outcome.map_err(|error| error.with_doubt(in_doubt.load(Ordering::Relaxed)))
     }
 
     /// Sends a call once: for a write that must be thought over again before it is repeated.

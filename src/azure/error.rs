@@ -73,6 +73,7 @@ struct Details {
     request: Option<String>,
     correlation_id: Option<String>,
     after: Option<Duration>,
+    in_doubt: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -87,6 +88,7 @@ impl Error {
             request: None,
             correlation_id: None,
             after: None,
+            in_doubt: false,
             source: None,
         }))
     }
@@ -124,6 +126,11 @@ impl Error {
     /// Whether the resource is gone for certain: it, its parent or its group.
     pub fn is_gone(&self) -> bool {
         matches!(self.kind(), Kind::NotFound | Kind::ParentGone)
+    }
+
+    /// Whether a write may have been done all the same: it was accepted and its end was not seen, or its answer was lost.
+    pub fn is_in_doubt(&self) -> bool {
+        self.0.in_doubt
     }
 
     /// Whether waiting may turn this into a success, when what it misses was made minutes ago:
@@ -172,6 +179,11 @@ impl Error {
 
     pub(crate) fn with_source(self, source: impl StdError + Send + Sync + 'static) -> Error {
         self.change(|details| details.source = Some(Arc::new(source)))
+    }
+
+    /// Says that the write may have been done all the same.
+    pub(crate) fn with_doubt(self, in_doubt: bool) -> Error {
+        self.change(|details| details.in_doubt |= in_doubt)
     }
 
     /// Says what was being done, before the message.

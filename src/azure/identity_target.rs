@@ -190,10 +190,12 @@ impl Attached {
             .as_object()
             .filter(|_| has("UserAssigned"));
         let told = |known: &Value, name: &str| known[name].as_str().filter(|id| is_told(id)).map(str::to_owned);
+        // PostgreSQL servers write the tenant where the client ID belongs.
+        let tenant = identity["tenantId"].as_str();
         let users = users.into_iter().flatten().map(|(id, known)| AttachedUser {
             id: id.clone(),
             principal_id: told(known, "principalId"),
-            client_id: told(known, "clientId"),
+            client_id: told(known, "clientId").filter(|id| Some(id.as_str()) != tenant),
         });
         Self {
             system: has("SystemAssigned"),

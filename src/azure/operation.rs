@@ -91,13 +91,13 @@ impl Operation {
     /// Takes what the poll gave: an answer that is a success, or the failure.
     pub(crate) fn polled(&mut self, polled: Result<Answer, Error>) -> Result<Step, Error> {
         let answer = match polled {
-            Err(error) if self.verb == Verb::Delete && error.is_gone() => return Ok(Step::Over),
-            // Not known yet, or not any more: the resource tells what became of it.
+            // Not known yet, or not any more: the resource tells what became of it, and of a deletion by being gone.
             Err(error) if self.follow != Follow::Resource && is_unknown(&error) => {
                 tracing::info!(%error, "the operation is not known; the resource is asked instead");
                 (self.follow, self.url) = (Follow::Resource, self.resource.clone());
                 return Ok(Step::InProgress("not known to Azure".to_owned()));
             }
+            Err(error) if self.verb == Verb::Delete && error.is_gone() => return Ok(Step::Over),
             other => other?,
         };
         let body = body(&answer);

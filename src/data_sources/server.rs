@@ -84,7 +84,7 @@ impl DataSource for DatabaseServer {
         let (azure, kind) = (server.clients.azure(), server.kind());
         let administrators = azure.administrators(&server.id, kind, cx.patience()).await?;
         let open = azure.authentication(&server.id, &server.found, cx.patience()).await?;
-        self.with(&server, administrators, open)
+        self.with(&server, administrators, open.now)
     }
 }
 

@@ -6,6 +6,7 @@ mod mssql;
 mod mysql;
 mod planning;
 mod postgresql;
+mod seated;
 mod seats;
 mod validation;
 
@@ -25,6 +26,7 @@ use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::creation::Start;
+use crate::resources::entra_admin::seated::is_same_name;
 use crate::resources::entra_admin::seats::Seats;
 use crate::resources::principal::{self, Named, Principal};
 
@@ -90,6 +92,10 @@ model! {
         /// The host name of the server.
         #[stable]
         pub host: Computed<String>,
+        /// Where it has to be set still, such as `replica mysql-replica (no administrator)`: replicas of a MySQL server that have none or another one. On
+        /// PostgreSQL, its role, where the administrator came in the place of a former one and the role may have gone with that.
+        #[drift]
+        pub pending: Computed<Vec<String>>,
         pub timeouts: Timeouts,
     }
     rules:
@@ -112,19 +118,6 @@ struct Wanted {
     attach: bool,
 }
 
-/// An administrator that a server has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Present {
-    sid: Guid,
-    /// None where the server does not say.
-    principal_type: Option<PrincipalType>,
-    name: String,
-    /// None where the server does not say.
-    tenant_id: Option<Guid>,
-    /// On MySQL.
-    server_identity_id: Option<ResourceId>,
-}
-
 impl Resource for EntraAdmin {
     const NAME: &'static str = "entradb_entra_admin";
     const IDENTITY: &'static [&'static str] = &["server_id", "name"];
@@ -144,42 +137,43 @@ impl Resource for EntraAdmin {
         let server = cx.existing_server(&self.server_id).await?;
         let seats = Seats::of(&server);
         seats.must_take_administrators()?;
-        let wanted = self.wanted(server.kind(), cx).await?;
+        let mut wanted = self.wanted(server.kind(), cx).await?;
         let _held = server.turn().await?;
-        let start = self.start(server.kind(), &seats.list().await?, &wanted)?;
+        let before = seats.look().await?;
+        let start = self.start(server.kind(), &before, &wanted)?;
+        if let Start::Leave(sid) = start {
+            wanted.sid = sid;
+        }
         let adopted = matches!(start, Start::Leave(_) | Start::Adjust) && self.adopt_existing;
         let host = server.host()?.name;
         let done = match &start {
-            Start::Leave(_) => Ok(()),
-            Start::Set | Start::Adjust => seats.set(&wanted).await,
+            Start::Leave(_) if before.is_followed(&wanted) => Ok(()),
+            Start::Leave(_) | Start::Set | Start::Adjust => seats.set(&wanted).await,
             Start::Replace(former) => seats.rebind(former.sid, &wanted).await,
         };
         if let Err(error) = done {
-            if cx.is_over() {
-                // Azure may have taken it: the state remembers whom to look for.
-                cx.checkpoint(&self.with(&wanted, wanted.sid, false, host));
+            // What Azure has taken before it failed is remembered, and what it may have taken.
+            let now = seats.look().await.ok();
+            if seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before) {
+                cx.checkpoint(&self.with(&wanted, adopted, host));
             }
             return Err(error);
         }
-        let sid = match &start {
-            Start::Leave(sid) => *sid,
-            _ => wanted.sid,
-        };
         match &start {
             Start::Leave(_) if !self.adopt_existing => cx.warn("Found already", self.found_already(&wanted)),
             Start::Replace(former) => cx.warn("Administrator replaced", self.replaced(former, &wanted)),
             _ => {}
         }
-        Ok(self.with(&wanted, sid, adopted, host))
+        Ok(self.with(&wanted, adopted, host))
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
         let Some(server) = cx.seen_server(&self.server_id).await? else {
             return Ok(None);
         };
-        let present = Seats::of(&server).list().await?;
+        let seated = Seats::of(&server).look().await?;
         let host = server.host()?.name;
-        self.seen(server.kind(), present, host, cx).await
+        self.seen(server.kind(), seated, host, cx).await
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
@@ -195,7 +189,8 @@ impl Resource for EntraAdmin {
         if adopted && former.is_some() && !self.may_take_from(&prior) {
             return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
         }
-        if former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
+        let pending = prior.pending.get().is_some_and(|pending| !pending.is_empty());
+        if pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
             seats.must_take_administrators()?;
             let _held = server.turn().await?;
             match former {
@@ -209,7 +204,7 @@ impl Resource for EntraAdmin {
             .copied()
             .unwrap_or(adopted && !(former.is_some() && self.replace_existing));
         let host = server.host()?.name;
-        Ok(self.with(&wanted, wanted.sid, adopted, host))
+        Ok(self.with(&wanted, adopted, host))
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
@@ -227,21 +222,23 @@ impl Resource for EntraAdmin {
         server.must_run()?;
         let seats = Seats::of(&server);
         let _held = server.turn().await?;
-        if server.kind() != ServerKind::Postgresql {
-            let Some(found) = seats.list().await?.into_iter().next() else {
-                return Ok(());
-            };
-            if !self.is(found.sid) {
-                let detail = format!(
-                    "The administrator of {} is `{}` by now, who was not set here; it stays.",
-                    self.server_id, found.name
-                );
-                cx.warn("Administrator left in place", detail);
-                return Ok(());
-            }
-            seats.must_not_shut_everybody_out().await?;
+        if server.kind() == ServerKind::Postgresql {
+            return seats.remove(std::slice::from_ref(&server.id), sid).await;
         }
-        seats.remove(sid).await
+        let seated = seats.look().await?;
+        for (id, stranger) in seated.everybody(&server.id).filter(|(_, one)| !self.is(one.sid)) {
+            let detail = format!(
+                "The administrator of {id} is `{}` by now, who was not set here; it stays.",
+                stranger.name
+            );
+            cx.warn("Administrator left in place", detail);
+        }
+        // The server itself is the last one: as long as it has the administrator, the state does not lose it.
+        let ours = seated.everybody(&server.id).filter(|(_, one)| self.is(one.sid));
+        let mut ours: Vec<ResourceId> = ours.map(|(id, _)| id.clone()).collect();
+        ours.reverse();
+        seats.must_not_shut_everybody_out(&ours).await?;
+        seats.remove(&ours, sid).await
     }
 
     async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
@@ -271,14 +268,10 @@ impl Resource for EntraAdmin {
             adopted: Computed::known(false),
             sid: Computed::UNKNOWN,
             host: Computed::UNKNOWN,
+            pending: Computed::known(Vec::new()),
             timeouts: Timeouts::default(),
         })
     }
-}
-
-/// Whether two names are one: those of users have no case.
-fn is_same_name(one: &str, other: &str, user: bool) -> bool {
-    one == other || user && one.to_lowercase() == other.to_lowercase()
 }
 
 impl EntraAdmin {
@@ -352,7 +345,7 @@ impl EntraAdmin {
         [self.sid.get().copied(), self.object_id.get().copied(), client_id].contains(&Some(sid))
     }
 
-    fn with(self, wanted: &Wanted, sid: Guid, adopted: bool, host: String) -> Self {
+    fn with(self, wanted: &Wanted, adopted: bool, host: String) -> Self {
         let client_id = self.client_id.get().copied().flatten();
         Self {
             object_id: Computed::known(wanted.principal.object_id),
@@ -361,8 +354,9 @@ impl EntraAdmin {
             name: Computed::known(wanted.name.clone()),
             tenant_id: Computed::known(wanted.tenant_id),
             adopted: Computed::known(adopted),
-            sid: Computed::known(sid),
+            sid: Computed::known(wanted.sid),
             host: Computed::known(host),
+            pending: Computed::known(Vec::new()),
             ..self
         }
     }

@@ -4,9 +4,9 @@ mod ready;
 
 use serde::{Deserialize, Serialize};
 
-use crate::azure::authentication::Authentication;
+use crate::azure::authentication::{Authentication, Shown};
 use crate::azure::cloud::Scope;
-use crate::azure::error::Kind;
+use crate::azure::error::{Error, Kind};
 use crate::azure::resource_id::ResourceId;
 use crate::azure::server::ServerKind;
 use crate::model;
@@ -25,17 +25,27 @@ model! {
     /// MySQL flexible servers, Azure SQL Database servers and Azure SQL Managed Instances. Have one of it for each server.
     ///
     /// Before passwords are switched off, it looks who would break: on PostgreSQL it logs in, and refuses as long as there are logins without an Entra
-    /// principal, naming each with its live sessions and the number of objects that it owns. Where it cannot look (a server that cannot be reached, MySQL, and
-    /// Azure SQL), it refuses too. `force = true` switches them off all the same.
+    /// principal, naming each with its live sessions and the number of objects that it owns. Where it cannot look, it refuses too. `force = true` switches
+    /// them off all the same.
+    ///
+    /// Into MySQL and Azure SQL it cannot look yet, so there passwords are switched off with `force = true` only. Look yourself before. On MySQL, these have
+    /// a password: `SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'`, and `SHOW PROCESSLIST` says who is at work. On
+    /// Azure SQL and managed instances, these: `SELECT name, is_disabled FROM sys.sql_logins` in `master`, and in each database
+    /// `SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'`;
+    /// `SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1` says who is at work.
     ///
     /// MySQL and Azure SQL know Microsoft Entra as soon as they have an administrator, and have no switch for it; passwords are switched off there by "Entra only",
     /// which needs an administrator first. Refer to `entradb_entra_admin` in `server_id`: the administrator is set before, and goes after. On PostgreSQL it
     /// is the other way around: the administrator refers to this resource, because Entra must be enabled first, and passwords are switched off in a later apply.
     ///
-    /// Enabling Microsoft Entra on PostgreSQL restarts the server; the plan says so.
+    /// Enabling Microsoft Entra on PostgreSQL restarts the server; the plan says so. Where MySQL wants to be restarted before the switch works, each plan
+    /// reminds of it until that is done.
+    ///
+    /// Read replicas of PostgreSQL have what their primary has. Those of MySQL have a switch of their own: have one resource for each.
     ///
     /// When it is destroyed, the server gets back the settings that it had before this resource was created. After an import nothing is known of them, and
-    /// the settings stay.
+    /// the settings stay. An apply that is killed before it can write its state forgets them too: the next one finds the new settings there, says so, and
+    /// destroying leaves them.
     pub struct EntraAuthentication {
         /// The ARM ID of the server.
         #[replace]
@@ -61,6 +71,19 @@ model! {
 struct Record {
     server_id: String,
     before: Authentication,
+}
+
+/// Why the settings could not be brought about.
+struct Failed {
+    told: Diagnostic,
+    /// Whether Azure may have taken them all the same.
+    in_doubt: bool,
+}
+
+impl From<Diagnostic> for Failed {
+    fn from(told: Diagnostic) -> Self {
+        Self { told, in_doubt: false }
+    }
 }
 
 impl Resource for EntraAuthentication {
@@ -98,18 +121,26 @@ impl Resource for EntraAuthentication {
     async fn create(self, cx: &Context) -> Result<Self> {
         let server = self.server(cx).await?;
         let _held = server.turn().await?;
-        let before = now(&server).await?;
+        let before = shown(&server).await?.now;
         let wanted = self.wanted(&before, cx).await?;
+        if before == wanted {
+            let detail = format!(
+                "{} had these settings already, so there is nothing to give back when this resource is destroyed: they stay then. If an apply that was killed \
+                 has set them, what the server had before that is not known any more.",
+                server.id
+            );
+            cx.warn("Found already", detail);
+        }
         cx.keep_record(&Record {
             server_id: self.server_id.to_string(),
             before: before.clone(),
         });
-        if let Err(error) = bring_about(&server, &before, &wanted, self.force).await {
+        if let Err(Failed { told, in_doubt }) = bring_about(&server, &before, &wanted, self.force).await {
             // What Azure has taken before it failed is to be given back: the record must not be lost.
-            if now_again(&server).await.is_none_or(|now| now != before) {
+            if in_doubt || now_again(&server).await.is_none_or(|now| now != before) {
                 cx.checkpoint(&self.with(&wanted));
             }
-            return Err(error);
+            return Err(told);
         }
         Ok(self.with(&wanted))
     }
@@ -118,16 +149,20 @@ impl Resource for EntraAuthentication {
         let Some(server) = cx.seen_server(&self.server_id).await? else {
             return Ok(None);
         };
-        let found = now(&server).await?;
-        Ok(Some(self.with(&found)))
+        let found = shown(&server).await?;
+        if found.needs_restart {
+            cx.warn("Restart needed", restart_needed(&server));
+        }
+        Ok(Some(self.with(&found.now)))
     }
 
     async fn update(self, _prior: Self, cx: &Context) -> Result<Self> {
         let server = self.server(cx).await?;
         let _held = server.turn().await?;
-        let found = now(&server).await?;
+        let found = shown(&server).await?.now;
         let wanted = self.wanted(&found, cx).await?;
-        bring_about(&server, &found, &wanted, self.force).await?;
+        let done = bring_about(&server, &found, &wanted, self.force).await;
+        done.map_err(|failed| failed.told)?;
         Ok(self.with(&wanted))
     }
 
@@ -147,7 +182,7 @@ impl Resource for EntraAuthentication {
             return Ok(());
         };
         let _held = server.turn().await?;
-        let found = now(&server).await?;
+        let found = shown(&server).await?.now;
         if found.entra && !before.entra && ready::has_administrators(&server).await? {
             let detail = format!(
                 "Microsoft Entra was not enabled on {} before, but the server has Entra administrators, who could not log in any more. It stays enabled.",
@@ -156,7 +191,8 @@ impl Resource for EntraAuthentication {
             cx.warn("Microsoft Entra left enabled", detail);
             (before.entra, before.tenant_id) = (true, found.tenant_id.clone());
         }
-        bring_about(&server, &found, &before, self.force).await
+        let done = bring_about(&server, &found, &before, self.force).await;
+        done.map_err(|failed| failed.told)
     }
 
     async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
@@ -260,8 +296,8 @@ fn plan_restart(plan: &mut Plan) {
     plan.warn(Diagnostic::warning("The server restarts", detail).at("entra_enabled"));
 }
 
-/// The settings that a server has.
-async fn now(server: &DatabaseServer<'_>) -> Result<Authentication> {
+/// What a server says of its settings.
+async fn shown(server: &DatabaseServer<'_>) -> Result<Shown> {
     let azure = server.clients.azure();
     Ok(azure
         .authentication(&server.id, &server.found, server.cx.patience())
@@ -271,7 +307,14 @@ async fn now(server: &DatabaseServer<'_>) -> Result<Authentication> {
 /// The same after a write that failed; none where that cannot be found out.
 async fn now_again(server: &DatabaseServer<'_>) -> Option<Authentication> {
     let again = server.cx.server(&server.id).await.ok()??;
-    now(&again).await.ok()
+    shown(&again).await.ok().map(|shown| shown.now)
+}
+
+fn restart_needed(server: &DatabaseServer<'_>) -> String {
+    format!(
+        "Azure says that {} has to be restarted before the change works. Until then, people and applications sign in as they did.",
+        server.id
+    )
 }
 
 /// Opens and shuts what is to be opened and shut, and nothing where nothing is.
@@ -280,9 +323,12 @@ async fn bring_about(
     now: &Authentication,
     wanted: &Authentication,
     force: bool,
-) -> Result<()> {
+) -> Result<(), Failed> {
     if now == wanted {
         return Ok(());
+    }
+    if server.kind() == ServerKind::Postgresql {
+        server.must_not_follow("ways to sign in")?;
     }
     server.must_run()?;
     if now.password && !wanted.password {
@@ -297,24 +343,28 @@ async fn bring_about(
     match done {
         Ok(false) => Ok(()),
         Ok(true) => {
-            let detail = format!(
-                "Azure says that {} has to be restarted before the change works.",
-                server.id
-            );
-            server.cx.warn("Restart needed", detail);
+            server.cx.warn("Restart needed", restart_needed(server));
             Ok(())
         }
-        Err(error) if error.code().is_some_and(|code| code.contains("NoAADAdmin")) => {
-            Err(ready::no_administrator(server))
-        }
-        Err(error) if error.kind() == Kind::InvalidRequest && server.found.is_replica() => {
-            let told = Diagnostic::from(error);
-            let primary = server.found.primary.as_deref().unwrap_or("which Azure does not name");
-            let detail = format!("{}\n\nThe server is a replica; its primary is {primary}.", told.detail);
-            Err(Diagnostic { detail, ..told })
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Failed {
+            in_doubt: error.is_in_doubt(),
+            told: explained(error, server),
+        }),
     }
+}
+
+fn explained(error: Error, server: &DatabaseServer<'_>) -> Diagnostic {
+    if error.code().is_some_and(|code| code.contains("NoAADAdmin")) {
+        return ready::no_administrator(server);
+    }
+    let on_replica = error.kind() == Kind::InvalidRequest && server.found.is_replica();
+    let told = Diagnostic::from(error);
+    if !on_replica {
+        return told;
+    }
+    let primary = server.found.primary.as_deref().unwrap_or("which Azure does not name");
+    let detail = format!("{}\n\nThe server is a replica; its primary is {primary}.", told.detail);
+    Diagnostic { detail, ..told }
 }
 
 #[cfg(test)]

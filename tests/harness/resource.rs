@@ -120,6 +120,11 @@ impl<'a> Resource<'a> {
         self.plan(Before::NOTHING, self.config(given)).await
     }
 
+    /// What is not there yet, to apply a plan to.
+    pub fn absent(&self) -> Instance<'a> {
+        Instance::nothing(*self)
+    }
+
     /// Creates, and panics when that fails.
     pub async fn create(&self, given: Object) -> Instance<'a> {
         let created = self.try_create(given).await;

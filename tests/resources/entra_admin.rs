@@ -1,5 +1,6 @@
 //! `entradb_entra_admin`, on PostgreSQL; on servers with one administrator in `sole.rs`.
 
+mod half_way;
 mod mysql;
 mod replacing;
 mod sole;
@@ -332,11 +333,9 @@ async fn what_was_taken_away_by_hand_is_set_again_and_a_server_that_is_gone_take
         .fail_next(Method::GET, "flexibleServers/pg-data", 1, gone("ResourceGroupNotFound"));
     admin.try_destroy().await.expect("gone with its server");
     assert!(!admin.exists());
-    let missing = of_object(&azure, &user, "User", "x");
-    let missing = Object::from_iter(missing.into_iter().map(|(name, value)| match name.as_str() {
-        "server_id" => (name, Value::from(format!("{}-2", azure.postgresql().id))),
-        _ => (name, value),
-    }));
+    let mut missing = of_object(&azure, &user, "User", "x");
+    let id = format!("{}-2", azure.postgresql().id);
+    missing.insert("server_id".to_owned(), Value::from(id));
     let Err(refused) = plugin.resource(TYPE).try_create(missing).await else {
         panic!("there is no server")
     };

@@ -1,13 +1,16 @@
 //! `entradb_entra_authentication`
 
+use std::time::Duration;
+
 use entradb::protocol::value::{Object, Value};
-use entradb_emulator::{Emulator, Options};
+use entradb_emulator::{Emulator, Failure, Method, Options};
 
 use crate::config;
 use crate::harness::azure;
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::world::{ADMINISTRATOR, by_hand, log_in, next_command, with};
+use crate::terraform::workspace::until;
 
 const TYPE: &str = "entradb_entra_authentication";
 
@@ -190,7 +193,14 @@ async fn where_nobody_can_look_passwords_stay() {
             "{}",
             server.name
         );
-        assert!(refused.told[0].detail.contains("force"), "{:?}", refused.told);
+        // What a person looks at before, and what it takes then.
+        let looks = match server.id == azure.mysql().id {
+            true => ["FROM mysql.user WHERE plugin <> 'aad_auth'", "`SHOW PROCESSLIST`"],
+            false => ["FROM sys.sql_logins", "authentication_type_desc = 'DATABASE'"],
+        };
+        for words in looks.into_iter().chain(["Passwords stay on", "`force = true`"]) {
+            assert!(refused.told[0].detail.contains(words), "{words}: {:?}", refused.told);
+        }
         assert!(azure.writes().is_empty(), "{}", server.name);
     }
 }
@@ -239,6 +249,119 @@ async fn it_is_given_back_before_the_administrator_goes() {
     off.destroy().await;
     admin.destroy().await;
     assert!(azure.administrators(server).is_empty());
+}
+
+/// A server, what it takes to switch passwords off there, and where its operations are polled.
+fn switchable(azure: &Emulator) -> [(String, &'static str); 4] {
+    [
+        (azure.postgresql().id.clone(), "PostgreSQL/locations"),
+        (azure.mysql().id.clone(), "MySQL/locations"),
+        (azure.sql_server().id.clone(), "Sql/locations"),
+        (azure.managed_instance().id.clone(), "Sql/locations"),
+    ]
+}
+
+#[tokio::test]
+async fn what_failed_half_way_is_still_given_back() {
+    let azure = emulated(true).await;
+    let plugin = azure::provider(&azure).await;
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    for (server, polls) in switchable(&azure) {
+        azure.set_administrator(&server, "operators", &group, "Group");
+        // Azure takes it, and whoever may write may not look at operations.
+        azure.faults().slow_operations(Duration::from_millis(500));
+        let forbidden = Failure::Error {
+            status: 403,
+            code: "AuthorizationFailed".to_owned(),
+            message: "Not permitted.".to_owned(),
+        };
+        azure.faults().fail_next(Method::GET, polls, 1, forbidden);
+        let off = forced(given(&server, false));
+        let Err(failed) = plugin.resource(TYPE).try_create(off.clone()).await else {
+            panic!("{server}: it is not permitted to look")
+        };
+        assert!(failed.left.exists(), "{server}: {:?}", failed.told);
+        until("the operation comes to its end", || azure.entra_only(&server)).await;
+        azure.faults().clear();
+        next_command(&plugin).await;
+        let mut switched = failed.left;
+        assert_eq!(switched.update(off).await, Action::Replace, "{server}");
+        switched.settled().await;
+        assert!(azure.entra_only(&server), "{server}");
+        switched.destroy().await;
+        assert!(!azure.entra_only(&server), "{server}: as before");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_apply_had_switched_is_found_and_said() {
+    let azure = emulated(true).await;
+    let plugin = azure::provider(&azure).await;
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    for (server, _) in switchable(&azure) {
+        azure.set_administrator(&server, "operators", &group, "Group");
+        // Nothing is left of a killed apply but what it did.
+        azure.set_entra_only(&server, true);
+        azure.clear_log();
+        let planned = plugin.resource(TYPE).plan_create(given(&server, false)).await;
+        let mut switched = plugin.resource(TYPE).absent();
+        let told = switched.apply(planned).await.expect("there is nothing to do");
+        assert_eq!(told[0].summary, "Found already", "{server}");
+        assert!(told[0].detail.contains("nothing to give back"), "{told:?}");
+        switched.settled().await;
+        switched.destroy().await;
+        assert!(azure.entra_only(&server), "{server}: as it was found");
+        assert!(azure.writes().is_empty(), "{server}: {:?}", azure.writes());
+    }
+}
+
+#[tokio::test]
+async fn a_restart_that_mysql_wants_is_told_until_it_is_done() {
+    let azure = emulated(true).await;
+    let plugin = azure::provider(&azure).await;
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    let server = azure.mysql().id.as_str();
+    azure.set_administrator(server, "operators", &group, "Group");
+    azure.set_pending_restart(server, "aad_auth_only", true);
+    let off = forced(given(server, false));
+    let planned = plugin.resource(TYPE).plan_create(off.clone()).await;
+    let mut switched = plugin.resource(TYPE).absent();
+    let told = switched.apply(planned).await.expect("it is switched");
+    assert_eq!(told[0].summary, "Restart needed", "{told:?}");
+    switched.settled().await;
+    switched.destroy().await;
+}
+
+#[tokio::test]
+async fn replicas_have_what_their_primary_has_or_a_switch_of_their_own() {
+    let azure = emulated(true).await;
+    let plugin = azure::provider(&azure).await;
+    let replica = azure.postgresql_replica().id.as_str();
+    azure.clear_log();
+    let Err(refused) = plugin.resource(TYPE).try_create(forced(given(replica, false))).await else {
+        panic!("it is a replica")
+    };
+    assert_eq!(refused.told[0].summary, "Server is a replica");
+    assert!(
+        refused.told[0].detail.contains(&azure.postgresql().id),
+        "{:?}",
+        refused.told
+    );
+    assert!(
+        azure
+            .log()
+            .iter()
+            .all(|asked| asked.method == "GET" || asked.method == "POST")
+    );
+
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    let (server, replica) = (azure.mysql().id.as_str(), azure.mysql_replica().id.as_str());
+    azure.set_administrator(replica, "operators", &group, "Group");
+    let mut off = plugin.resource(TYPE).create(forced(given(replica, false))).await;
+    off.settled().await;
+    assert!(azure.entra_only(replica) && !azure.entra_only(server));
+    off.destroy().await;
+    assert!(!azure.entra_only(replica));
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Emulator, Options, Stumble};
+use futures_util::future::join_all;
 
 use crate::config;
 use crate::harness::azure;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
+use crate::resources::identity_assignment::clusters::{PRINCIPAL, without_identity};
+use crate::resources::world::with;
 
 const SEEDS: [u64; 4] = [1, 7, 42, 2_026];
 
@@ -145,30 +148,76 @@ async fn seats(azure: &Emulator, plugin: &Plugin, group: &str) {
     lookup.destroy().await;
 }
 
-/// Identities of machines, apps and servers, of both kinds.
+/// Ways to sign in to PostgreSQL: passwords off and on again.
+async fn switches(azure: &Emulator, plugin: &Plugin) {
+    let off = config! { "server_id" => azure.postgresql().id.as_str(), "password_enabled" => false, "force" => true };
+    let mut switched = plugin
+        .resource("entradb_entra_authentication")
+        .create(off.clone())
+        .await;
+    switched.settled().await;
+    let on = with(off.clone(), config! { "password_enabled" => true });
+    assert_eq!(switched.update(on).await, Action::Update);
+    assert_eq!(switched.update(off).await, Action::Update);
+    switched.settled().await;
+    switched.destroy().await;
+}
+
+/// Identities of machines, apps, clusters and servers, of both kinds.
 async fn assignments(azure: &Emulator, plugin: &Plugin) {
     let targets = azure.targets();
     let identities = plugin.resource("entradb_managed_identity");
     let one = identities.create(identity("assigned", "data")).await;
     let id = text(one.get("id"));
-    let server = azure.postgresql().id.clone();
-    for target in [
+    let all = [
         &targets.virtual_machine,
-        &targets.web_app,
-        &targets.container_app,
         &targets.scale_set,
-        &server,
-    ] {
-        let given = config! { "target_id" => target.as_str(), "identity_id" => id.as_str() };
-        let mut assigned = plugin.resource("entradb_identity_assignment").create(given).await;
-        assigned.settled().await;
-        assigned.destroy().await;
-    }
-    let given = config! { "target_id" => targets.function_app.as_str(), "system_assigned" => true };
-    let mut own = plugin.resource("entradb_identity_assignment").create(given).await;
-    own.settled().await;
-    own.destroy().await;
+        &targets.web_app,
+        &targets.web_app_slot,
+        &targets.function_app,
+        &targets.container_app,
+        &targets.container_app_job,
+        &targets.cluster,
+        &azure.postgresql().id,
+        &azure.mysql().id,
+        &azure.sql_server().id,
+        &azure.managed_instance().id,
+    ];
+    let lives = all.iter().map(|target| {
+        let of_user = config! { "target_id" => target.as_str(), "identity_id" => id.as_str() };
+        let of_system = config! { "target_id" => target.as_str(), "system_assigned" => true };
+        // The web app has one of its own from the start, and a MySQL server can have none.
+        let has_none = ![&targets.web_app, &azure.mysql().id].contains(target);
+        async move {
+            for given in [Some(of_user), Some(of_system).filter(|_| has_none)]
+                .into_iter()
+                .flatten()
+            {
+                let mut assigned = plugin.resource("entradb_identity_assignment").create(given).await;
+                assigned.settled().await;
+                assigned.destroy().await;
+            }
+        }
+    });
+    join_all(lives).await;
     one.destroy().await;
+}
+
+#[tokio::test]
+async fn postgresql_is_switched_with_the_same_writes_as_in_calm() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let plugin = azure::provider(&azure).await;
+    azure.clear_log();
+    switches(&azure, &plugin).await;
+    let calm = writes(&azure);
+    assert_eq!(calm, vec!["PATCH flexibleservers/pg-data"; 4]);
+    for seed in [3, 11, 19] {
+        azure.clear_log();
+        azure.faults().stumble(Stumble { percent: 30, seed });
+        switches(&azure, &plugin).await;
+        azure.faults().steady();
+        assert_eq!(writes(&azure), calm, "seed {seed}");
+    }
 }
 
 #[tokio::test]
@@ -189,19 +238,27 @@ async fn servers_with_one_seat_see_the_same_writes_as_in_calm() {
     }
 }
 
+/// What happens at once has no order of its own.
+fn in_order(mut writes: Vec<String>) -> Vec<String> {
+    writes.sort();
+    writes
+}
+
 #[tokio::test]
-async fn machines_and_apps_see_the_same_writes_as_in_calm() {
+async fn everything_that_takes_identities_sees_the_same_writes_as_in_calm() {
     let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
     let plugin = azure::provider(&azure).await;
+    without_identity(&azure, &azure.targets().cluster, Some(PRINCIPAL)).await;
     azure.clear_log();
     assignments(&azure, &plugin).await;
-    let calm = writes(&azure);
-    assert_eq!(calm.len(), 14, "{calm:#?}");
+    let calm = in_order(writes(&azure));
+    // Each is attached once and detached once, and the identity itself is made and taken away.
+    assert_eq!(calm.len(), 2 * (12 + 10) + 2, "{calm:#?}");
     for seed in [3, 11] {
         azure.clear_log();
         azure.faults().stumble(Stumble { percent: 30, seed });
         assignments(&azure, &plugin).await;
         azure.faults().steady();
-        assert_eq!(writes(&azure), calm, "seed {seed}");
+        assert_eq!(in_order(writes(&azure)), calm, "seed {seed}");
     }
 }

@@ -53,7 +53,7 @@ impl Azure {
     ///
     /// `decide` says what must be written, or nothing when all is well. It is asked again before every write, so that what others changed
     /// meanwhile is seen: a write that was refused, lost or overtaken is never sent again as it was. `accepted` is called when Azure has taken a
-    /// write, before its end is waited for.
+    /// write, before its end is waited for, and when it may have: its answer was lost.
     ///
     /// # Errors
     /// Of Resource Manager, and what `decide` refuses.
@@ -104,9 +104,12 @@ impl Azure {
             body: Some(json(body)?),
             if_match: version.filter(|_| change.versioned).map(str::to_owned),
         };
-        let answer = self.call_once(&call).await?;
-        accepted();
-        self.see_through(&call, change.id, &answer, patience).await
+        let answer = self.call_once(&call).await;
+        let is_lost = |error: &Error| matches!(error.kind(), Kind::Transient | Kind::Unreachable);
+        if answer.as_ref().err().is_none_or(is_lost) {
+            accepted();
+        }
+        self.see_through(&call, change.id, &answer?, patience).await
     }
 }
 

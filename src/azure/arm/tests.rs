@@ -271,3 +271,23 @@ async fn an_operation_that_azure_knows_no_more_is_told_by_the_resource() {
     assert_eq!(put(&server).await.unwrap()["name"], "pg");
     assert_eq!(server.asked().len(), 5);
 }
+
+#[tokio::test]
+async fn a_write_that_may_have_been_done_says_so() {
+    let accepted = "202\nAzure-AsyncOperation: {origin}/op\nretry-after-ms: 1\n\n{}";
+    let forbidden = "403\n\n{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}";
+    let failed = "200\n\n{\"status\":\"Failed\",\"error\":{\"code\":\"X\",\"message\":\"no\"}}";
+    let table: [(&[&str], bool); 5] = [
+        (&[forbidden], false),
+        (&[accepted, failed], false),
+        // Whoever may write may not look at the operation.
+        (&[accepted, forbidden], true),
+        (&["drop", forbidden], true),
+        (&["200\n\n{}", forbidden], true),
+    ];
+    for (answers, in_doubt) in table {
+        let server = Scripted::new(answers).await;
+        let error = put(&server).await.unwrap_err();
+        assert_eq!(error.is_in_doubt(), in_doubt, "{answers:?}: {error}");
+    }
+}

@@ -104,10 +104,18 @@ fn a_location_is_followed_while_it_answers_202_and_may_move() {
 
 #[test]
 fn a_deletion_is_over_when_what_is_asked_is_gone() {
-    let gone = || Err(Error::new(Kind::NotFound, "gone"));
-    let by_location = answer(202, &[("location", "/result")], "");
-    let mut operation = begin(Verb::Delete, &by_location).unwrap().unwrap();
-    assert_eq!(operation.polled(gone()).unwrap(), Step::Over);
+    let gone = || {
+        let error = Error::new(Kind::NotFound, "gone").with_status(404);
+        Err(error.with_code(Some("OperationIdNotFound".to_owned())))
+    };
+    // An operation that Azure does not know says nothing about the resource.
+    for header in ["location", "azure-asyncoperation"] {
+        let accepted = answer(202, &[(header, "/result")], "");
+        let mut operation = begin(Verb::Delete, &accepted).unwrap().unwrap();
+        assert_eq!(operation.polled(gone()).unwrap(), in_progress("not known to Azure"));
+        assert_eq!(operation.url().path(), "/resource");
+        assert_eq!(operation.polled(gone()).unwrap(), Step::Over);
+    }
     let mut by_resource = begin(Verb::Delete, &answer(202, &[], "")).unwrap().unwrap();
     assert_eq!(by_resource.url().path(), "/resource");
     let exists = by_resource.polled(Ok(answer(200, &[], "{}"))).unwrap();

@@ -1,11 +1,13 @@
 //! How a creation begins: what is there already decides.
 
+use crate::azure::resource_id::ResourceId;
 use crate::azure::server::ServerKind;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::resources::attributes::PrincipalType;
-use crate::resources::entra_admin::{EntraAdmin, Present, Wanted, is_same_name};
+use crate::resources::entra_admin::seated::{Present, Seated, is_same_name};
+use crate::resources::entra_admin::{EntraAdmin, Wanted};
 
 /// What to do about an administrator that is to be created.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,14 +24,22 @@ pub(super) enum Start {
 
 impl EntraAdmin {
     /// What is there already decides how creation begins.
-    pub(super) fn start(&self, kind: ServerKind, present: &[Present], wanted: &Wanted) -> Result<Start> {
+    pub(super) fn start(&self, kind: ServerKind, seated: &Seated, wanted: &Wanted) -> Result<Start> {
+        for (replica, one) in &seated.replicas {
+            if let Some(stranger) = one
+                .as_ref()
+                .filter(|one| !wanted.principal.is(one.sid) && !self.replace_existing)
+            {
+                return Err(kept_by_another(replica, stranger));
+            }
+        }
         let has_one_seat = kind != ServerKind::Postgresql;
         let same_name = |one: &Present| {
             let user = wanted.principal.principal_type == PrincipalType::User && wanted.principal.is(one.sid);
             is_same_name(&one.name, &wanted.name, user)
         };
         let in_the_way = |one: &&Present| has_one_seat || wanted.principal.is(one.sid) || same_name(one);
-        let Some(found) = present.iter().find(in_the_way) else {
+        let Some(found) = seated.own.iter().find(in_the_way) else {
             return Ok(Start::Set);
         };
         if wanted.principal.is(found.sid) && (has_one_seat || same_name(found)) {
@@ -89,6 +99,15 @@ impl EntraAdmin {
             former.name, former.sid, self.server_id, wanted.name
         )
     }
+}
+
+fn kept_by_another(replica: &ResourceId, stranger: &Present) -> Diagnostic {
+    let detail = format!(
+        "The replica {replica} has the only administrator that it can have already, `{}` with the ID {}, and it gets the same one as the server. To have it \
+         replaced, set `replace_existing = true`.",
+        stranger.name, stranger.sid
+    );
+    Diagnostic::error("Already exists in Azure", detail)
 }
 
 /// Whether the same principal is there in another way.

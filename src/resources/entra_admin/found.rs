@@ -7,7 +7,8 @@ use crate::protocol::typed::Computed;
 use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::resources::attributes::PrincipalType;
-use crate::resources::entra_admin::{EntraAdmin, Present, is_same_name, own_tenant};
+use crate::resources::entra_admin::seated::{Present, Seated, is_same_name};
+use crate::resources::entra_admin::{EntraAdmin, own_tenant};
 
 /// Who an administrator is, as far as can be found out.
 struct Who {
@@ -21,10 +22,11 @@ impl EntraAdmin {
     pub(super) async fn seen(
         self,
         kind: ServerKind,
-        present: Vec<Present>,
+        seated: Seated,
         host: String,
         cx: &Context,
     ) -> Result<Option<Self>> {
+        let present = &seated.own;
         let same_id = present.iter().find(|one| self.is(one.sid));
         let same_name = || present.iter().find(|one| self.name.get() == Some(&one.name));
         let sole = || present.first().filter(|_| kind != ServerKind::Postgresql);
@@ -34,6 +36,7 @@ impl EntraAdmin {
         // An import knows an ID or a name, and nothing else.
         let is_import = self.sid.get().is_none() && self.principal_type.get().is_none();
         let is_ours = self.is(found.sid) && !is_import;
+        let came_after = !is_ours && !is_import;
         let who = match (is_ours, kind, self.object_id.get()) {
             (true, _, Some(object_id)) => self.who(*object_id),
             (_, ServerKind::Postgresql, _) => Who {
@@ -61,6 +64,15 @@ impl EntraAdmin {
         };
         let name = self.shown_name(&found, principal_type, is_ours || is_import);
         let adopted = self.adopted.get().copied().unwrap_or(false);
+        let pending = match kind {
+            ServerKind::Postgresql if came_after => vec![format!(
+                "role {} (it may have gone with its former administrator)",
+                found.name
+            )],
+            // Nobody else can tell whether the role is there.
+            ServerKind::Postgresql => self.pending.get().cloned().unwrap_or_default(),
+            _ => seated.behind(&found, principal_type == PrincipalType::User),
+        };
         Ok(Some(Self {
             object_id: Computed::known(who.object_id),
             principal_type: Computed::known(principal_type),
@@ -71,6 +83,7 @@ impl EntraAdmin {
             adopted: Computed::known(adopted),
             sid: Computed::known(found.sid),
             host: Computed::known(host),
+            pending: Computed::known(pending),
             ..self
         }))
     }

@@ -6,7 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Parsed;
 use crate::protocol::value::Value;
 use crate::provider::plan::Plan;
-use crate::resources::entra_admin::is_same_name;
+use crate::resources::entra_admin::seated::is_same_name;
 
 /// A new administrator is called as its identity.
 pub(super) fn name(plan: &mut Plan) {

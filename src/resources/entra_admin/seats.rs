@@ -1,5 +1,7 @@
 //! The administrators of one server: listed, set, bound anew, removed. It does not know which one is wanted, nor why.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::azure::administrator::EntraAdministrator;
 use crate::azure::error::{Error, Kind};
 use crate::azure::resource_id::ResourceId;
@@ -9,7 +11,8 @@ use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::provider::database_server::DatabaseServer;
 use crate::resources::attributes::PrincipalType;
-use crate::resources::entra_admin::{Present, Wanted, mysql, postgresql};
+use crate::resources::entra_admin::seated::{Present, Seated};
+use crate::resources::entra_admin::{Wanted, mysql, postgresql};
 use crate::resources::principal::NotKnown;
 use crate::retry::Attempt;
 
@@ -17,11 +20,26 @@ use crate::retry::Attempt;
 pub(super) struct Seats<'a> {
     server: &'a DatabaseServer<'a>,
     cx: &'a Context,
+    in_doubt: AtomicBool,
 }
 
 impl<'a> Seats<'a> {
     pub(super) fn of(server: &'a DatabaseServer<'a>) -> Self {
-        Self { server, cx: server.cx }
+        Self {
+            server,
+            cx: server.cx,
+            in_doubt: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a write that failed may have been done all the same.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, outcome: &std::result::Result<(), Error>) {
+        let in_doubt = outcome.as_ref().err().is_some_and(Error::is_in_doubt);
+        self.in_doubt.fetch_or(in_doubt, Ordering::Relaxed);
     }
 
     fn kind(&self) -> ServerKind {
@@ -39,13 +57,24 @@ impl<'a> Seats<'a> {
         }
     }
 
-    /// The administrators that the server has.
-    pub(super) async fn list(&self) -> Result<Vec<Present>> {
+    /// The administrators that the server and its replicas have.
+    pub(super) async fn look(&self) -> Result<Seated> {
+        let mut seated = Seated {
+            own: self.list(&self.server.id).await?,
+            replicas: Vec::new(),
+        };
+        if self.kind() == ServerKind::Mysql {
+            for id in mysql::with_replicas(self.server).await?.into_iter().skip(1) {
+                let sole = self.list(&id).await?.into_iter().next();
+                seated.replicas.push((id, sole));
+            }
+        }
+        Ok(seated)
+    }
+
+    async fn list(&self, id: &ResourceId) -> Result<Vec<Present>> {
         let azure = self.server.clients.azure();
-        let found = match azure
-            .administrators(&self.server.id, self.kind(), self.cx.patience())
-            .await
-        {
+        let found = match azure.administrators(id, self.kind(), self.cx.patience()).await {
             Err(error) if error.is_gone() => Vec::new(),
             other => other?,
         };
@@ -86,7 +115,10 @@ impl<'a> Seats<'a> {
             let all = mysql::with_replicas(self.server).await?;
             mysql::attach(self.server, &all, wanted).await?;
             for id in &all {
-                self.put_patiently(id, wanted).await?;
+                let has = self.list(id).await?.iter().any(|one| one.is_exactly(wanted));
+                if !has {
+                    self.put_patiently(id, wanted).await?;
+                }
             }
             Ok(())
         };
@@ -117,21 +149,17 @@ impl<'a> Seats<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.remove(former).await?;
+        self.remove(std::slice::from_ref(&self.server.id), former).await?;
         self.set(wanted).await
     }
 
-    /// Takes an administrator away. Being none is success.
-    pub(super) async fn remove(&self, sid: Guid) -> Result<()> {
+    /// Takes an administrator away from these servers, one after the other. Being none is success.
+    pub(super) async fn remove(&self, servers: &[ResourceId], sid: Guid) -> Result<()> {
         self.server.must_run()?;
-        tracing::info!(server = %self.server.id, %sid, "removing the administrator");
-        let all = match self.kind() {
-            ServerKind::Mysql => mysql::with_replicas(self.server).await?,
-            _ => vec![self.server.id.clone()],
-        };
         let (azure, sid) = (self.server.clients.azure(), sid.to_string());
         let mut outcome = Ok(());
-        for id in &all {
+        for id in servers {
+            tracing::info!(server = %id, %sid, "removing the administrator");
             outcome = azure
                 .remove_administrator(id, self.kind(), &sid, self.cx.patience())
                 .await;
@@ -143,22 +171,16 @@ impl<'a> Seats<'a> {
         Ok(outcome?)
     }
 
-    /// That the last administrator does not go while nobody else could log in.
-    pub(super) async fn must_not_shut_everybody_out(&self) -> Result<()> {
+    /// That the last administrator of none of these servers goes while nobody else could log in.
+    pub(super) async fn must_not_shut_everybody_out(&self, servers: &[ResourceId]) -> Result<()> {
         let azure = self.server.clients.azure();
-        let open = azure
-            .authentication(&self.server.id, &self.server.found, self.cx.patience())
-            .await?;
-        if open.password {
-            return Ok(());
+        for id in servers {
+            let shown = azure.authentication(id, &self.server.found, self.cx.patience()).await?;
+            if !shown.now.password {
+                return Err(shut_out(id));
+            }
         }
-        let detail = format!(
-            "Passwords are switched off on {} (\"Entra only\"), so without its only administrator nobody could administer it any more. Switch passwords on first. \
-             If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = entradb_entra_admin.….server_id`): it is destroyed \
-             first then, and gives back what was there before.",
-            self.server.id
-        );
-        Err(Diagnostic::error("Passwords are switched off", detail))
+        Ok(())
     }
 
     /// Makes the principal an administrator of one server, also one that the server does not know yet.
@@ -178,9 +200,10 @@ impl<'a> Seats<'a> {
             server_identity_id: wanted.server_identity_id.as_ref().map(ToString::to_string),
         };
         let azure = self.server.clients.azure();
-        azure
-            .set_administrator(server, self.kind(), &body, self.cx.patience())
-            .await
+        let outcome = azure.set_administrator(server, self.kind(), &body, self.cx.patience());
+        let outcome = outcome.await;
+        self.note(&outcome);
+        outcome
     }
 
     /// A principal that was made moments ago is not known everywhere; how long that is worth waiting for depends on who confirms it.
@@ -197,6 +220,16 @@ impl<'a> Seats<'a> {
             NotKnown::Told(diagnostic) => diagnostic,
         })
     }
+}
+
+fn shut_out(server: &ResourceId) -> Diagnostic {
+    let detail = format!(
+        "Passwords are switched off on {server} (\"Entra only\"), so without its only administrator nobody could administer it any more. Switch passwords on \
+         first. If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = entradb_entra_admin.….server_id`, or \
+         `depends_on` for a replica): it is destroyed first then, and gives back what was there before. If the administrator is to go only because its \
+         creation failed half-way, `terraform untaint` lets the next apply go on instead."
+    );
+    Diagnostic::error("Passwords are switched off", detail)
 }
 
 /// SQL calls service principals applications.

@@ -1,6 +1,7 @@
 //! What creation makes of what is there, and which ID each kind of server gets.
 
 use super::*;
+use crate::resources::entra_admin::seated::{Present, Seated};
 
 const OURS: &str = "11111111-1111-1111-1111-111111111111";
 const CLIENT: &str = "44444444-4444-4444-4444-444444444444";
@@ -30,6 +31,7 @@ fn admin(adopt_existing: bool, replace_existing: bool) -> EntraAdmin {
         adopted: Computed::UNKNOWN,
         sid: Computed::UNKNOWN,
         host: Computed::UNKNOWN,
+        pending: Computed::UNKNOWN,
         timeouts: Timeouts::default(),
     }
 }
@@ -66,8 +68,15 @@ fn present(sid: &str, name: &str, principal_type: Option<PrincipalType>) -> Pres
     }
 }
 
+fn seated(one: Present) -> Seated {
+    Seated {
+        own: vec![one],
+        replicas: Vec::new(),
+    }
+}
+
 fn start(kind: ServerKind, flags: (bool, bool), one: &Present, principal_type: PrincipalType) -> Option<Start> {
-    let found = admin(flags.0, flags.1).start(kind, std::slice::from_ref(one), &wanted(principal_type));
+    let found = admin(flags.0, flags.1).start(kind, &seated(one.clone()), &wanted(principal_type));
     found.ok()
 }
 
@@ -146,7 +155,7 @@ fn each_kind_of_server_knows_a_principal_by_its_own_id() {
 #[test]
 fn a_refusal_gives_the_import_command() {
     let found = present(OURS, "a|b", None);
-    let refused = admin(false, false).start(ServerKind::Postgresql, &[found], &wanted(SERVICE));
+    let refused = admin(false, false).start(ServerKind::Postgresql, &seated(found), &wanted(SERVICE));
     let refused = refused.expect_err("another name");
     let id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/pg|a%7Cb";
     assert!(

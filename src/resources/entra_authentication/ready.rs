@@ -15,6 +15,19 @@ const LONGEST_LOOK: Duration = Duration::from_secs(120);
 /// How many logins are named.
 const NAMED: usize = 20;
 
+/// Who has a password on MySQL.
+const MYSQL_ACCOUNTS: &str = "SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'";
+/// Who is at work on MySQL.
+const MYSQL_SESSIONS: &str = "SHOW PROCESSLIST";
+
+/// Who has a password on Azure SQL.
+const MSSQL_LOGINS: &str = "SELECT name, is_disabled FROM sys.sql_logins";
+/// Who has a password in one of its databases.
+const MSSQL_USERS: &str = "SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'";
+/// Who is at work on Azure SQL.
+const MSSQL_SESSIONS: &str =
+    "SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1";
+
 /// Whether the server has Entra administrators.
 pub(super) async fn has_administrators(server: &DatabaseServer<'_>) -> Result<bool> {
     let azure = server.clients.azure();
@@ -37,12 +50,11 @@ pub(super) async fn must_be_ready(server: &DatabaseServer<'_>, now: &Authenticat
         return Ok(());
     }
     if kind != ServerKind::Postgresql {
-        let why = format!("This provider does not speak to the databases of {} yet", kind.title());
-        return Err(cannot_look(server, &why));
+        return Err(cannot_look(server, &by_hand(kind)));
     }
     if !now.entra {
         let why = "Microsoft Entra is not enabled on it yet, so nobody could log in any more. Enable it first, set an administrator, and switch passwords off \
-                   in a later apply";
+                   in a later apply. ";
         return Err(cannot_look(server, why));
     }
     let looked = async {
@@ -55,7 +67,7 @@ pub(super) async fn must_be_ready(server: &DatabaseServer<'_>, now: &Authenticat
         Ok(logins) => logins,
         Err(told) => {
             let why = format!(
-                "It cannot be logged in to ({})",
+                "It cannot be logged in to ({}). ",
                 told.detail.trim_end().trim_end_matches('.')
             );
             return Err(cannot_look(server, &why));
@@ -78,9 +90,29 @@ pub(super) fn no_administrator(server: &DatabaseServer<'_>) -> Diagnostic {
     Diagnostic::error("No Microsoft Entra administrator", detail).at("password_enabled")
 }
 
+/// Why nobody looks into the databases of such a server, and how a person does.
+fn by_hand(kind: ServerKind) -> String {
+    let looks = match kind {
+        ServerKind::Mysql => vec![
+            format!("`{MYSQL_ACCOUNTS}`: who has a password"),
+            format!("`{MYSQL_SESSIONS}`: who is at work"),
+        ],
+        _ => vec![
+            format!("`{MSSQL_LOGINS}`, in `master`: who has a password"),
+            format!("`{MSSQL_USERS}`, in each database: who has one there"),
+            format!("`{MSSQL_SESSIONS}`: who is at work"),
+        ],
+    };
+    format!(
+        "This provider does not speak to the databases of {} yet, so look yourself:\n  - {}\n\n",
+        kind.title(),
+        looks.join("\n  - ")
+    )
+}
+
 fn cannot_look(server: &DatabaseServer<'_>, why: &str) -> Diagnostic {
     let detail = format!(
-        "Nobody can tell who still logs in to {} with a password. {why}. Passwords stay on. Make sure that nobody needs one, and set `force = true` to switch \
+        "Nobody can tell who still logs in to {} with a password. {why}Passwords stay on. Make sure that nobody needs one, and set `force = true` to switch \
          them off without a look.",
         server.id
     );
@@ -122,4 +154,23 @@ fn line(login: &PasswordLogin) -> String {
         "  - `{}`{administrator}: {sessions}, owns {owned}{databases}",
         login.name
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_to_look_at_as_the_refusal_does() {
+        let page = include_str!("../../../docs/resources/entra_authentication.md");
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mysql = [MYSQL_ACCOUNTS, MYSQL_SESSIONS];
+        let mssql = [MSSQL_LOGINS, MSSQL_USERS, MSSQL_SESSIONS];
+        for (kind, looks) in [(ServerKind::Mysql, &mysql[..]), (ServerKind::ManagedInstance, &mssql)] {
+            for look in looks {
+                assert!(page.contains(&format!("`{look}`")), "{look}");
+                assert!(by_hand(kind).contains(&format!("`{look}`")), "{look}");
+            }
+        }
+    }
 }

@@ -30,7 +30,8 @@ model! {
     /// Where the resource itself is managed by azurerm, tell that to leave the identities alone: `lifecycle { ignore_changes = [identity] }`.
     ///
     /// Some resources have rules of their own. A cluster takes one identity of one kind, so none is attached beside another, and a cluster that would
-    /// be left without any keeps it on destroy. A MySQL server has no system-assigned identity. A SQL server gets its first identity as the primary
+    /// be left without any keeps it on destroy. A MySQL server has no system-assigned identity, and does not tell which identity it has under an ID: one that
+    /// was made anew is not noticed there, and `terraform apply -replace` attaches it. A SQL server gets its first identity as the primary
     /// one; when the primary one is detached, another of the attached ones takes its place. The instances of a scale set with a manual upgrade policy
     /// get the identity when they are upgraded.
     pub struct IdentityAssignment {

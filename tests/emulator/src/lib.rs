@@ -22,6 +22,7 @@ mod machine_identity;
 mod machines;
 mod managed_endpoints;
 mod options;
+mod parameters;
 mod people;
 mod portal;
 mod postgres;

@@ -5,8 +5,8 @@ use entradb::protocol::value::Value;
 use crate::config;
 use crate::harness::azure;
 use crate::harness::resource::Action;
-use crate::resources::entra_admin::{TYPE, emulated, is_bound, label, of_object};
-use crate::resources::world::with;
+use crate::resources::entra_admin::{IDENTITY, TYPE, emulated, is_bound, label, of_object, text, written};
+use crate::resources::world::{next_command, with};
 
 #[tokio::test]
 async fn a_name_and_a_principal_are_taken_only_when_told() {
@@ -62,4 +62,36 @@ async fn an_adopted_one_is_not_taken_for_another() {
     assert_eq!(admin.get("adopted"), &Value::from(false));
     admin.destroy().await;
     assert!(label(&azure, "dba").await.is_none());
+}
+
+#[tokio::test]
+async fn an_adopted_one_follows_its_identity_and_stays() {
+    let azure = emulated().await;
+    let plugin = azure::provider(&azure).await;
+    let identities = plugin.resource(IDENTITY);
+    let first = identities.create(written("dba")).await;
+    let (id, former) = (
+        text(first.get("id")).to_owned(),
+        text(first.get("principal_id")).to_owned(),
+    );
+    azure.add_administrator(&former, "dba").await.expect("an administrator");
+    let adopting = config! {
+        "server_id" => azure.postgresql().id.as_str(), "identity_id" => id.as_str(), "adopt_existing" => true,
+    };
+    let mut admin = plugin.resource(TYPE).create(adopting.clone()).await;
+    admin.settled().await;
+    assert_eq!(admin.get("adopted"), &Value::from(true));
+
+    first.destroy().await;
+    let again = identities.create(written("dba")).await;
+    let now = text(again.get("principal_id")).to_owned();
+    assert_ne!(former, now);
+    next_command(&plugin).await;
+    admin.refresh().await;
+    assert_eq!(admin.update(adopting).await, Action::Update);
+    admin.settled().await;
+    assert!(is_bound(&azure, "dba", &now).await);
+    assert_eq!(admin.get("adopted"), &Value::from(true));
+    admin.destroy().await;
+    assert!(is_bound(&azure, "dba", &now).await, "it was there before");
 }

@@ -220,51 +220,54 @@ async fn another_one_is_refused_and_gives_way_only_when_told() {
 
 #[tokio::test]
 async fn the_same_one_is_adopted_stays_and_follows_its_identity() {
-    let stage = stage("mssql").await;
-    let first = app(&stage.plugin, "app").await;
-    stage.sit("app", &first.object_id, "Application");
-    let adopting = with(stage.of_identity(&first), config! { "adopt_existing" => true });
-    let mut admin = stage.create(adopting.clone()).await;
-    admin.settled().await;
-    assert_eq!(admin.get("adopted"), &Value::from(true));
+    for kind in KINDS {
+        let stage = stage(kind).await;
+        let first = app(&stage.plugin, "app").await;
+        // Azure SQL knows an application by either ID, MySQL by its client ID.
+        let sid = if stage.is_mysql {
+            &first.client_id
+        } else {
+            &first.object_id
+        };
+        stage.sit("app", sid, "Application");
+        let adopting = with(stage.of_identity(&first), config! { "adopt_existing" => true });
+        let mut admin = stage.create(adopting.clone()).await;
+        admin.settled().await;
+        assert_eq!(admin.get("adopted"), &Value::from(true), "{kind}");
 
-    // Nobody takes it from its principal without being told so.
-    let other = stage.azure.add_group("operators", &[]).await.expect("a group");
-    let another = with(
-        stage.of_object(&other, "Group", "operators"),
-        config! { "adopt_existing" => true },
-    );
-    let told = admin.plan(another.clone()).await.expect_err("it is adopted");
-    assert_eq!(told[0].path.to_string(), "object_id");
+        // Nobody takes it from its principal without being told so.
+        let other = stage.azure.add_group("operators", &[]).await.expect("a group");
+        let another = with(
+            stage.of_object(&other, "Group", "operators"),
+            config! { "adopt_existing" => true },
+        );
+        let told = admin.plan(another.clone()).await.expect_err("it is adopted");
+        assert_eq!(told[0].path.to_string(), "object_id", "{kind}");
 
-    // The identity was made anew: its former principal is gone, and nothing is taken from anybody.
-    stage.plugin.resource(IDENTITY).import(&first.id).await.destroy().await;
-    let again = app(&stage.plugin, "app").await;
-    next_command(&stage.plugin).await;
-    admin.refresh().await;
-    assert_eq!(admin.update(adopting).await, Action::Update);
-    admin.settled().await;
-    assert_eq!(stage.seat(), pair(&again.client_id, "app"));
-    assert_eq!(admin.get("adopted"), &Value::from(true));
+        // The identity was made anew: its former principal is gone, and nothing is taken from anybody.
+        stage.plugin.resource(IDENTITY).import(&first.id).await.destroy().await;
+        let again = app(&stage.plugin, "app").await;
+        next_command(&stage.plugin).await;
+        admin.refresh().await;
+        assert_eq!(admin.update(adopting).await, Action::Update, "{kind}");
+        admin.settled().await;
+        assert_eq!(stage.seat(), pair(&again.client_id, "app"), "{kind}");
+        assert_eq!(admin.get("adopted"), &Value::from(true), "{kind}");
 
-    // Told so, it is taken, and it is ours from then on.
-    admin
-        .update(with(another, config! { "replace_existing" => true }))
-        .await;
-    admin.settled().await;
-    assert_eq!(admin.get("adopted"), &Value::from(false));
-    admin.destroy().await;
-    assert_eq!(stage.seat(), None);
+        // Told so, it is taken, and it is ours from then on.
+        let replacing = with(another.clone(), config! { "replace_existing" => true });
+        admin.update(replacing).await;
+        admin.settled().await;
+        assert_eq!(admin.get("adopted"), &Value::from(false), "{kind}");
+        admin.destroy().await;
+        assert_eq!(stage.seat(), None, "{kind}");
 
-    stage.sit("operators", &other, "Group");
-    let adopting = with(
-        stage.of_object(&other, "Group", "operators"),
-        config! { "adopt_existing" => true },
-    );
-    let mut adopted = stage.create(adopting).await;
-    let told = adopted.try_destroy().await.expect("it stays");
-    assert_eq!(told[0].summary, "Administrator left in place");
-    assert_eq!(stage.seat(), pair(&other, "operators"));
+        stage.sit("operators", &other, "Group");
+        let mut adopted = stage.create(another).await;
+        let told = adopted.try_destroy().await.expect("it stays");
+        assert_eq!(told[0].summary, "Administrator left in place", "{kind}");
+        assert_eq!(stage.seat(), pair(&other, "operators"), "{kind}");
+    }
 }
 
 #[tokio::test]

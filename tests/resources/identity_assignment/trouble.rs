@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use crate::harness::azure;
 use crate::harness::instance::Found;
-use crate::resources::identity_assignment::{TYPE, attached, identity, life_of_a_system_assigned_one, user};
+use crate::resources::identity_assignment::{TYPE, attached, identity, user};
 use crate::terraform::workspace::until;
 
 #[tokio::test]
@@ -39,7 +39,38 @@ async fn trouble_on_the_way_is_waited_out_and_nothing_is_done_twice() {
         .fail_next(Method::PATCH, path, 1, Failure::DropAfterWrite);
     assignment.destroy().await;
     assert_eq!(attached(azure, target).0, "None");
-    life_of_a_system_assigned_one(azure, &plugin, target, "on-vmss").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_where_nobody_may_look_leaves_the_assignment_in_the_state() {
+    let azure = Emulator::start(Options::default()).await.expect("an emulated Azure");
+    let plugin = azure::provider(&azure).await;
+    let target = &azure.targets().virtual_machine;
+    let path = "virtualMachines/vm-bytebase";
+    let (id, _) = identity(&plugin, "in-doubt").await;
+    let faults = azure.faults();
+    faults.fail_next(Method::PATCH, path, 1, Failure::DropAfterWrite);
+    let assignments = plugin.resource(TYPE);
+    // The next look, after the write was done.
+    let no_look = async {
+        until("the write is done", || faults.outstanding(path) == 0).await;
+        let forbidden = Failure::Status {
+            status: 403,
+            retry_after: None,
+        };
+        faults.fail_next(Method::GET, path, 1, forbidden);
+    };
+    let (created, ()) = tokio::join!(assignments.try_create(user(target, &id)), no_look);
+    let Err(failed) = created else {
+        panic!("it is not permitted to look")
+    };
+    let mut assignment = failed.left;
+    assert!(assignment.exists(), "{:?}", failed.told);
+    until("it is attached", || attached(&azure, target).0 == "UserAssigned").await;
+    assignment.update(user(target, &id)).await;
+    assignment.settled().await;
+    assignment.destroy().await;
+    assert_eq!(attached(&azure, target).0, "None");
 }
 
 #[tokio::test]

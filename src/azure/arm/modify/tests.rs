@@ -78,6 +78,16 @@ async fn a_write_whose_answer_is_lost_is_not_made_twice() {
 }
 
 #[tokio::test]
+async fn a_write_whose_answer_is_lost_may_have_been_accepted() {
+    let forbidden = "403\n\n{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}";
+    for (answer, expected) in [("drop", 1), (forbidden, 0)] {
+        let (outcome, _, accepted) = add(&["200\n\n{}", answer, forbidden], true).await;
+        assert_eq!(outcome.unwrap_err().kind(), Kind::Forbidden);
+        assert_eq!(accepted, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_another_process_undid_is_put_right() {
     let answers = [
         "200\n\n{}",

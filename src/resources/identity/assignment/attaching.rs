@@ -103,9 +103,15 @@ pub(super) async fn renew(
     let _held = alone(&new, cx).await?;
     let seen = Seen::default();
     let former = |resource: &Value| is_former(resource, &assigned, known.as_ref());
-    if let (Verb::Patch, Assigned::User(id)) = (target.verb, &assigned) {
+    if let Assigned::User(id) = &assigned {
         tracing::info!(target = %new.target_id, %id, "detaching the former identity of that ID");
-        let gone = |resource: &Value| Ok(target.detaching(resource, &assigned).filter(|_| former(resource)));
+        let gone = |resource: &Value| {
+            let body = target.detaching(resource, &assigned).filter(|_| former(resource));
+            match body.is_some() && target.cannot_be_without(resource) {
+                true => Err(Trouble::Told(not_renewed(&new, target))),
+                false => Ok(body),
+            }
+        };
         let detached = change(&new, target, &Seen::default(), gone, cx).await;
         detached.map_err(|trouble| told(trouble, &new))?;
     }
@@ -253,7 +259,7 @@ fn unfinished(
     // After a stop nobody goes on with the IDs; after a timeout others would, so they must be there.
     if ended && (stopped || known.is_some()) {
         let detail = format!(
-            "Azure has accepted the assignment, and was not waited for. The next plan shows what became of it.\n\n{}",
+            "Azure has accepted the assignment, or may have, and was not waited for. The next plan shows what became of it.\n\n{}",
             told.detail
         );
         cx.warn("Not waited for", detail);
@@ -261,6 +267,16 @@ fn unfinished(
     }
     cx.checkpoint(&state);
     Err(told)
+}
+
+/// What cannot be without the former identity cannot be given the new one by taking that away.
+fn not_renewed(of: &IdentityAssignment, target: &Target) -> Diagnostic {
+    let detail = format!(
+        "The {} {} still has the former identity of that ID, which was made anew since, and it cannot be without one for a moment. Give it another identity \
+         where the {} itself is managed, then the one of this resource, and apply again.",
+        target.called, of.target_id, target.called
+    );
+    Diagnostic::error("Identity cannot be renewed", detail).at("identity_id")
 }
 
 fn upgrades_by_hand(resource: &Value) -> bool {

@@ -7,6 +7,8 @@ use crate::answer::Answer;
 use crate::arm::body::{self, Fields};
 use crate::arm::records::{self, Kind, Record};
 use crate::arm::{Call, Outcome, operations};
+use crate::journal::hold;
+use crate::world::State;
 
 const KIND: &str = "Microsoft.DBforMySQL/flexibleServers/configurations";
 
@@ -84,6 +86,12 @@ fn json_of(server: &Record, parameter: &Parameter) -> Value {
     })
 }
 
+/// As a GET shows it.
+fn shown(state: &State, server: &Record, parameter: &Parameter) -> Value {
+    let id = format!("{}/configurations/{}", server.id, parameter.name);
+    records::overlaid(state, &id, json_of(server, parameter))
+}
+
 fn parameter(name: &str) -> Result<&'static Parameter, Answer> {
     let found = PARAMETERS.iter().find(|one| one.name == name);
     found.ok_or_else(|| {
@@ -98,7 +106,8 @@ pub(super) fn list(call: &Call<'_>) -> Outcome {
         return call.no_such_verb(KIND);
     }
     let server = records::find(call, Kind::Mysql)?;
-    let value: Vec<Value> = PARAMETERS.iter().map(|one| json_of(&server, one)).collect();
+    let state = hold(&call.world.state);
+    let value: Vec<Value> = PARAMETERS.iter().map(|one| shown(&state, &server, one)).collect();
     Ok(Answer::json(200, json!({"value": value})))
 }
 
@@ -107,7 +116,7 @@ pub(super) fn one(call: &Call<'_>, name: &str) -> Outcome {
     let server = records::find(call, Kind::Mysql)?;
     let parameter = parameter(name)?;
     match call.ask.method.as_str() {
-        "GET" => Ok(Answer::json(200, json_of(&server, parameter))),
+        "GET" => Ok(Answer::json(200, shown(&hold(&call.world.state), &server, parameter))),
         "PUT" | "PATCH" => {
             let value = body::parse(call.ask)?;
             let fields = Fields::of(&value, "", &["name", "properties"])?;
