@@ -16,18 +16,18 @@ use crate::sql::statement::{Name, Statement};
 const ROLES: u32 = 1260;
 
 /// The number of a role, out of a state.
-pub fn number(oid: Option<&i64>) -> Option<u32> {
-    oid.and_then(|oid| u32::try_from(*oid).ok())
+pub fn number(oid: Option<&String>) -> Option<u32> {
+    oid.and_then(|oid| oid.parse().ok())
 }
 
 /// The locks of whoever makes or changes a role: on the role that there is, and on the name that it gets.
-pub fn locks(oid: Option<&i64>, name: &Name) -> BTreeSet<Lock> {
+pub fn locks(oid: Option<&String>, name: &Name) -> BTreeSet<Lock> {
     let role = number(oid).map(Lock::role);
     role.into_iter().chain([Lock::name(ROLES, name.as_str())]).collect()
 }
 
 /// The role by its number, else by its name.
-pub fn find<'a>(catalog: &'a ServerCatalog, oid: Option<&i64>, name: &Name) -> Option<&'a Role> {
+pub fn find<'a>(catalog: &'a ServerCatalog, oid: Option<&String>, name: &Name) -> Option<&'a Role> {
     let numbered = number(oid).and_then(|oid| catalog.roles.get(&oid));
     numbered.or_else(|| catalog.role(name.as_str()))
 }

@@ -43,12 +43,12 @@ model! {
         /// Whether the member may become the role with `SET ROLE`, and so own things as the role. `false` needs version 16.
         #[default(true)]
         pub set_option: bool,
-        /// The number of the role, which stays when its name changes.
+        /// The number (`oid`) of the role, which stays when its name changes.
         #[stable]
-        pub role_oid: Computed<i64>,
-        /// The number of the member, which stays when its name changes.
+        pub role_oid: Computed<String>,
+        /// The number (`oid`) of the member, which stays when its name changes.
         #[stable]
-        pub member_oid: Computed<i64>,
+        pub member_oid: Computed<String>,
         /// The ARM ID of the server, when the server was given by it.
         #[stable]
         pub server_id: Computed<Option<ResourceId>>,
@@ -194,8 +194,8 @@ impl PostgresqlRoleMembership {
             admin_option: options.admin,
             inherit_option: options.inherit,
             set_option: options.set,
-            role_oid: i64::from(role.0).into(),
-            member_oid: i64::from(member.0).into(),
+            role_oid: role.0.to_string().into(),
+            member_oid: member.0.to_string().into(),
             server_id: server.id.clone().into(),
             host: server.host.to_string().into(),
             ..self.clone()

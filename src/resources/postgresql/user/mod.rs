@@ -77,9 +77,9 @@ model! {
         pub owned_objects: OwnedObjects,
         /// The role that becomes the owner, with `owned_objects = "reassign"`.
         pub reassign_owned_to: Option<Name>,
-        /// The number of the role, which stays when the name changes.
+        /// The number (`oid`) of the role, which stays when the name changes.
         #[stable]
-        pub oid: Computed<i64>,
+        pub oid: Computed<String>,
         /// The ARM ID of the server, when the server was given by it.
         #[stable]
         pub server_id: Computed<Option<ResourceId>>,
@@ -304,7 +304,7 @@ impl PostgresqlUser {
             login: role.login,
             connection_limit: limit(role),
             settings: settings(self.settings.as_ref(), &role.settings),
-            oid: i64::from(role.oid).into(),
+            oid: role.oid.to_string().into(),
             server_id: server.id.clone().into(),
             host: server.host.to_string().into(),
             ..self.clone()
