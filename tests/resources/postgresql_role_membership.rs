@@ -7,7 +7,7 @@ use crate::config;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{by_hand, emulator, fact, next_command, provider, quoted, role_by_hand, with};
+use crate::resources::world::{by_hand, emulator, fact, next_command, provider, quoted, with};
 
 pub fn memberships(plugin: &Plugin) -> Resource<'_> {
     plugin.resource("entradb_postgresql_role_membership")
@@ -371,53 +371,6 @@ async fn a_creation_that_fails_half_way_leaves_nothing_and_is_taken_up_again() {
     assert_eq!(held(emulator, "mf-role", "mf-member").await.as_deref(), Some("f t t"));
     made.destroy().await;
     drop_roles(emulator, &["mf-role", "mf-member"]).await;
-}
-
-/// The new member is granted the role before the former one loses it. When that is refused, nothing of either is left half done, the state tells
-/// the truth, and the next apply goes on.
-#[tokio::test]
-async fn a_change_that_fails_half_way_is_none_and_the_next_one_goes_on() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    roles(&plugin, emulator, &["mh-role", "mh-next", "mh-onward"]).await;
-    role_by_hand(emulator, "mh-member", "login").await;
-    let former = membership(emulator, "mh-role", "mh-member", config! { "admin_option" => true });
-    let mut made = memberships(&plugin).create(former).await;
-    let wanted = membership(emulator, "mh-role", "mh-next", config! { "admin_option" => true });
-    let passes_on =
-        "set session authorization \"mh-member\"; grant \"mh-role\" to \"mh-onward\"; reset session authorization";
-    let takes_back = "revoke \"mh-role\" from \"mh-onward\" granted by \"mh-member\"";
-    let mut trouble = vec![(
-        "grant \"mh-next\" to \"mh-role\"",
-        "revoke \"mh-next\" from \"mh-role\"",
-        "mh-role is a member of mh-next already",
-    )];
-    if emulator.postgresql().major >= 16 {
-        // Before that nothing hangs on who granted it.
-        trouble.push((
-            passes_on,
-            takes_back,
-            "mh-member made others members of mh-role: mh-onward",
-        ));
-    }
-    for (fails, heals, why) in trouble {
-        by_hand(emulator, "postgres", fails).await;
-        next_command(&plugin).await;
-        let told = made.try_update(wanted.clone()).await.expect_err(why);
-        assert!(told[0].detail.contains(why), "{}", told[0].detail);
-        assert_eq!(made.get("member"), &Value::from("mh-member"));
-        assert_eq!(held(emulator, "mh-role", "mh-next").await, None, "nothing is half done");
-        next_command(&plugin).await;
-        assert_eq!(made.refresh().await, Found::Same);
-        by_hand(emulator, "postgres", heals).await;
-    }
-    next_command(&plugin).await;
-    assert_eq!(made.update(wanted).await, Action::Update);
-    made.settled().await;
-    assert_eq!(held(emulator, "mh-role", "mh-next").await.as_deref(), Some("t t t"));
-    assert_eq!(held(emulator, "mh-role", "mh-member").await, None);
-    made.destroy().await;
-    drop_roles(emulator, &["mh-member", "mh-onward", "mh-next", "mh-role"]).await;
 }
 
 /// How many sessions wait for a lock of ours.

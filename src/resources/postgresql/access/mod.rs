@@ -43,7 +43,8 @@ model! {
     /// made later.
     ///
     /// Changes are applied as a difference in one transaction, so a running application never loses a privilege that it keeps. What else the
-    /// role holds is left alone unless `exclusive` is set.
+    /// role holds is left alone unless `exclusive` is set. What the grantee passed on to others with a grant option is never taken from them along
+    /// with it, also when `exclusive` is set: that is an error that names them, and nothing is changed.
     pub struct PostgresqlAccess {
         /// The server: its ARM ID or its host name.
         #[replace]

@@ -1,0 +1,127 @@
+//! What a role owns and one transaction has no room for: moved and dropped in steps.
+
+use entradb_emulator::Emulator;
+
+use crate::config;
+use crate::resources::postgresql_departure::{exists, made, owners, role};
+use crate::resources::world::{by_hand, emulator, fact, provider};
+
+async fn alone(settings: &[(&str, &str)]) -> Emulator {
+    let options = entradb_emulator::Options {
+        postgresql_settings: settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..entradb_emulator::Options::default()
+    };
+    let emulator = Emulator::start(options).await.expect("a small server");
+    let runner = &emulator.runner().object_id;
+    emulator
+        .add_administrator(runner, "terraform")
+        .await
+        .expect("an administrator");
+    emulator
+}
+
+/// Far more than one transaction can drop, with what is portioned out below: tables in a circle, partitions, views on views, serial columns
+/// that others use, functions, types.
+const CROWD: &str = "
+    create schema d authorization dropper; set role dropper;
+    create type d.e as enum ('x'); create type d.kind as (a int); create function d.f() returns int language sql as 'select 1';
+    create table d.p (id int, e d.e) partition by list (id); create table d.one (id serial primary key, other int, n int default d.f());
+    create table d.two (id int primary key, other int references d.one, q int default nextval('d.one_id_seq'));
+    alter table d.one add foreign key (other) references d.two; create view d.v as select id from d.one; create view d.w as select id from d.v;
+    create materialized view d.m as select * from d.w; create table d.typed of d.kind";
+
+async fn filled(emulator: &Emulator) {
+    by_hand(emulator, "postgres", "create database full_db owner azure_pg_admin").await;
+    by_hand(emulator, "full_db", CROWD).await;
+    let tables = "do $$ begin for i in 1..700 loop
+        execute format('create table d.t%s (id int primary key, a text)', i);
+        execute format('alter table d.t%s owner to dropper', i);
+        execute format('create table d.p%s partition of d.p for values in (%s)', i, i);
+        execute format('alter table d.p%s owner to dropper', i); commit; end loop; end $$";
+    by_hand(emulator, "full_db", tables).await;
+}
+
+#[tokio::test]
+async fn what_one_transaction_has_no_room_for_goes_in_steps() {
+    let emulator = &alone(&[("max_connections", "50"), ("max_locks_per_transaction", "20")]).await;
+    let plugin = provider(emulator).await;
+    let heir = made(&plugin, emulator, "heir", config! {}).await;
+    let more = config! { "owned_objects" => "reassign", "reassign_owned_to" => "heir" };
+    let leaving = made(&plugin, emulator, "dropper", more).await;
+    filled(emulator).await;
+    leaving.destroy().await;
+    assert_eq!(owners(emulator, "full_db", "d").await.as_deref(), Some("heir"));
+
+    // Who has all of it now is to be dropped with it; but something of another role hangs on that.
+    let mut leaving = heir;
+    leaving
+        .update(role(emulator, "heir", config! { "owned_objects" => "drop" }))
+        .await;
+    by_hand(
+        emulator,
+        "full_db",
+        "create schema theirs; create view theirs.v as select id from d.t7",
+    )
+    .await;
+    let tables = "select count(*)::text from pg_class where relnamespace = 'd'::regnamespace and relkind in ('r', 'p')";
+    let before = fact(emulator, "full_db", tables).await;
+    let told = leaving.try_destroy().await.expect_err("others would lose something");
+    assert_eq!(
+        (told[0].summary.as_str(), told[0].path.to_string().as_str()),
+        ("Others depend on owned objects", "owned_objects")
+    );
+    assert!(
+        told[0].detail.contains("database full_db") && told[0].detail.contains("view theirs.v"),
+        "{}",
+        told[0].detail
+    );
+    assert_eq!(fact(emulator, "full_db", tables).await, before);
+    by_hand(emulator, "full_db", "drop view theirs.v").await;
+    leaving.destroy().await;
+    assert!(!exists(emulator, "heir").await);
+    let left = "select string_agg(nspname, ', ') from pg_namespace where nspname in ('d', 'theirs')";
+    assert_eq!(fact(emulator, "full_db", left).await.as_deref(), Some("theirs"));
+}
+
+#[tokio::test]
+async fn ten_thousand_tables_are_dropped_with_the_locks_that_every_server_has() {
+    let emulator = &alone(&[("max_locks_per_transaction", "64")]).await;
+    let plugin = provider(emulator).await;
+    let leaving = made(&plugin, emulator, "dropper", config! { "owned_objects" => "drop" }).await;
+    by_hand(emulator, "app", "create schema d authorization dropper").await;
+    let tables = "do $$ begin for i in 1..10000 loop
+        execute format('create table d.t%s (id int primary key, a text)', i);
+        execute format('alter table d.t%s owner to dropper', i); commit; end loop; end $$";
+    by_hand(emulator, "app", tables).await;
+    leaving.destroy().await;
+    assert!(!exists(emulator, "dropper").await);
+}
+
+#[tokio::test]
+async fn another_role_of_many_tables_is_moved_in_batches() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let heir = made(&plugin, emulator, "bulk-heir", config! {}).await;
+    let more = config! { "owned_objects" => "reassign", "reassign_owned_to" => "bulk-heir" };
+    let leaving = made(&plugin, emulator, "bulk", more).await;
+    by_hand(emulator, "postgres", "create database bulk_db owner azure_pg_admin").await;
+    // Many times what one transaction may move, made in portions that one transaction can make.
+    by_hand(emulator, "bulk_db", "create schema bulk_s authorization bulk").await;
+    for portion in 0..3 {
+        let tables = format!(
+            "set role bulk; do $$ begin for i in 1..700 loop
+               execute format('create table bulk_s.t_%s_%s (id int primary key, a text)', {portion}, i); end loop; end $$"
+        );
+        by_hand(emulator, "bulk_db", &tables).await;
+    }
+    leaving.destroy().await;
+    assert_eq!(
+        owners(emulator, "bulk_db", "bulk_s").await.as_deref(),
+        Some("\"bulk-heir\"")
+    );
+    by_hand(emulator, "postgres", "drop database bulk_db with (force)").await;
+    heir.destroy().await;
+}
