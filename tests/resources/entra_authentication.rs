@@ -268,8 +268,8 @@ async fn what_failed_half_way_is_still_given_back() {
     let group = azure.add_group("operators", &[]).await.expect("a group");
     for (server, polls) in switchable(&azure) {
         azure.set_administrator(&server, "operators", &group, "Group");
-        // Azure takes it, and whoever may write may not look at operations.
-        azure.faults().slow_operations(Duration::from_millis(500));
+        // Azure takes it and is still at it when it is looked at; whoever may write may not look at operations.
+        azure.faults().slow_operations(Duration::from_secs(4));
         let forbidden = Failure::Error {
             status: 403,
             code: "AuthorizationFailed".to_owned(),
