@@ -3,6 +3,7 @@
 mod application;
 mod azure_cli;
 mod certificate;
+mod cluster;
 mod machine;
 mod program;
 mod proxy;
