@@ -8,3 +8,4 @@ mod machine;
 mod program;
 mod proxy;
 mod relay;
+mod tenants;
