@@ -2,6 +2,7 @@
 
 mod azure;
 mod debugging;
+mod guide;
 mod installing;
 mod interrupted;
 mod lifecycle;
