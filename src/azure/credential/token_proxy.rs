@@ -52,12 +52,61 @@ impl TokenProxy {
         if !chain(&error).any(|error| error.is::<rustls::Error>()) {
             return error.during(&doing);
         }
+        // `ca_file` helps only where nothing else says who vouches for it.
+        let kind = match self.roots {
+            TokenProxyRoots::Usual => Kind::Untrusted,
+            TokenProxyRoots::File(_) | TokenProxyRoots::Given(_) => Kind::SignIn { aadsts: None },
+        };
         let message = "it is not who AZURE_KUBERNETES_SNI_NAME and AZURE_KUBERNETES_CA_FILE (or AZURE_KUBERNETES_CA_DATA) \
                        say: leave them as the cluster sets them";
-        Error::new(Kind::Untrusted, message).during(&doing).with_source(error)
+        Error::new(kind, message).during(&doing).with_source(error)
     }
 }
 
 fn only(variable: &str, pem: &[u8]) -> Result<Trust, Error> {
     Trust::only_pem(pem).map_err(|error| error.during(variable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::Method;
+    use std::time::Duration;
+    use url::Url;
+
+    #[tokio::test]
+    async fn a_request_keeps_its_path_and_the_proxy_its_own_name() {
+        let http = Http::new(Trust::default(), Duration::from_secs(1));
+        for (at, name, expected, host, place) in [
+            (
+                "https://proxy:8443/a/",
+                Some("name.aks"),
+                "https://name.aks:8443/a/t/token?b=c",
+                Some("proxy:8443"),
+                Some("proxy"),
+            ),
+            (
+                "https://[::1]",
+                Some("name.aks"),
+                "https://name.aks/t/token?b=c",
+                Some("[::1]"),
+                Some("::1"),
+            ),
+            ("https://proxy/a", None, "https://proxy/a/t/token?b=c", None, None),
+        ] {
+            let proxy = TokenProxy {
+                url: Url::parse(at).unwrap(),
+                server_name: name.map(str::to_owned),
+                roots: TokenProxyRoots::Usual,
+            };
+            let asked = Request::new(Method::POST, Url::parse("https://login.test/t/token?b=c").unwrap());
+            let proxied = proxy.proxied(&http, asked).await.unwrap();
+            assert_eq!(proxied.url.as_str(), expected);
+            assert_eq!(proxied.headers.get("host").map(|host| host.to_str().unwrap()), host);
+            let Route::Vouched { host, .. } = proxied.route else {
+                panic!("{:?}", proxied.route);
+            };
+            assert_eq!(host.as_deref(), place);
+        }
+    }
 }
