@@ -59,38 +59,45 @@ fn pages() -> Vec<PathBuf> {
 }
 
 fn blocks(page: &Path) -> Vec<Shown> {
-    let mut shown = Vec::new();
-    for (place, text) in fenced(&read(page)) {
-        let place = format!("{}:{place}", relative(page));
-        shown.push(Shown {
-            place,
-            files: vec![("main.tf".to_owned(), text)],
-        });
-    }
-    shown
+    let configurations = fenced(&read(page))
+        .into_iter()
+        .filter(|block| ["hcl", "terraform"].contains(&block.language.as_str()));
+    let shown = configurations.map(|block| Shown {
+        place: format!("{}:{}", relative(page), block.line),
+        files: vec![("main.tf".to_owned(), block.text)],
+    });
+    shown.collect()
 }
 
-/// The line and the text of each block that is fenced as `hcl` or `terraform`.
-fn fenced(page: &str) -> Vec<(usize, String)> {
+/// A fenced block of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fenced {
+    /// The line that it begins in.
+    pub line: usize,
+    /// What the fence says.
+    pub language: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Every fenced block of a page, in order.
+pub fn fenced(page: &str) -> Vec<Fenced> {
     let mut found = Vec::new();
-    let mut open: Option<(usize, bool, String)> = None;
-    for (number, line) in page.lines().enumerate() {
+    let mut open: Option<Fenced> = None;
+    for (number, line) in (1..).zip(page.lines()) {
         match &mut open {
             None => {
-                if let Some(language) = line.trim_start().strip_prefix("```") {
-                    let shown = ["hcl", "terraform"].contains(&language.trim());
-                    open = Some((number + 1, shown, String::new()));
-                }
+                open = line.trim_start().strip_prefix("```").map(|language| Fenced {
+                    line: number,
+                    language: language.trim().to_owned(),
+                    text: String::new(),
+                });
             }
-            Some((_, _, text)) if line.trim_start() != "```" => {
-                text.push_str(line);
-                text.push('\n');
+            Some(block) if line.trim_start() != "```" => {
+                block.text.push_str(line);
+                block.text.push('\n');
             }
-            Some(_) => found.extend(
-                open.take()
-                    .filter(|(_, shown, _)| *shown)
-                    .map(|(line, _, text)| (line, text)),
-            ),
+            Some(_) => found.extend(open.take()),
         }
     }
     found
@@ -159,6 +166,9 @@ async fn what_is_not_formatted_or_not_valid_is_found() {
 #[test]
 fn fenced_blocks_are_found() {
     let page = "# Title\n```hcl\na = 1\n```\n```sh\nb\n```\n  ```terraform\nc = 2\n  ```\n";
-    let found = fenced(page);
-    assert_eq!(found, [(2, "a = 1\n".to_owned()), (8, "c = 2\n".to_owned())]);
+    let found = fenced(page).into_iter();
+    let found: Vec<_> = found.map(|block| (block.line, block.language, block.text)).collect();
+    let expected = [(2, "hcl", "a = 1\n"), (5, "sh", "b\n"), (8, "terraform", "c = 2\n")];
+    let expected = expected.map(|(line, language, text)| (line, language.to_owned(), text.to_owned()));
+    assert_eq!(found, expected);
 }

@@ -3,6 +3,7 @@
 mod azure;
 mod control_plane;
 mod debugging;
+mod guide;
 mod installing;
 mod interrupted;
 mod lifecycle;

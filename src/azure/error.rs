@@ -143,6 +143,11 @@ impl Error {
         }
     }
 
+    /// Whether another tenant must agree: it manages the subscription of something that the request points to.
+    pub fn wants_another_tenant(&self) -> bool {
+        self.code() == Some("LinkedAuthorizationFailed") && self.message().contains("linked subscription")
+    }
+
     /// What a refused sign-in means and what to do, as a sentence.
     pub fn advice(&self) -> Option<&'static str> {
         match self.kind() {

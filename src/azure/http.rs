@@ -1,11 +1,13 @@
 //! The one way a request is sent: TLS, proxy, limits, logging. It does not know tokens, nor when to try again.
 
 use std::error::Error as StdError;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
+use tokio::net::lookup_host;
 use url::Url;
 
 use crate::azure::answer::Answer;
@@ -50,7 +52,7 @@ pub(crate) enum Body {
 }
 
 /// How the other side is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Route {
     /// Through the proxy of the environment, when there is one.
     Far,
@@ -58,6 +60,8 @@ pub(crate) enum Route {
     Nearby,
     /// The same, over TLS to whoever holds this very certificate.
     Pinned(Thumbprint),
+    /// The same, over TLS to whom `trust` vouches for. When there is a `host`, it is the place; the URL has the name that the certificate is for.
+    Vouched { trust: Trust, host: Option<String> },
 }
 
 impl Request {
@@ -116,6 +120,11 @@ impl Http {
             far: OnceLock::new(),
             nearby: OnceLock::new(),
         }
+    }
+
+    /// Whom connections trust where nothing else is said.
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Sends once. Any status is an answer; an error means that there was none.
@@ -179,7 +188,7 @@ impl Http {
             Route::Far => &self.far,
             Route::Nearby => &self.nearby,
             // Asked about once an hour.
-            Route::Pinned(_) => return self.build(route),
+            Route::Pinned(_) | Route::Vouched { .. } => return self.build(route),
         };
         if let Some(client) = cell.get() {
             return Ok(client.clone());
@@ -189,9 +198,10 @@ impl Http {
     }
 
     fn build(&self, route: Route) -> Result<Client, Error> {
-        let tls = match route {
+        let tls = match &route {
             Route::Far | Route::Nearby => (*self.trust.client_config()?).clone(),
             Route::Pinned(thumbprint) => thumbprint.client_config()?,
+            Route::Vouched { trust, .. } => (*trust.client_config()?).clone(),
         };
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls)
@@ -202,10 +212,33 @@ impl Http {
         builder = match route {
             Route::Far => builder.connect_timeout(self.connect_timeout),
             Route::Nearby | Route::Pinned(_) => builder.no_proxy().connect_timeout(NEARBY_CONNECT_TIMEOUT),
+            Route::Vouched { host, .. } => {
+                let builder = builder.no_proxy().connect_timeout(self.connect_timeout);
+                match host {
+                    // HTTP/2 would send the certificate's name in place of the request's own host.
+                    Some(host) => builder.http1_only().dns_resolver(Arc::new(At(host))),
+                    None => builder,
+                }
+            }
         };
         builder
             .build()
             .map_err(|error| Error::new(Kind::Configuration, "the HTTP client cannot be set up").with_source(error))
+    }
+}
+
+/// Finds every name at this host.
+struct At(String);
+
+impl Resolve for At {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = self.0.clone();
+        Box::pin(async move {
+            // The port is that of the URL.
+            let found: Vec<_> = lookup_host((host, 0)).await?.collect();
+            let found: Addrs = Box::new(found.into_iter());
+            Ok(found)
+        })
     }
 }
 
@@ -232,7 +265,7 @@ fn no_answer(error: reqwest::Error) -> Error {
 }
 
 /// The errors of a chain; those inside an IO error are not in its `source`.
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| below(*error))
 }
 

@@ -53,6 +53,8 @@ const LONGEST_SIGN_IN: Duration = Duration::from_secs(90);
 const REPEATED_SIGN_INS: u32 = 2;
 /// The assertion is outside its validity: a new one may be inside.
 const ASSERTION_OUT_OF_TIME: u32 = 700_024;
+/// The application does not exist in the tenant.
+const UNKNOWN_APPLICATION: u32 = 700_016;
 
 /// Azure, as one principal sees it. Cheap to clone; nothing is sent until something is asked.
 #[derive(Clone)]
@@ -160,7 +162,18 @@ impl Azure {
         let mut tokens = Vec::with_capacity(self.0.auxiliary.len());
         for tenant in &self.0.auxiliary {
             let name = tenant.settings.tenant_id.as_deref().unwrap_or_default();
-            let during = |error: Error| error.during(&format!("signing in to the auxiliary tenant {name}"));
+            let during = |error: Error| match error.kind() {
+                Kind::SignIn {
+                    aadsts: Some(UNKNOWN_APPLICATION),
+                } => {
+                    let message = format!(
+                        "the tenant {name} of auxiliary_tenant_ids does not know the application that signs in: an administrator \
+                         of that tenant lets it in (admin consent), or the tenant is taken out of the list"
+                    );
+                    Error::new(Kind::Configuration, message).with_source(error)
+                }
+                _ => error.during(&format!("signing in to the auxiliary tenant {name}")),
+            };
             self.0.sign_in.may_leave_home().map_err(during)?;
             let sign_in = || self.sign_in(Scope::ResourceManager, &tenant.settings);
             let token = tenant.tokens.get(Scope::ResourceManager, sign_in).await;

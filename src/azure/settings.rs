@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use url::Url;
 
 use crate::azure::cloud::{Cloud, Endpoints};
 use crate::azure::trust::Trust;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub oidc_token: Option<SecretString>,
     /// A file that holds a federated token; read anew each time.
     pub oidc_token_file_path: Option<PathBuf>,
+    /// What takes the file's token to Entra, in a Kubernetes cluster with identity bindings.
+    pub token_proxy: Option<TokenProxy>,
     /// Where GitHub Actions or Azure Pipelines give a federated token.
     pub oidc_request_url: Option<String>,
     /// The token that this request wants.
@@ -71,6 +74,28 @@ pub enum CertificateSource {
     File(PathBuf),
 }
 
+/// A Kubernetes cluster's own way to Entra's token endpoint.
+#[derive(Debug, Clone)]
+pub struct TokenProxy {
+    /// `AZURE_KUBERNETES_TOKEN_PROXY`: https, without login, query and fragment.
+    pub url: Url,
+    /// `AZURE_KUBERNETES_SNI_NAME`: the name that its certificate is for, where that is not its host's.
+    pub server_name: Option<String>,
+    /// Who vouches for it.
+    pub roots: TokenProxyRoots,
+}
+
+/// The authorities that sign the certificate of a [`TokenProxy`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenProxyRoots {
+    /// Those of every other connection.
+    Usual,
+    /// `AZURE_KUBERNETES_CA_FILE`: PEM, read anew each time since it is rotated. No other.
+    File(PathBuf),
+    /// `AZURE_KUBERNETES_CA_DATA`: PEM. No other.
+    Given(String),
+}
+
 /// What the variables of a platform say of the token endpoint that it gives its programs; empty on a plain machine.
 #[derive(Debug, Clone)]
 pub struct Platform {
@@ -86,6 +111,8 @@ pub struct Platform {
     pub msi: Option<String>,
     /// `MSI_SECRET`: Machine Learning wants it back.
     pub msi_secret: Option<SecretString>,
+    /// `AZURE_POD_IDENTITY_AUTHORITY_HOST`: where the metadata service is, instead of its well-known address.
+    pub metadata_service: Option<String>,
     /// The program of the Azure Arc agent: where it is, there is the agent.
     pub arc_agent: PathBuf,
     /// The only folder whose keys are read for the Azure Arc agent.
@@ -109,6 +136,7 @@ impl Default for Platform {
             has_imds: false,
             msi: None,
             msi_secret: None,
+            metadata_service: None,
             arc_agent: arc_agent.into(),
             arc_keys: arc_keys.into(),
         }
@@ -133,6 +161,7 @@ impl Default for Settings {
             use_aks_workload_identity: false,
             oidc_token: None,
             oidc_token_file_path: None,
+            token_proxy: None,
             oidc_request_url: None,
             oidc_request_token: None,
             ado_pipeline_service_connection_id: None,

@@ -21,6 +21,8 @@ pub struct Trust(Arc<Roots>);
 
 #[derive(Default)]
 struct Roots {
+    /// Only `further` is trusted.
+    alone: bool,
     further: Vec<CertificateDer<'static>>,
     config: OnceLock<Arc<ClientConfig>>,
 }
@@ -28,7 +30,12 @@ struct Roots {
 impl Trust {
     /// The operating system's roots and these.
     pub fn with_roots(further: Vec<CertificateDer<'static>>) -> Trust {
+        Trust::of(further, false)
+    }
+
+    fn of(further: Vec<CertificateDer<'static>>, alone: bool) -> Trust {
         Trust(Arc::new(Roots {
+            alone,
             further,
             config: OnceLock::new(),
         }))
@@ -36,15 +43,12 @@ impl Trust {
 
     /// The operating system's roots and the certificates of a PEM text (the content of `ca_file`).
     pub fn with_pem(pem: &[u8]) -> Result<Trust, Error> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        let certificates = certificates.map_err(|error| {
-            Error::new(Kind::Configuration, "the file of trusted roots is not valid PEM").with_source(error)
-        })?;
-        if certificates.is_empty() {
-            let message = "the file of trusted roots contains no certificate";
-            return Err(Error::new(Kind::Configuration, message));
-        }
-        Ok(Trust::with_roots(certificates))
+        Ok(Trust::of(certificates(pem)?, false))
+    }
+
+    /// The certificates of a PEM text, and no other.
+    pub fn only_pem(pem: &[u8]) -> Result<Trust, Error> {
+        Ok(Trust::of(certificates(pem)?, true))
     }
 
     /// What a TLS client needs: full verification against these roots, no protocol above TLS named.
@@ -52,7 +56,7 @@ impl Trust {
         if let Some(config) = self.0.config.get() {
             return Ok(config.clone());
         }
-        let config = build(&self.0.further)?;
+        let config = build(&self.0)?;
         Ok(self.0.config.get_or_init(|| config).clone())
     }
 }
@@ -61,25 +65,35 @@ impl fmt::Debug for Trust {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Trust")
+            .field("alone", &self.0.alone)
             .field("further", &self.0.further.len())
             .finish()
     }
 }
 
-fn build(further: &[CertificateDer<'static>]) -> Result<Arc<ClientConfig>, Error> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    for error in &native.errors {
-        tracing::warn!(%error, "a part of the operating system's root certificates cannot be read");
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates
+        .map_err(|error| Error::new(Kind::Configuration, "the trusted roots are not valid PEM").with_source(error))?;
+    if certificates.is_empty() {
+        let message = "the trusted roots contain no certificate";
+        return Err(Error::new(Kind::Configuration, message));
     }
-    roots.add_parsable_certificates(native.certs);
-    for certificate in further {
+    Ok(certificates)
+}
+
+fn build(trusted: &Roots) -> Result<Arc<ClientConfig>, Error> {
+    let mut roots = RootCertStore::empty();
+    if !trusted.alone {
+        let native = rustls_native_certs::load_native_certs();
+        for error in &native.errors {
+            tracing::warn!(%error, "a part of the operating system's root certificates cannot be read");
+        }
+        roots.add_parsable_certificates(native.certs);
+    }
+    for certificate in &trusted.further {
         roots.add(certificate.clone()).map_err(|error| {
-            Error::new(
-                Kind::Configuration,
-                "a certificate of the file of trusted roots is malformed",
-            )
-            .with_source(error)
+            Error::new(Kind::Configuration, "a certificate of the trusted roots is malformed").with_source(error)
         })?;
     }
     if roots.is_empty() {

@@ -52,12 +52,14 @@ model! {
         pub oidc_request_token: Option<Secret>,
         /// The ID of the service connection of Azure Pipelines. Environment: `ARM_ADO_PIPELINE_SERVICE_CONNECTION_ID`.
         pub ado_pipeline_service_connection_id: Option<String>,
-        /// Whether to sign in as the workload identity of the pod that Terraform runs in. Environment: `ARM_USE_AKS_WORKLOAD_IDENTITY`.
+        /// Whether to sign in as the workload identity of the pod that Terraform runs in, in clusters with identity bindings through their token proxy
+        /// (`AZURE_KUBERNETES_TOKEN_PROXY`). Environment: `ARM_USE_AKS_WORKLOAD_IDENTITY`.
         pub use_aks_workload_identity: Option<bool>,
         /// Whether to sign in as the managed identity of what Terraform runs on: a virtual machine, App Service, Functions, Container Apps, Azure Arc,
         /// Cloud Shell, Machine Learning, Service Fabric. Environment: `ARM_USE_MSI`.
         pub use_msi: Option<bool>,
-        /// Where managed identities get their tokens, where it is neither the usual place nor the one that the platform's own variables name. Environment: `ARM_MSI_ENDPOINT`.
+        /// Where managed identities get their tokens, where it is neither the usual place nor the one that the platform's own variables name. It comes before them, and before
+        /// `AZURE_POD_IDENTITY_AUTHORITY_HOST`, which names the host of the metadata service where no platform has an endpoint of its own. Environment: `ARM_MSI_ENDPOINT`.
         pub msi_endpoint: Option<String>,
         /// Whether to sign in as who is signed in to the Azure CLI. Default: `true`. Environment: `ARM_USE_CLI`.
         pub use_cli: Option<bool>,

@@ -8,7 +8,10 @@ use crate::sql::error::{Error as SqlError, Kind as Sql, LoginRefusal, TlsFailure
 
 impl From<AzureError> for Diagnostic {
     fn from(error: AzureError) -> Self {
-        let (summary, advice) = azure(error.kind());
+        let (summary, mut advice) = azure(error.kind());
+        if error.wants_another_tenant() {
+            advice = "The linked subscription belongs to another tenant: name that tenant in `auxiliary_tenant_ids`. It must know the application that signs in.";
+        }
         Diagnostic::error(summary, paragraphs([sentence(&chain(&error)), advice.to_owned()]))
     }
 }
@@ -275,7 +278,7 @@ fn reach(unreachable: Unreachable) -> &'static str {
             "Nobody answered. Check the server's firewall rules and the network security groups on the way, and whether the server is stopped."
         }
         Unreachable::PrivateAddress => {
-            "The name leads to a private address that nothing leads to from here. Run inside the network, connect it (peering, VPN), or name a tunnel in `database_hosts`."
+            "A private address means something inside its own network only, and nothing leads there from here. Run inside that network, connect it (peering, VPN), or name a tunnel in `database_hosts`."
         }
         Unreachable::Proxy => {
             "Check `HTTPS_PROXY` and `ALL_PROXY`. If the server is reached without a proxy, name it in `NO_PROXY`."

@@ -1,5 +1,7 @@
 //! The provider block and the environment become one set of settings. The only place that reads the environment.
 
+mod token_proxy;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
@@ -16,6 +18,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result, chain};
 use crate::protocol::secret::Secret;
 use crate::provider::config::{DialAddress, Environment, Guid, ProviderBlock, Span};
 use crate::provider::server::Host;
+use crate::provider::settings::token_proxy::token_proxy;
 use crate::retry::StopSignal;
 use crate::sql::dial::proxy::{Proxies, Proxy};
 
@@ -277,6 +280,7 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
         use_aks_workload_identity: aks,
         oidc_token: secret(block.oidc_token, variables, &["ARM_OIDC_TOKEN"]),
         oidc_token_file_path: text(&block.oidc_token_file_path, token_files).map(PathBuf::from),
+        token_proxy: aks.then(|| token_proxy(variables)).transpose()?.flatten(),
         oidc_request_url: text(
             &block.oidc_request_url,
             &[
@@ -361,6 +365,7 @@ fn platform(variables: &Variables) -> Platform {
         has_imds: text("IMDS_ENDPOINT").is_some(),
         msi: text("MSI_ENDPOINT"),
         msi_secret: text("MSI_SECRET").map(SecretString::from),
+        metadata_service: text("AZURE_POD_IDENTITY_AUTHORITY_HOST"),
         ..Platform::default()
     }
 }

@@ -110,7 +110,7 @@ impl Endpoint {
     }
 
     fn unreachable(&self, addresses: &[SocketAddr], error: io::Error) -> Error {
-        let private = self.dial.is_none() && addresses.iter().all(|address| is_private(address.ip()));
+        let private = addresses.iter().all(|address| is_private(address.ip()));
         let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         let (target, shown) = (self.shown(), shown.join(", "));
         let (reason, message) = match error.kind() {
@@ -208,21 +208,24 @@ mod tests {
     #[test]
     fn a_private_address_that_does_not_answer_is_named_as_such() {
         let private = ["10.0.0.5:5432".parse().unwrap()];
-        let kind = |dial, error: io::ErrorKind| endpoint(dial).unreachable(&private, error.into()).kind;
+        let public = ["20.0.0.5:5432".parse().unwrap()];
+        let kind = |addresses: &[SocketAddr], error: io::ErrorKind| {
+            let Kind::Unreachable(kind) = endpoint(None).unreachable(addresses, error.into()).kind else {
+                panic!("not unreachable");
+            };
+            kind
+        };
         use Unreachable::*;
-        assert_eq!(kind(None, io::ErrorKind::TimedOut), Kind::Unreachable(PrivateAddress));
+        assert_eq!(kind(&private, io::ErrorKind::TimedOut), PrivateAddress);
+        assert_eq!(kind(&private, io::ErrorKind::HostUnreachable), PrivateAddress);
+        assert_eq!(kind(&private, io::ErrorKind::ConnectionRefused), Refused);
+        assert_eq!(kind(&public, io::ErrorKind::TimedOut), TimedOut);
+        assert_eq!(kind(&public, io::ErrorKind::HostUnreachable), Network);
+        let dialled = endpoint(Some("10.0.0.5:5432")).unreachable(&private, io::ErrorKind::TimedOut.into());
         assert_eq!(
-            kind(None, io::ErrorKind::HostUnreachable),
-            Kind::Unreachable(PrivateAddress)
-        );
-        assert_eq!(kind(None, io::ErrorKind::ConnectionRefused), Kind::Unreachable(Refused));
-        assert_eq!(
-            kind(Some("127.0.0.1:1"), io::ErrorKind::TimedOut),
-            Kind::Unreachable(TimedOut)
-        );
-        assert_eq!(
-            kind(Some("127.0.0.1:1"), io::ErrorKind::HostUnreachable),
-            Kind::Unreachable(Network)
+            dialled.kind,
+            Kind::Unreachable(PrivateAddress),
+            "also when a person named it"
         );
     }
 

@@ -134,6 +134,33 @@ async fn a_machine_says_which_identity_it_wants_when_there_are_several() {
 }
 
 #[tokio::test]
+async fn the_metadata_service_is_where_its_variable_says_unless_a_person_says_otherwise() {
+    let azure = emulated().await;
+    let own = azure.machine_identity().expect("an identity");
+    let at = |host: &str| vec![("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), host.to_owned())];
+    let there = azure.imds_endpoint().to_owned();
+    for host in [there.clone(), format!("{there}/")] {
+        assert_eq!(
+            signed_in(&azure, &at(&host), None).await,
+            Signed::as_object(&own),
+            "{host}"
+        );
+    }
+    let told = refused(&azure, &at("http://127.0.0.1:1"), None).await;
+    assert!(
+        told.contains("this machine has no managed identity endpoint that answers"),
+        "{told}"
+    );
+    // Both a person's word and a platform's come before it.
+    let mut elsewhere = at("http://127.0.0.1:1");
+    elsewhere.push(("ARM_MSI_ENDPOINT".to_owned(), azure.msi_endpoint()));
+    assert_eq!(signed_in(&azure, &elsewhere, None).await, Signed::as_object(&own));
+    let mut app = azure.app_service();
+    app.extend(at("http://127.0.0.1:1"));
+    assert_eq!(signed_in(&azure, &app, None).await, Signed::as_object(&own));
+}
+
+#[tokio::test]
 async fn a_metadata_service_that_is_being_updated_is_waited_for() {
     let azure = emulated().await;
     let own = azure.machine_identity().expect("an identity");

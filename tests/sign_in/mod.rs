@@ -3,7 +3,9 @@
 mod application;
 mod azure_cli;
 mod certificate;
+mod cluster;
 mod machine;
 mod program;
 mod proxy;
 mod relay;
+mod tenants;

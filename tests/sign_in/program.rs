@@ -12,6 +12,7 @@ use entradb_emulator::Emulator;
 
 use crate::config;
 use crate::harness::azure;
+use crate::harness::message::Told;
 use crate::harness::plugin::Plugin;
 
 const TYPE: &str = "entradb_client_config";
@@ -77,10 +78,14 @@ pub async fn me(environment: &[(String, String)]) -> Result<Signed, String> {
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let plugin = Plugin::start(&pairs).await;
-    plugin.configure(config! {}).await;
+    let refusal = |told: &[Told]| format!("{}: {}", told[0].summary, told[0].detail);
+    let told = plugin.try_configure(config! {}).await;
+    if !told.is_empty() {
+        return Err(refusal(&told));
+    }
     match plugin.try_read_data_source(TYPE, config! {}).await {
         Ok(me) => Ok(Signed::as_object(me["object_id"].as_str().unwrap_or_default())),
-        Err(told) => Err(format!("{}: {}", told[0].summary, told[0].detail)),
+        Err(told) => Err(refusal(&told)),
     }
 }
 

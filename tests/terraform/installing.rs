@@ -7,7 +7,8 @@ use crate::terraform::workspace::{Workspace, provider_folder};
 
 const HOST: &str = "mirror.example.invalid";
 
-fn platform() -> String {
+/// The platform as Terraform names it.
+pub fn platform() -> String {
     let system = if cfg!(target_os = "macos") {
         "darwin"
     } else {

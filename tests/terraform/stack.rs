@@ -8,7 +8,8 @@ use crate::terraform::workspace::{Workspace, signal, until};
 use crate::tidy::root;
 
 const EXAMPLE: &str = "examples/openmetadata/postgresql";
-const DATABASE: &str = "openmetadata_db";
+/// The database of the application.
+pub const DATABASE: &str = "openmetadata_db";
 const OWNERSHIP: &str = "entradb_postgresql_ownership.app[0]";
 
 /// What a deployment with a password leaves behind.
@@ -38,16 +39,19 @@ const OWNED: &str = "
     ) AS object WHERE owner = $1::text::regrole";
 
 /// Tables, views, sequences (two of them follow their tables), the function and the type.
-const ALL: i64 = 9;
+pub const ALL: i64 = 9;
 
 /// An Azure with such a database, and the example beside it.
-struct Stack {
-    azure: Emulator,
-    workspace: Workspace,
+pub struct Stack {
+    /// The Azure.
+    pub azure: Emulator,
+    /// The example.
+    pub workspace: Workspace,
 }
 
 impl Stack {
-    async fn deployed() -> Self {
+    /// As a deployment with a password leaves it.
+    pub async fn deployed() -> Self {
         let azure = Emulator::start(Options::default()).await.expect("the emulator starts");
         let eyes = azure.superuser(DATABASE).await;
         eyes.batch_execute(LEFT_BEHIND).await.expect("a database");
@@ -72,13 +76,14 @@ impl Stack {
     }
 
     /// How many objects belong to a role, seen with the platform's own eyes.
-    async fn owned_by(&self, role: &str) -> i64 {
+    pub async fn owned_by(&self, role: &str) -> i64 {
         let eyes = self.azure.superuser(DATABASE).await;
         let row = eyes.query_one(OWNED, &[&role]).await;
         row.expect("the superuser may look").get(0)
     }
 
-    async fn run_as_superuser(&self, statements: &str) {
+    /// Does something by hand.
+    pub async fn run_as_superuser(&self, statements: &str) {
         let eyes = self.azure.superuser(DATABASE).await;
         eyes.batch_execute(statements)
             .await

@@ -17,20 +17,28 @@ use crate::azure::cloud::Cloud;
 use crate::azure::credential::refusal::refusal;
 use crate::azure::error::{Error, Kind};
 use crate::azure::http::{Body, Http, Request};
+use crate::azure::settings::TokenProxy;
 use crate::azure::token::Token;
 
 /// Sends azure_identity's requests by our own client, once each: we retry, and we keep the reason.
 #[derive(Debug)]
-struct Carrier(Arc<Http>);
+struct Carrier {
+    http: Arc<Http>,
+    proxy: Option<TokenProxy>,
+}
 
-/// Options by which azure_identity uses our client and the cloud's own authority.
-pub(crate) fn options(http: &Arc<Http>, cloud: &Cloud) -> ClientOptions {
+/// Options by which azure_identity uses our client and the cloud's own authority, by way of a cluster's proxy where there is one.
+pub(crate) fn options(http: &Arc<Http>, cloud: &Cloud, proxy: Option<&TokenProxy>) -> ClientOptions {
+    let carrier = Carrier {
+        http: http.clone(),
+        proxy: proxy.cloned(),
+    };
     let mut configuration = CustomConfiguration::default();
     configuration.authority_host = cloud.authority_host.to_string();
     ClientOptions {
         cloud: Some(Arc::new(configuration.into())),
         retry: RetryOptions::none(),
-        transport: Some(Transport::new(Arc::new(Carrier(http.clone())))),
+        transport: Some(Transport::new(Arc::new(carrier))),
         ..ClientOptions::default()
     }
 }
@@ -82,7 +90,11 @@ impl HttpClient for Carrier {
         if let CoreBody::Bytes(bytes) = request.body() {
             sent.body = Body::Secret(bytes.to_vec());
         }
-        let answer = self.0.send(sent).await.map_err(carried)?;
+        let answered = match &self.proxy {
+            Some(proxy) => proxy.send(&self.http, sent).await,
+            None => self.http.send(sent).await,
+        };
+        let answer = answered.map_err(carried)?;
         if !answer.is_success() {
             return Err(carried(refusal(&answer)));
         }

@@ -6,6 +6,7 @@ mod entra;
 mod federated;
 mod managed_identity;
 pub(crate) mod refusal;
+mod token_proxy;
 
 use std::sync::{Arc, OnceLock};
 
@@ -23,7 +24,7 @@ use crate::azure::credential::certificate::Certificate;
 use crate::azure::credential::federated::Federated;
 use crate::azure::error::{Error, Kind};
 use crate::azure::http::Http;
-use crate::azure::settings::{CertificateSource, Settings};
+use crate::azure::settings::{CertificateSource, Settings, TokenProxy};
 use crate::azure::token::Token;
 
 /// What messages call the identity of the machine.
@@ -200,7 +201,9 @@ impl Way {
             Way::Federated { application, source } => {
                 let audience = &errand.cloud.federated_audience;
                 let assertion = source.assertion(errand.http, audience).await?;
-                by_assertion(errand, application, assertion).await
+                let proxy = errand.settings.token_proxy.as_ref();
+                let proxy = proxy.filter(|_| matches!(source, Federated::File(_)));
+                by_assertion(errand, application, assertion, proxy).await
             }
             Way::Secret { application, secret } => by_secret(errand, application, secret).await,
             Way::Certificate { application, source } => {
@@ -209,7 +212,7 @@ impl Way {
                 let Application { tenant_id, client_id } = application;
                 let endpoint = format!("{}{tenant_id}/oauth2/v2.0/token", errand.cloud.authority_host);
                 let assertion = certificate.assertion(client_id, &endpoint, OffsetDateTime::now_utc())?;
-                by_assertion(errand, application, assertion).await
+                by_assertion(errand, application, assertion, None).await
             }
             Way::ManagedIdentity => {
                 let resource = errand.cloud.audience(errand.scope);
@@ -224,7 +227,7 @@ impl Way {
 /// one. So each serves once; making one costs nothing.
 async fn by_secret(errand: &Errand<'_>, application: &Application, secret: &SecretString) -> Result<Token, Error> {
     let options = ClientSecretCredentialOptions {
-        client_options: entra::options(errand.http, errand.cloud),
+        client_options: entra::options(errand.http, errand.cloud, None),
     };
     let credential = ClientSecretCredential::new(
         &application.tenant_id,
@@ -236,9 +239,14 @@ async fn by_secret(errand: &Errand<'_>, application: &Application, secret: &Secr
     entra::token(credential.get_token(&[&errand.cloud.scope(errand.scope)], None).await)
 }
 
-async fn by_assertion(errand: &Errand<'_>, application: &Application, assertion: SecretString) -> Result<Token, Error> {
+async fn by_assertion(
+    errand: &Errand<'_>,
+    application: &Application,
+    assertion: SecretString,
+    proxy: Option<&TokenProxy>,
+) -> Result<Token, Error> {
     let options = ClientAssertionCredentialOptions {
-        client_options: entra::options(errand.http, errand.cloud),
+        client_options: entra::options(errand.http, errand.cloud, proxy),
     };
     let credential = ClientAssertionCredential::new(
         application.tenant_id.clone(),

@@ -84,6 +84,30 @@ fn auxiliary_tenants_are_three_at_most() {
 }
 
 #[test]
+fn a_token_proxy_belongs_to_workload_identity_alone() {
+    let proxy = [
+        ("AZURE_KUBERNETES_SNI_NAME", "name"),
+        ("AZURE_KUBERNETES_CA_DATA", "pem"),
+    ];
+    assert!(settings(&[], &proxy).expect("settings").azure.token_proxy.is_none());
+    let aks = [("use_aks_workload_identity", Value::Bool(true))];
+    let error = settings(&aks, &proxy).expect_err("half of it");
+    assert!(
+        error.detail.contains("AZURE_KUBERNETES_TOKEN_PROXY is not"),
+        "{}",
+        error.detail
+    );
+    let whole = [&proxy[..], &[("AZURE_KUBERNETES_TOKEN_PROXY", "https://proxy:8443/a/")]].concat();
+    let found = settings(&aks, &whole)
+        .expect("settings")
+        .azure
+        .token_proxy
+        .expect("a proxy");
+    assert_eq!(found.url.as_str(), "https://proxy:8443/a/");
+    assert_eq!(found.server_name.as_deref(), Some("name"));
+}
+
+#[test]
 fn the_platform_names_its_own_endpoint() {
     let found = settings(
         &[],

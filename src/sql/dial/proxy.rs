@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -58,6 +60,7 @@ impl Proxy {
             _ => (Kind::Unknown, 443),
         };
         let login = (!url.username().is_empty()).then(|| {
+            let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
             let password = decoded(url.password().unwrap_or_default());
             (decoded(url.username()), SecretString::from(password))
         });
@@ -210,14 +213,6 @@ fn meaning(reply: u8) -> &'static str {
     }
 }
 
-/// `%40` becomes `@`.
-fn decoded(text: &str) -> String {
-    // A plus is a plus here, and `&` is encoded already.
-    let query = format!("text={}", text.replace('+', "%2B"));
-    let found = url::form_urlencoded::parse(query.as_bytes()).next();
-    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
 /// Which proxy leads where, as the environment says it.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
@@ -235,7 +230,12 @@ impl Proxies {
         let own = host == "localhost" || address.is_some_and(|address| address.is_loopback());
         let excepted = |except: &String| match except.trim() {
             "*" => true,
-            network if network.contains('/') => address.is_some_and(|address| contains(network, address)),
+            network if network.contains('/') => {
+                let network = network.parse::<IpNet>().ok();
+                network
+                    .zip(address)
+                    .is_some_and(|(network, address)| network.contains(&address))
+            }
             name => {
                 let name = name.trim_start_matches('.').to_ascii_lowercase();
                 let host = host.to_ascii_lowercase();
@@ -245,27 +245,6 @@ impl Proxies {
         let direct = own || self.except.iter().any(excepted);
         self.proxy.as_ref().filter(|_| !direct)
     }
-}
-
-/// Whether an address is in a network.
-fn contains(network: &str, address: IpAddr) -> bool {
-    let Some((base, length)) = network.split_once('/') else {
-        return false;
-    };
-    let bits = |address: IpAddr| match address {
-        IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),
-        IpAddr::V6(address) => (u128::from(address), 128),
-    };
-    let (Ok(base), Ok(length)) = (base.parse::<IpAddr>(), length.parse::<u32>()) else {
-        return false;
-    };
-    let ((base_bits, width), (bits, _)) = (bits(base), bits(address));
-    let mask = if length == 0 {
-        0
-    } else {
-        u128::MAX << (128 - length.min(width))
-    };
-    base.is_ipv4() == address.is_ipv4() && base_bits & mask == bits & mask
 }
 
 /// The way to a server that worked.
@@ -290,9 +269,9 @@ mod tests {
             Some("socks5h://[::1]:1080")
         );
         assert_eq!(shown("http://"), None);
-        let login = Proxy::parse("http://a%40b:c%25@proxy").and_then(|proxy| proxy.login);
+        let login = Proxy::parse("http://a%40b:c%25+@proxy").and_then(|proxy| proxy.login);
         let (user, password) = login.expect("a login");
-        assert_eq!((user.as_str(), password.expose_secret()), ("a@b", "c%"));
+        assert_eq!((user.as_str(), password.expose_secret()), ("a@b", "c%+"));
     }
 
     #[test]
@@ -306,7 +285,8 @@ mod tests {
         assert!(!used(&[".example.com"], "PG.example.com") && !used(&["example.com"], "example.com"));
         assert!(used(&["ample.com"], "pg.example.com") && !used(&["*"], "pg.example.com"));
         assert!(
-            !used(&["10.0.0.0/8"], "10.1.2.3") && used(&["10.0.0.0/8"], "11.1.2.3") && used(&["10.0.0.0/8"], "::a")
+            !used(&["10.9.9.9/8"], "10.1.2.3") && used(&["10.0.0.0/8"], "11.1.2.3") && used(&["10.0.0.0/8"], "::a")
         );
+        assert!(!used(&["fd00::/8"], "[fd12::1]") && used(&["10.0.0.0/33", "x/8", "/"], "10.1.2.3"));
     }
 }

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::azure::settings::{Platform, Settings};
 
-const METADATA_SERVICE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+const METADATA_SERVICE: &str = "http://169.254.169.254";
 /// Where the Azure Arc agent listens when no variable says so.
 const ARC_AGENT: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 
@@ -66,9 +66,11 @@ impl Source {
                     secret: secret.clone(),
                 },
                 (Some(endpoint), None) => Source::CloudShell { endpoint: at(endpoint) },
-                (None, _) => Source::MetadataService {
-                    endpoint: at(METADATA_SERVICE),
-                },
+                (None, _) => {
+                    let host = platform.metadata_service.as_deref().unwrap_or(METADATA_SERVICE);
+                    let endpoint = format!("{}/metadata/identity/oauth2/token", host.trim_end_matches('/'));
+                    Source::MetadataService { endpoint }
+                }
             },
         }
     }

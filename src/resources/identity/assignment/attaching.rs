@@ -298,7 +298,7 @@ fn told(trouble: Trouble, of: &IdentityAssignment) -> Diagnostic {
         );
         return Diagnostic::error("Target not found", detail).at("target_id");
     }
-    if error.code() == Some("LinkedAuthorizationFailed") {
+    if error.code() == Some("LinkedAuthorizationFailed") && !error.wants_another_tenant() {
         let detail = format!(
             "The signed-in principal may change the resource, but not assign the identity. Give it the role `Managed Identity Operator` on the \
              identity; a role that was just assigned takes a few minutes to show.\n\nAzure's own words: {error}"
