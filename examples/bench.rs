@@ -87,8 +87,12 @@ async fn measure() -> Result<()> {
 
 /// Each line is printed as soon as it is known: some take minutes.
 async fn of(azure: &Emulator, bench: &Bench, count: usize) -> Result<()> {
-    let ours = bench.workspace("ours", &principals(azure, count).await?).await?;
-    let floor = bench.workspace("floor", &data(count)).await?;
+    let ours = bench
+        .workspace("ours", &(backend(azure, "ours") + &principals(azure, count).await?))
+        .await?;
+    let floor = bench
+        .workspace("floor", &(backend(azure, "floor") + &data(count)))
+        .await?;
     for (what, arguments, runs) in [
         ("plan, all to create", &["plan"][..], 1),
         ("apply", &["apply", "-auto-approve"], 1),
@@ -133,6 +137,16 @@ async fn line(
         peak,
         computed: median(computed),
     })
+}
+
+/// Where the state is kept: not in a file, which Terraform writes anew as a whole after each resource, so that an apply costs the square of their
+/// number. The platform's own sessions do not count.
+fn backend(azure: &Emulator, name: &str) -> String {
+    format!(
+        "terraform {{\n  backend \"pg\" {{\n    conn_str    = \"postgres:///postgres?host={}&user=azuresu&sslmode=disable\"\n    \
+         schema_name = \"{name}\"\n  }}\n}}\n\n",
+        azure.postgresql().unix_socket_dir.display()
+    )
 }
 
 /// What the server logged of whoever is not the platform.
