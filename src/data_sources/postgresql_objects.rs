@@ -19,7 +19,7 @@ model! {
     /// Shows what `entradb_postgresql_ownership` would move before it is applied for the first time: every object with its owner, whether it
     /// can get another one, and why not. System schemas are left out.
     pub struct PostgresqlObjects {
-        /// The server: its ARM ID or its host name.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         pub server: Server,
         /// The name of the database.
         pub database: Name,

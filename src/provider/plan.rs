@@ -16,6 +16,7 @@ pub struct Plan {
     planned: Object,
     settled: BTreeSet<&'static str>,
     replace: BTreeSet<String>,
+    in_place: BTreeSet<&'static str>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -52,6 +53,7 @@ impl Plan {
             planned,
             settled: BTreeSet::new(),
             replace: BTreeSet::new(),
+            in_place: BTreeSet::new(),
             warnings: Vec::new(),
         }
     }
@@ -114,6 +116,11 @@ impl Plan {
         self.replace.insert(name.to_owned());
     }
 
+    /// Decides that the difference in this attribute makes no new object, although it is marked to.
+    pub fn change_in_place(&mut self, name: &'static str) {
+        self.in_place.insert(name);
+    }
+
     /// Tells the person who reads the plan.
     pub fn warn(&mut self, warning: Diagnostic) {
         self.warnings.push(warning);
@@ -138,7 +145,8 @@ impl Plan {
             .block
             .attributes
             .iter()
-            .filter(|attribute| attribute.replace && self.prior.is_some());
+            .filter(|attribute| attribute.replace && self.prior.is_some())
+            .filter(|attribute| !self.in_place.contains(attribute.name.as_str()));
         let marked: Vec<String> = marked
             .map(|attribute| attribute.name.clone())
             .filter(|name| self.changes(name))

@@ -104,8 +104,8 @@ impl Parsed for Server {
 }
 
 impl Server {
-    /// Keeps the spelling of the state where the configuration names the same server in another way, so that nothing is replaced.
-    /// Looks at the attributes `server`, `server_id` and `host`.
+    /// Keeps the spelling of the state where the configuration names the same server in another way, so that nothing is replaced. Another port of
+    /// the same name is another way to the same server (PgBouncer's, say): it is changed in place. Looks at the attributes `server`, `server_id` and `host`.
     pub fn plan(plan: &mut Plan) {
         if plan.is_create() {
             return;
@@ -126,6 +126,11 @@ impl Server {
             plan.keep("server");
             plan.keep("server_id");
             plan.keep("host");
+        } else if let (Self::Host(wanted), Some(host)) = (&wanted, &host)
+            && wanted.name == host.name
+        {
+            plan.change_in_place("server");
+            plan.set("host", wanted.to_string());
         }
     }
 

@@ -29,6 +29,11 @@ async fn emulator() -> &'static Emulator {
     EMULATOR.get_or_init(start).await
 }
 
+/// A configuration for the server itself.
+fn direct(emulator: &Emulator, more: Object) -> Object {
+    with(config! { "server" => emulator.postgresql().fqdn.as_str() }, more)
+}
+
 /// A configuration for the server behind its pooler.
 fn on(emulator: &Emulator, more: Object) -> Object {
     let server = format!("{}:6432", emulator.postgresql().fqdn);
@@ -103,30 +108,42 @@ async fn access_and_ownership_live_behind_the_pooler() {
         "database" => "openmetadata_db", "grantee" => "pooled_new",
         "schema" => vec![block! { "name" => "pooled_s", "level" => "write" }],
     };
-    let mut access = plugin
+    let mut made = plugin
         .resource("entradb_postgresql_access")
-        .create(on(emulator, access))
+        .create(direct(emulator, access.clone()))
         .await;
-    access.settled().await;
+    assert_eq!(
+        made.update(on(emulator, access)).await,
+        Action::Update,
+        "another port is no other server"
+    );
+    made.settled().await;
     let ownership = config! {
         "database" => "openmetadata_db", "owner" => "pooled_new", "previous_owners" => Value::from(["pooled_old"]), "on_destroy" => "restore",
     };
-    let mut ownership = plugin
+    let mut moved = plugin
         .resource("entradb_postgresql_ownership")
-        .create(on(emulator, ownership))
+        .create(direct(emulator, ownership.clone()))
         .await;
-    ownership.settled().await;
+    assert_eq!(moved.update(on(emulator, ownership)).await, Action::Update);
+    moved.settled().await;
     let owner = "select relowner::regrole::text from pg_class where relname = 'one' and relnamespace = 'pooled_s'::regnamespace";
     assert_eq!(
         fact(emulator, "openmetadata_db", owner).await.as_deref(),
         Some("pooled_new")
     );
-    ownership.destroy().await;
+    moved.destroy().await;
     assert_eq!(
         fact(emulator, "openmetadata_db", owner).await.as_deref(),
         Some("pooled_old")
     );
-    access.destroy().await;
+    let members = "select pg_has_role('pooled_old', 'pooled_new', 'member')::text";
+    assert_eq!(
+        fact(emulator, "postgres", members).await.as_deref(),
+        Some("false"),
+        "the record was found again"
+    );
+    made.destroy().await;
     nothing_is_left_behind(emulator).await;
 }
 

@@ -31,7 +31,7 @@ model! {
     ///
     /// Memberships are given by `entradb_postgresql_role_membership`, privileges by `entradb_postgresql_access`.
     pub struct PostgresqlRole {
-        /// The server: its ARM ID or its host name. Both spellings are the same server.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
         pub server: Server,
         /// The name of the role. A change renames the role and keeps everything that it has.

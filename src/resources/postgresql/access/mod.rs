@@ -46,7 +46,7 @@ model! {
     /// role holds is left alone unless `exclusive` is set. What the grantee passed on to others with a grant option is never taken from them along
     /// with it, also when `exclusive` is set: that is an error that names them, and nothing is changed.
     pub struct PostgresqlAccess {
-        /// The server: its ARM ID or its host name.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]
         pub server: Server,
         /// The name of the database.

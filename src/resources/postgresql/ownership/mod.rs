@@ -53,7 +53,7 @@ model! {
     ///
     /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
     pub struct PostgresqlOwnership {
-        /// The server: its ARM ID or its host name.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]
         pub server: Server,
         /// The ARM ID of the server; null when the server was given by its host name.

@@ -99,10 +99,11 @@ pub struct Refused {
 }
 
 impl Record {
-    /// Whether the record was made for this database. A database that was restored elsewhere has other numbers.
+    /// Whether the record was made for this database, at whatever port. A database that was restored elsewhere has other numbers.
     #[must_use]
     pub fn is_of(&self, host: &str, database: &str, oid: u32) -> bool {
-        self.host == host && self.database == database && self.database_oid == oid
+        let name = |host: &str| host.split(':').next().map(str::to_owned);
+        name(&self.host) == name(host) && self.database == database && self.database_oid == oid
     }
 
     /// Remembers what roles are called.

@@ -27,7 +27,7 @@ model! {
     /// Roles are found by their numbers, so a renamed role is still the same member. From version 16 on each grantor has a grant of its own; what
     /// this resource shows is what all of them give together, and destroying it takes back every grant that the signed-in role may take back.
     pub struct PostgresqlRoleMembership {
-        /// The server: its ARM ID or its host name. Both spellings are the same server.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
         pub server: Server,
         /// The role that the member belongs to. When it changes, the member gets the new role before it loses the former one.

@@ -39,7 +39,7 @@ model! {
     /// `pgaadauth_update_principal_with_oid` of the server, and the principal must still exist in the directory. Otherwise it is an error that says
     /// what to do, and nothing is changed.
     pub struct PostgresqlUser {
-        /// The server: its ARM ID or its host name. Both spellings are the same server.
+        /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
         pub server: Server,
         /// The name of the role, which is the user name of the login. A change renames the role and keeps everything that it has. Without this argument it is the name of the identity at creation, and stays so.
