@@ -84,8 +84,7 @@ impl Azure {
                 Ok(answer) => answer.failure(),
                 Err(error) => error,
             };
-            let is_doubtful = matches!(failure.kind(), Kind::Throttled | Kind::Transient | Kind::Unreachable);
-            if call.is_write() && is_doubtful {
+            if call.is_write() && failure.kind().leaves_doubt() {
                 in_doubt.store(true, Ordering::Relaxed);
             }
             let again = match failure.kind() {

@@ -60,6 +60,14 @@ pub enum Kind {
     Stopped,
 }
 
+impl Kind {
+    /// Whether a write that fails in this way may have been done all the same.
+    #[must_use]
+    pub fn leaves_doubt(self) -> bool {
+        matches!(self, Kind::Throttled | Kind::Transient | Kind::Unreachable)
+    }
+}
+
 /// A failure of a call to Azure. Cheap to clone: callers that waited for the same token share it.
 #[derive(Clone)]
 pub struct Error(Arc<Details>);

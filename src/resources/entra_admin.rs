@@ -152,9 +152,10 @@ impl Resource for EntraAdmin {
             Start::Replace(former) => seats.rebind(former.sid, &wanted).await,
         };
         if let Err(error) = done {
-            // What Azure has taken before it failed is remembered, and what it may have taken.
+            // What Azure has taken before it failed is remembered, and what it may have taken; but what was there before, unadopted, is not ours to take away.
+            let is_ours = adopted || matches!(start, Start::Set | Start::Replace(_));
             let now = seats.look().await.ok();
-            if seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before) {
+            if is_ours && (seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before)) {
                 cx.checkpoint(&self.with(&wanted, adopted, host));
             }
             return Err(error);

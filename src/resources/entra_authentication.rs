@@ -172,8 +172,11 @@ impl Resource for EntraAuthentication {
             record.filter(|record| record.server_id.parse::<ResourceId>().ok() == Some(self.server_id.clone()));
         let Some(Record { mut before, .. }) = record else {
             let detail = format!(
-                "What {} had before is not known, since this resource was imported. Its settings stay as they are.",
-                self.server_id
+                "What {} had before is not known: this resource was imported, or the provider was killed while it changed it. Its settings stay as they are: \
+                 passwords are {}, Microsoft Entra is {}.",
+                self.server_id,
+                switched(self.password_enabled),
+                switched(self.entra_enabled)
             );
             cx.warn("Settings left as they are", detail);
             return Ok(());
@@ -308,6 +311,10 @@ async fn shown(server: &DatabaseServer<'_>) -> Result<Shown> {
 async fn now_again(server: &DatabaseServer<'_>) -> Option<Authentication> {
     let again = server.cx.server(&server.id).await.ok()??;
     shown(&again).await.ok().map(|shown| shown.now)
+}
+
+fn switched(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
 }
 
 fn restart_needed(server: &DatabaseServer<'_>) -> String {

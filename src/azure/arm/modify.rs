@@ -105,8 +105,7 @@ impl Azure {
             if_match: version.filter(|_| change.versioned).map(str::to_owned),
         };
         let answer = self.call_once(&call).await;
-        let is_lost = |error: &Error| matches!(error.kind(), Kind::Transient | Kind::Unreachable);
-        if answer.as_ref().err().is_none_or(is_lost) {
+        if answer.as_ref().err().is_none_or(|error| error.kind().leaves_doubt()) {
             accepted();
         }
         self.see_through(&call, change.id, &answer?, patience).await
