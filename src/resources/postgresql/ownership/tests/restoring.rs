@@ -128,7 +128,7 @@ fn an_owner_that_changes_hands_on_what_it_was_given() {
         ..everything()
     };
     let goal = Handover {
-        former: Some(&owner),
+        former: [owner.clone()].into(),
         ..handover(scope, &third)
     };
     let moves = goal.moves(&inventory, &record).unwrap();
