@@ -42,8 +42,10 @@ pub struct Handover<'a> {
 pub struct Restoration<'a> {
     /// What is declared.
     pub scope: Scope<'a>,
-    /// The present owner. Where an update of it was cut short, the owner on record has a part.
+    /// The present owner.
     pub owner: &'a Name,
+    /// Who has a part of it too, where a change of the owner was cut short.
+    pub next: Option<&'a Name>,
     /// Who gets what has no record.
     pub restore_to: Option<&'a Name>,
     /// Whether that was said, so that it holds for what the owner had from the start too.
@@ -157,7 +159,7 @@ impl Handover<'_> {
 
 impl Goal for Restoration<'_> {
     fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>> {
-        let owners = self.owners(inventory, record);
+        let owners = self.owners(inventory);
         let heir = self
             .restore_to
             .map(|name| role(inventory, name, "restore_to"))
@@ -196,16 +198,16 @@ impl Goal for Restoration<'_> {
     }
 
     fn asks_for_large_objects(&self, role: &str) -> bool {
-        self.owner.as_str() == role
+        self.owner.as_str() == role || self.next.is_some_and(|next| next.as_str() == role)
     }
 }
 
 impl Restoration<'_> {
     /// Who has what is to go back.
-    fn owners(&self, inventory: &Inventory, record: &Record) -> BTreeSet<u32> {
-        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
-        let on_record = Some(record.owner).filter(|role| inventory.server.roles.contains_key(role));
-        owner.into_iter().chain(on_record).collect()
+    fn owners(&self, inventory: &Inventory) -> BTreeSet<u32> {
+        let named = std::iter::once(self.owner).chain(self.next);
+        let found = named.filter_map(|name| inventory.server.role(name.as_str()));
+        found.map(|role| role.oid).collect()
     }
 
     /// Whose an object was; else, who gets what has no record.
@@ -223,7 +225,7 @@ impl Restoration<'_> {
     /// What stays with the owner because nobody is there to get it.
     #[must_use]
     pub fn stranded<'a>(&self, inventory: &'a Inventory, record: &Record) -> Vec<&'a Object> {
-        let owners = self.owners(inventory, record);
+        let owners = self.owners(inventory);
         let concerns = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
                 || self.scope.covers(object) && !record.own.contains_key(&place(object));

@@ -32,17 +32,21 @@ impl PostgresqlOwnership {
             .as_ref()
             .filter(|owners| owners.len() == 1)
             .and_then(|owners| owners.first());
-        let goal = Restoration {
-            scope: self.scope(),
-            owner: &self.owner,
-            restore_to: self.restore_to.as_ref().or(only),
-            said: self.restore_to.is_some(),
-        };
         let found = Inventory::load(&server, &self.database, |_| false).await?;
         let Some(inventory) = found else { return Ok(()) };
         let Opened { record, note } = self.open(cx, &server, &inventory).await?;
+        let record = record.unwrap_or_default();
+        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
+        let next = record.other_owner(&inventory.server, owner.unwrap_or_default());
+        let goal = Restoration {
+            scope: self.scope(),
+            owner: &self.owner,
+            next: next.as_ref(),
+            restore_to: self.restore_to.as_ref().or(only),
+            said: self.restore_to.is_some(),
+        };
         let mut carrier = Carrier::new(cx, server, &self.database);
-        carrier.remember(record.unwrap_or_default(), None);
+        carrier.remember(record, None);
         let inventory = carrier.carry(&goal, None).await?;
 
         let record = carrier.record().clone();
