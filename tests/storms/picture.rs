@@ -32,6 +32,7 @@ const OWN: &str = "
       select format('%s of %s', what, owner::regrole) from things
       union all select format('%s to %s by %s: %s %s', what, g.grantee::regrole, g.grantor::regrole, g.privilege_type, g.is_grantable)
                 from things, aclexplode(coalesce(acl, acldefault(class, owner))) g
+      union all select format('large object of %s', lomowner::regrole) from pg_largeobject_metadata
       union all select format('column %s.%s: %s', attrelid::regclass, attname, attacl) from pg_attribute where attacl is not null
                 and attrelid > 16384
       union all select format('default %s %s %s to %s by %s: %s %s', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Emulator, Held, Moment, Options};
+use futures_util::future::join_all;
 
 use crate::config;
 use crate::harness::azure;
@@ -41,8 +42,6 @@ pub struct Life {
     pub meanwhile: Vec<(&'static str, &'static str)>,
     /// What others do afterwards, so that the next life finds what this one found.
     pub after: Vec<(&'static str, &'static str)>,
-    /// What puts back what was done by a process that died with the record of it: nothing, for what needs no record.
-    pub unrecorded: Vec<(&'static str, &'static str)>,
 }
 
 /// An instance without the process that made it.
@@ -90,10 +89,12 @@ enum Step<T> {
 /// The steps of a life.
 const STEPS: usize = 3;
 
-/// The server, and what it looks like when nothing disturbs.
-pub struct Storm {
-    /// The server.
-    pub emulator: Emulator,
+/// How many servers lead lives at once.
+const SERVERS: usize = 3;
+
+/// A server, and what it looks like when nothing disturbs.
+struct Storm {
+    emulator: Emulator,
     eyes: Eyes,
     life: Life,
     /// How many statements each step sends.
@@ -113,7 +114,7 @@ struct Strike {
 
 impl Storm {
     /// Starts a server and leads the life once, in calm.
-    pub async fn gather(life: impl AsyncFnOnce(&Emulator) -> Life) -> Self {
+    async fn gather(life: &impl AsyncFn(&Emulator) -> Life) -> Self {
         let emulator = Emulator::start(Options::default()).await.expect("an emulator");
         let runner = &emulator.runner().object_id;
         let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
@@ -128,6 +129,7 @@ impl Storm {
             expected: Vec::new(),
         };
         let plugin = storm.provider().await;
+        let untouched = storm.look().await;
         storm.others(&storm.life.before).await;
         let counted = storm.hold(0, Moment::Before);
         let mut made = plugin.resource(storm.life.kind).create(storm.life.made.clone()).await;
@@ -147,6 +149,8 @@ impl Storm {
         storm.expected.push(storm.look().await);
         storm.others(&storm.life.after).await;
         storm.expected.push(storm.look().await);
+        let left = differences(&untouched, &storm.expected[STEPS]);
+        assert!(left.is_empty(), "{} leaves:\n{}", storm.life.kind, left.join("\n"));
         storm
     }
 
@@ -168,27 +172,14 @@ impl Storm {
         }
     }
 
-    /// Leads the life again and again, each step disturbed one statement later each time: killed before each statement
-    /// and after the last one; cut off after each; ended before each eighth. Gives how often a blow fell.
-    pub async fn rage(&self) -> u32 {
-        let mut blows = 0;
-        let longest = self.lengths.iter().copied().max().unwrap_or_default();
-        for statement in 1..=longest + 1 {
-            blows += self.live(Blow::Kill, statement).await;
+    /// Leads its share of the lives, one after the other. Gives how often a blow fell.
+    async fn rage(&self, lives: &[(Blow, u32)]) -> u32 {
+        let (mut plugin, mut blows) = (self.provider().await, 0);
+        for (blow, statement) in lives {
+            // Nothing of the life before is known any more, as in another process.
+            plugin.configure(config! {}).await;
+            blows += self.live(&mut plugin, *blow, *statement).await;
         }
-        for statement in 1..=longest {
-            blows += self.live(Blow::Cut, statement).await;
-        }
-        for statement in (1..=longest).step_by(8) {
-            blows += self.live(Blow::Terminate, statement).await;
-        }
-        let all: u32 = self.lengths.iter().map(|length| 2 * length + 1).sum();
-        assert!(
-            blows * 10 >= all * 9,
-            "{}: {blows} blows at {:?} statements",
-            self.life.kind,
-            self.lengths
-        );
         blows
     }
 
@@ -213,41 +204,22 @@ impl Storm {
     }
 
     /// One life, each step of which is disturbed at this statement. Gives how many were.
-    async fn live(&self, blow: Blow, statement: u32) -> u32 {
+    async fn live(&self, plugin: &mut Plugin, blow: Blow, statement: u32) -> u32 {
         let mut blows = 0;
-        let mut plugin = self.provider().await;
         self.others(&self.life.before).await;
         let strike = self.strike(blow, statement, 0);
-        let kept = self.make(&mut plugin, strike, &mut blows).await;
+        let kept = self.make(plugin, strike, &mut blows).await;
         self.compare(strike, 0).await;
-        let kept = self.recorded(&mut plugin, kept, strike, false).await;
         let strike = self.strike(blow, statement, 1);
-        let kept = self.change(&mut plugin, kept, strike, &mut blows).await;
+        let kept = self.change(plugin, kept, strike, &mut blows).await;
         self.compare(strike, 1).await;
-        let kept = self.recorded(&mut plugin, kept, strike, true).await;
         self.others(&self.life.meanwhile).await;
         let strike = self.strike(blow, statement, 2);
-        self.destroy(&mut plugin, kept, strike, &mut blows).await;
+        self.destroy(plugin, kept, strike, &mut blows).await;
         self.compare(strike, 2).await;
         self.others(&self.life.after).await;
         self.compare(strike, 3).await;
         blows
-    }
-
-    /// What was declared is there; but where a record died with the process, who was what before is known to nobody. Then
-    /// others put it back, and everything up to this step is done once more, in calm.
-    async fn recorded(&self, plugin: &mut Plugin, kept: Kept, strike: Strike, changed: bool) -> Kept {
-        if strike.blow != Blow::Kill || strike.statement == 0 || self.life.unrecorded.is_empty() {
-            return kept;
-        }
-        self.others(&self.life.unrecorded).await;
-        let calm = Strike { statement: 0, ..strike };
-        let kept = self.make(plugin, calm, &mut 0).await;
-        if changed {
-            self.change(plugin, kept, calm, &mut 0).await
-        } else {
-            kept
-        }
     }
 
     async fn compare(&self, strike: Strike, step: usize) {
@@ -255,26 +227,23 @@ impl Storm {
         if strike.statement == 0 {
             return;
         }
+        // A session that was killed is undone in a moment, and until then it may hold what it held.
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        let mut holding = self.eyes.holding().await;
+        for _ in 0..250 {
+            if holding == 0 {
+                break;
+            }
+            looks.tick().await;
+            holding = self.eyes.holding().await;
+        }
+        assert_eq!(holding, 0, "{} after the {when}, {strike:?}", self.life.kind);
         let differences = differences(&self.expected[step], &self.look().await);
         assert!(
             differences.is_empty(),
             "{} after the {when}, {strike:?}:\n{}",
             self.life.kind,
             differences.join("\n")
-        );
-        // A session that was killed is undone in a moment, and until then it may hold what it held.
-        let mut looks = tokio::time::interval(Duration::from_millis(20));
-        for _ in 0..250 {
-            looks.tick().await;
-            if self.eyes.holding().await == 0 {
-                return;
-            }
-        }
-        assert_eq!(
-            self.eyes.holding().await,
-            0,
-            "{} after the {when}, {strike:?}",
-            self.life.kind
         );
     }
 
@@ -308,7 +277,11 @@ impl Storm {
                 return Kept::of(&instance);
             }
             Step::Struck(_) => Kept::of(&instance),
-            Step::Killed => before,
+            // Without an answer, Terraform keeps the state of before, but nothing that is private.
+            Step::Killed => Kept {
+                private: Vec::new(),
+                ..before
+            },
         };
         if strike.blow == Blow::Kill {
             *plugin = self.provider().await;
@@ -327,9 +300,12 @@ impl Storm {
             }
             Step::Struck(Ok(_)) => return,
             Step::Struck(Err(_)) => Kept::of(&instance),
-            Step::Killed => before,
+            Step::Killed => {
+                *plugin = self.provider().await;
+                before
+            }
         };
-        *plugin = self.provider().await;
+        plugin.configure(config! {}).await;
         let mut left = kept.with(plugin, self.life.kind);
         if left.refresh().await != Found::Gone {
             left.destroy().await;
@@ -386,6 +362,33 @@ pub async fn manages_the_password_administrator(emulator: &Emulator) {
         let grant = format!("grant {administrator} to {ADMINISTRATOR} with admin true, inherit false, set false");
         by_hand(emulator, "postgres", &grant).await;
     }
+}
+
+/// Leads a life again and again on servers of its own, several at once since most of a life is waiting. Each step is disturbed one statement later
+/// each time: killed before each statement and after the last one, cut off after each, ended before each.
+pub async fn everywhere(life: impl AsyncFn(&Emulator) -> Life) {
+    let storms = join_all((0..SERVERS).map(|_| Storm::gather(&life))).await;
+    let (kind, lengths) = (storms[0].life.kind, storms[0].lengths);
+    let longest = lengths.iter().copied().max().unwrap_or_default();
+    let lives = [
+        (Blow::Kill, longest + 1),
+        (Blow::Cut, longest),
+        (Blow::Terminate, longest),
+    ];
+    let lives = lives.map(|(blow, last)| (1..=last).map(move |statement| (blow, statement)));
+    let lives: Vec<(Blow, u32)> = lives.into_iter().flatten().collect();
+    let share = |first: usize| lives.iter().copied().skip(first).step_by(SERVERS).collect::<Vec<_>>();
+    let raging = storms
+        .iter()
+        .enumerate()
+        .map(async |(first, storm)| storm.rage(&share(first)).await);
+    let blows: u32 = join_all(raging).await.into_iter().sum();
+    // How many objects move at once depends on how fast that was, so some lives are shorter than others.
+    let all: u32 = lengths.iter().map(|length| 3 * length + 1).sum();
+    assert!(
+        blows > 10 && blows * 10 >= all * 9,
+        "{kind}: {blows} blows at {lengths:?} statements"
+    );
 }
 
 fn answered<T>(answer: Result<T, Vec<Told>>, strike: Strike) -> T {

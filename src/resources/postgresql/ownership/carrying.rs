@@ -12,7 +12,8 @@ use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::goal::Goal;
 use crate::resources::postgresql::ownership::moving::{Move, batch};
-use crate::resources::postgresql::ownership::record::{Place, Record, Refused, Taken, place};
+use crate::resources::postgresql::ownership::note::{Intent, Notebook};
+use crate::resources::postgresql::ownership::record::{Record, Refused, place};
 use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
 use crate::sql;
@@ -50,14 +51,9 @@ pub struct Carrier<'a> {
     /// How many objects the next transaction moves.
     size: Mutex<usize>,
     /// What the connection broke under: whether it was committed, only another look can tell.
-    uncertain: Mutex<Vec<Uncertain>>,
-}
-
-/// A move whose end nobody has heard.
-struct Uncertain {
-    object: Place,
-    to: u32,
-    remember: Vec<(Place, Taken)>,
+    uncertain: Mutex<Vec<Intent>>,
+    /// Where the record is written down, unless everything goes back.
+    notebook: Option<Notebook>,
 }
 
 /// What a pass over everything came to.
@@ -71,8 +67,8 @@ enum Pass {
 }
 
 impl<'a> Carrier<'a> {
-    /// Work that remembers in `record`.
-    pub fn new(cx: &'a Context, server: Postgresql<'a>, database: &'a Name, record: Record) -> Carrier<'a> {
+    /// Work that has nothing on record yet.
+    pub fn new(cx: &'a Context, server: Postgresql<'a>, database: &'a Name) -> Carrier<'a> {
         let mut server = server;
         // Short delays: what is in use is free for a moment between two transactions of the application.
         if let Ok(backoff) = Backoff::new(Duration::from_millis(400), Duration::from_secs(5)) {
@@ -82,9 +78,10 @@ impl<'a> Carrier<'a> {
             cx,
             server,
             database,
-            record: Mutex::new(record),
+            record: Mutex::default(),
             size: Mutex::new(FIRST_BATCH),
             uncertain: Mutex::default(),
+            notebook: None,
         }
     }
 
@@ -98,6 +95,29 @@ impl<'a> Carrier<'a> {
         let mut record = self.record();
         change(&mut record);
         self.cx.keep_record(&*record);
+    }
+
+    /// Keeps this record, and writes it down where it is told.
+    pub fn remember(&mut self, record: Record, notebook: Option<Notebook>) {
+        self.keep(|kept| *kept = record);
+        self.notebook = notebook;
+    }
+
+    /// Writes down the record and what is about to move, before anything does.
+    ///
+    /// # Errors
+    /// Of the server.
+    pub async fn write_down(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
+        let Some(notebook) = &self.notebook else { return Ok(()) };
+        let record = self.record().clone();
+        let place = (&self.server, self.database);
+        let written = notebook
+            .write(place, &inventory.server, &record, Intent::of(moves))
+            .await?;
+        if let Some((number, writes)) = written {
+            self.keep(|record| (record.note, record.writes) = (Some(number), writes));
+        }
+        Ok(())
     }
 
     /// A fresh look.
@@ -163,7 +183,11 @@ impl<'a> Carrier<'a> {
             return Ok(Pass::Done(Box::new(inventory)));
         }
         tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
-        match self.move_all(&moves, &inventory).await {
+        let moved = async {
+            self.write_down(&moves, &inventory).await?;
+            self.move_all(&moves, &inventory).await
+        };
+        match moved.await {
             Err(Failure::Sql(error)) if error.is_transient() => Ok(Pass::Busy(error.to_string())),
             other => other,
         }
@@ -172,17 +196,12 @@ impl<'a> Carrier<'a> {
     /// Puts on record what was committed after all.
     fn settle(&self, inventory: &Inventory) {
         let uncertain = std::mem::take(&mut *self.uncertain());
-        let done = |one: &Uncertain| {
-            let mut objects = inventory.objects();
-            objects.any(|object| place(object) == one.object && object.owner == one.to)
-        };
-        let done: Vec<Uncertain> = uncertain.into_iter().filter(done).collect();
-        if !done.is_empty() {
-            self.keep(|record| record.taken.extend(done.into_iter().flat_map(|one| one.remember)));
+        if !uncertain.is_empty() {
+            self.keep(|record| Intent::settle(uncertain, record, inventory));
         }
     }
 
-    fn uncertain(&self) -> MutexGuard<'_, Vec<Uncertain>> {
+    fn uncertain(&self) -> MutexGuard<'_, Vec<Intent>> {
         self.uncertain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -253,12 +272,7 @@ impl<'a> Carrier<'a> {
         };
         let done = transaction(session, inventory, &locks, (borrowing, moving)).await;
         if matches!(&done, Err(Failure::Sql(error)) if error.ends_session()) {
-            let moved = moves.iter().filter(|next| next.to != next.object.owner);
-            self.uncertain().extend(moved.map(|next| Uncertain {
-                object: place(next.object),
-                to: next.to,
-                remember: next.remember.clone(),
-            }));
+            self.uncertain().extend(Intent::of(moves));
         }
         done?;
         let told = {

@@ -25,14 +25,14 @@ pub trait Goal: Sync {
 }
 
 /// Everything declared belongs to the owner.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Handover<'a> {
     /// What is declared.
     pub scope: Scope<'a>,
     /// The new owner.
     pub owner: &'a Name,
-    /// The owner of before an update, when it is another one.
-    pub former: Option<&'a Name>,
+    /// Other owners of before: of before an update, and the one to whom an update was cut short.
+    pub former: BTreeSet<Name>,
     /// What previous owners can still do.
     pub access: PreviousOwnerAccess,
 }
@@ -44,6 +44,8 @@ pub struct Restoration<'a> {
     pub scope: Scope<'a>,
     /// The present owner.
     pub owner: &'a Name,
+    /// Who has a part of it too, where a change of the owner was cut short.
+    pub next: Option<&'a Name>,
     /// Who gets what has no record.
     pub restore_to: Option<&'a Name>,
     /// Whether that was said, so that it holds for what the owner had from the start too.
@@ -67,7 +69,7 @@ pub fn role<'a>(inventory: &'a Inventory, name: &Name, attribute: &str) -> Resul
 impl Goal for Handover<'_> {
     fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>> {
         let owner = role(inventory, self.owner, "owner")?.oid;
-        let mut moves = self.of_former_owner(inventory, record, owner);
+        let mut moves = self.of_former_owners(inventory, record, owner);
         let passed_on: BTreeSet<Place> = moves.iter().map(|next| place(next.object)).collect();
         let mut pending = self.scope.select(inventory, owner, record).pending;
         pending.retain(|object| !passed_on.contains(&place(object)));
@@ -79,30 +81,40 @@ impl Goal for Handover<'_> {
     }
 
     fn asks_for_large_objects(&self, role: &str) -> bool {
-        self.scope.asks_for_large_objects(role) || self.former.is_some_and(|former| former.as_str() == role)
+        self.scope.asks_for_large_objects(role) || self.former.iter().any(|former| former.as_str() == role)
     }
 }
 
 impl Handover<'_> {
-    /// What the former owner hands on: what it was given, and what it made since. Where each thing came from stays on record.
-    fn of_former_owner<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<Move<'a>> {
+    /// What former owners have still of what they hand on: what they were given, and what they made since.
+    pub fn handed_on<'b>(&self, inventory: &'b Inventory, record: &Record, owner: u32) -> Vec<&'b Object> {
         let former = self
             .former
-            .and_then(|name| inventory.server.role(name.as_str()))
-            .filter(|role| role.oid != owner);
-        let Some(former) = former else { return Vec::new() };
-        let followers = inventory.followers();
+            .iter()
+            .filter_map(|name| inventory.server.role(name.as_str()));
+        let former: BTreeSet<u32> = former.map(|role| role.oid).filter(|role| *role != owner).collect();
         let given = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
                 || self.scope.covers(object) && !record.own.contains_key(&place(object));
-            object.owner == former.oid && ours && is_free(object, inventory) && refusal(record, object).is_none()
+            former.contains(&object.owner) && ours && is_free(object, inventory) && refusal(record, object).is_none()
         };
+        inventory.objects().filter(given).collect()
+    }
+
+    /// The moves of what former owners hand on. Where each thing came from stays on record.
+    fn of_former_owners<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<Move<'a>> {
+        let followers = inventory.followers();
         let each = |object: &'a Object| {
             let following = followers_of(object, &followers).map_or(&[][..], Vec::as_slice);
             let (mut after, mut remember) = (Vec::new(), Vec::new());
             for object in std::iter::once(object).chain(following.iter().copied()) {
                 if let Some(taken) = record.taken.get(&place(object)) {
-                    after.extend(grant_again(object, &taken.granted, &former.name));
+                    let former = inventory.role_name(object.owner);
+                    after.extend(
+                        former
+                            .into_iter()
+                            .flat_map(|former| grant_again(object, &taken.granted, former)),
+                    );
                     remember.push((
                         place(object),
                         Taken {
@@ -120,7 +132,7 @@ impl Handover<'_> {
                 followers: following.len(),
             }
         };
-        inventory.objects().filter(given).map(each).collect()
+        self.handed_on(inventory, record, owner).into_iter().map(each).collect()
     }
 
     /// What was moved earlier, where previous owners are to have other access to it now.
@@ -147,9 +159,7 @@ impl Handover<'_> {
 
 impl Goal for Restoration<'_> {
     fn moves<'a>(&self, inventory: &'a Inventory, record: &Record) -> Result<Vec<Move<'a>>> {
-        let Some(owner) = inventory.server.role(self.owner.as_str()) else {
-            return Ok(Vec::new());
-        };
+        let owners = self.owners(inventory);
         let heir = self
             .restore_to
             .map(|name| role(inventory, name, "restore_to"))
@@ -158,7 +168,7 @@ impl Goal for Restoration<'_> {
         let mut moves = Vec::new();
         for object in inventory
             .objects()
-            .filter(|object| object.owner == owner.oid && is_free(object, inventory))
+            .filter(|object| owners.contains(&object.owner) && is_free(object, inventory))
             .filter(|object| refusal(record, object).is_none())
         {
             let Some(to) = self.destination(object, inventory, record, heir) else {
@@ -166,9 +176,9 @@ impl Goal for Restoration<'_> {
             };
             let following = followers_of(object, &followers).map_or(&[][..], Vec::as_slice);
             let again = |object: &Object| -> Vec<Statement> {
-                let taken = record.taken.get(&place(object));
+                let taken = record.taken.get(&place(object)).zip(inventory.role_name(object.owner));
                 taken
-                    .map(|taken| grant_again(object, &taken.granted, &owner.name))
+                    .map(|(taken, owner)| grant_again(object, &taken.granted, owner))
                     .unwrap_or_default()
             };
             let after = std::iter::once(object)
@@ -188,11 +198,18 @@ impl Goal for Restoration<'_> {
     }
 
     fn asks_for_large_objects(&self, role: &str) -> bool {
-        self.owner.as_str() == role
+        self.owner.as_str() == role || self.next.is_some_and(|next| next.as_str() == role)
     }
 }
 
 impl Restoration<'_> {
+    /// Who has what is to go back.
+    fn owners(&self, inventory: &Inventory) -> BTreeSet<u32> {
+        let named = std::iter::once(self.owner).chain(self.next);
+        let found = named.filter_map(|name| inventory.server.role(name.as_str()));
+        found.map(|role| role.oid).collect()
+    }
+
     /// Whose an object was; else, who gets what has no record.
     fn destination(&self, object: &Object, inventory: &Inventory, record: &Record, heir: Option<&Role>) -> Option<u32> {
         let heir = heir.map(|role| role.oid);
@@ -208,11 +225,11 @@ impl Restoration<'_> {
     /// What stays with the owner because nobody is there to get it.
     #[must_use]
     pub fn stranded<'a>(&self, inventory: &'a Inventory, record: &Record) -> Vec<&'a Object> {
-        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
+        let owners = self.owners(inventory);
         let concerns = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
                 || self.scope.covers(object) && !record.own.contains_key(&place(object));
-            Some(object.owner) == owner && ours && is_free(object, inventory) && self.restore_to.is_none()
+            owners.contains(&object.owner) && ours && is_free(object, inventory) && self.restore_to.is_none()
         };
         inventory.objects().filter(concerns).collect()
     }

@@ -6,8 +6,10 @@ pub mod carrying;
 pub mod goal;
 pub mod members;
 pub mod moving;
+pub mod note;
 pub mod recall;
 pub mod record;
+mod restoring;
 pub mod scope;
 mod steps;
 #[cfg(test)]
@@ -30,9 +32,9 @@ use crate::provider::server::Server;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::argument::{OnDestroy, PreviousOwnerAccess};
+use crate::resources::postgresql::ownership::goal::Handover;
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::scope::Scope;
-use crate::resources::postgresql::ownership::steps::Since;
 use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::Name;
 
@@ -47,9 +49,11 @@ model! {
     /// What the owner had been granted becomes part of its ownership. Whoever gives an object back by hand therefore leaves the owner without any
     /// privilege on it until the next apply moves it again; destroying this resource with `restore` grants again what had been granted before.
     ///
-    /// Who owned what is on record in the state, which Terraform writes when an apply ends. Ctrl-C and timeouts keep the record. When the provider is
-    /// killed while it moves objects, the next apply completes the move, but what was moved before the kill is not on record: `restore` leaves
-    /// that, and the membership of previous owners, as it is.
+    /// Who owned what is on record in the state and in the database: there as the comment of an empty large object, which belongs to
+    /// `azure_pg_admin`, is written before anything moves, and goes when this resource is destroyed. So a provider that is killed at any moment
+    /// loses nothing: the next apply goes on, and `restore` gives back what was moved before. When a creation is killed, keep what it declared
+    /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
+    /// you clean up large objects (`vacuumlo`), leave that one out.
     ///
     /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
     pub struct PostgresqlOwnership {
@@ -136,7 +140,7 @@ impl Resource for PostgresqlOwnership {
 
     async fn create(self, cx: &Context) -> Result<Self> {
         let so_far = self.clone();
-        let outcome = self.hand_over(Since::Nothing, cx, || cx.checkpoint(&so_far)).await;
+        let outcome = self.hand_over(None, cx, || cx.checkpoint(&so_far)).await;
         match outcome {
             // Ended early, not failed: an error would have Terraform give everything back and begin anew.
             Err(error) if cx.is_over() => {
@@ -168,7 +172,16 @@ impl Resource for PostgresqlOwnership {
         let Some(inventory) = Inventory::load(&server, &self.database, asks).await? else {
             return Ok(None);
         };
-        let record = recall::open(cx, &server.host.to_string(), &inventory).unwrap_or_default();
+        let kept = recall::kept(cx, &server.host.to_string(), &inventory);
+        let record = match kept {
+            Some(kept) => kept,
+            // Where a provider was killed, Terraform has lost it.
+            None => {
+                let found = self.open(cx, &server, &inventory).await?.record;
+                found.iter().for_each(|found| cx.keep_record(found));
+                found.unwrap_or_default()
+            }
+        };
         let Some(owner) = owner(&inventory, &self.owner, &record) else {
             return Ok(None);
         };
@@ -186,17 +199,12 @@ impl Resource for PostgresqlOwnership {
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
-        let since = if prior.owner == self.owner {
-            Since::Before
-        } else {
-            Since::Former(&prior.owner)
-        };
-        self.hand_over(since, cx, || ()).await
+        self.hand_over(Some(&prior), cx, || ()).await
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
         match self.on_destroy {
-            OnDestroy::Keep => Ok(()),
+            OnDestroy::Keep => self.keep(cx).await,
             OnDestroy::Restore => self.restore(cx).await,
         }
     }
@@ -238,9 +246,15 @@ impl PostgresqlOwnership {
     /// What is pending, as people read it, and what cannot move.
     fn findings(&self, inventory: &Inventory, owner: u32, record: &Record) -> (Vec<String>, Vec<String>) {
         let selection = self.scope().select(inventory, owner, record);
-        let mut pending: Vec<String> = selection
-            .pending
-            .iter()
+        // What another owner got before an update was cut short has to come back, or to follow.
+        let cut_short = Handover {
+            scope: self.scope(),
+            owner: &self.owner,
+            former: record.other_owner(&inventory.server, owner).into_iter().collect(),
+            access: self.previous_owner_access,
+        };
+        let left = cut_short.handed_on(inventory, record, owner);
+        let mut pending: Vec<String> = (selection.pending.iter().chain(&left))
             .map(|object| scope::with_owner(object, inventory))
             .collect();
         if self.previous_owner_access == PreviousOwnerAccess::Membership {
@@ -253,6 +267,7 @@ impl PostgresqlOwnership {
                 .extend(lost.map(|member| format!("role {} (no member of {})", inventory.called(member), self.owner)));
         }
         pending.sort();
+        pending.dedup();
         (pending, selection.not_movable)
     }
 }

@@ -1,23 +1,87 @@
-//! The record, brought to what is there now: other numbers after a restore from a dump, objects that somebody else has taken.
+//! The record, found and brought to what is there now: a note of a killed apply, other numbers after a restore from a dump, objects that somebody
+//! else has taken.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::provider::context::Context;
+use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::note::{self, Declaration, Intent, Note};
 use crate::resources::postgresql::ownership::record::{Record, place};
 use crate::resources::postgresql::ownership::steps::list;
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::postgres::server_catalog::Role;
+use crate::sql::statement::Name;
+
+/// The record to go on with, and the note of it in the database.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Nothing, when neither Terraform nor the database knows of one.
+    pub record: Option<Record>,
+    /// Its number, and what stands there.
+    pub note: Option<(u32, Note)>,
+}
+
+/// The record that Terraform kept, when it is about this database.
+pub fn kept(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
+    current(cx.record()?, host, inventory)
+}
+
+/// The newer one of what Terraform kept and what stands in the database. The note is known by its number; else by what is declared, in this
+/// order; else by what was declared `earlier`.
+///
+/// # Errors
+/// Of the session.
+pub async fn open(
+    cx: &Context,
+    (server, database): (&Postgresql<'_>, &Name),
+    inventory: &Inventory,
+    (declared, earlier): (&[&Declaration], Option<&Declaration>),
+) -> Result<Opened, Failure> {
+    let kept: Option<Record> = cx.record();
+    let mut notes = note::find(server, database, inventory).await?;
+    let number = kept.as_ref().and_then(|kept| kept.note);
+    let exactly = |declared: &&Declaration| notes.iter().position(|(_, note)| note.declared == **declared);
+    let place = notes
+        .iter()
+        .position(|(known, _)| Some(*known) == number)
+        .or_else(|| declared.iter().find_map(exactly))
+        .or_else(|| {
+            notes
+                .iter()
+                .position(|(_, note)| earlier.is_some() && note.before.as_ref() == earlier)
+        });
+    let note = place.map(|place| notes.swap_remove(place));
+    let noted = note.as_ref().map(|(_, note)| &note.record);
+    let newer = match (kept, noted) {
+        (Some(kept), Some(noted)) if kept.writes < noted.writes => Some(noted.clone()),
+        (None, noted) => noted.cloned(),
+        (kept, _) => kept,
+    };
+    let host = server.host.to_string();
+    let mut record = newer.and_then(|record| current(record, &host, inventory));
+    if let (Some(record), Some((number, note))) = (&mut record, &note) {
+        record.note = Some(*number);
+        if is_of(&note.record, &host, inventory) {
+            Intent::settle(note.intended.clone(), record, inventory);
+        }
+    }
+    Ok(Opened { record, note })
+}
+
+fn is_of(record: &Record, host: &str, inventory: &Inventory) -> bool {
+    let database = inventory.database();
+    database.is_some_and(|database| record.is_of(host, database.name.as_str(), database.oid))
+}
 
 /// The record, when it is about this database. One that was restored from a dump has other numbers: names tell then what is what.
-pub fn open(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
-    let record: Record = cx.record()?;
-    let database = inventory.database()?;
-    if record.is_of(host, database.name.as_str(), database.oid) {
+fn current(record: Record, host: &str, inventory: &Inventory) -> Option<Record> {
+    if is_of(&record, host, inventory) {
         return Some(record);
     }
-    (record.host == host && record.database == database.name.as_str()).then(|| by_names(record, inventory))
+    let named = record.database == inventory.database()?.name.as_str();
+    (record.host == host && named).then(|| by_names(record, inventory))
 }
 
 /// The same record in the numbers of today.
@@ -36,10 +100,11 @@ pub fn by_names(record: Record, inventory: &Inventory) -> Record {
         .own
         .values()
         .filter_map(|name| Some((place(named.get(name)?), name.clone())));
-    let usage = record
-        .usage
-        .values()
-        .filter_map(|name| Some((named.get(name)?.oid, name.clone())));
+    let usage = record.usage.iter().filter_map(|usage| {
+        let mut usage = usage.clone();
+        (usage.schema, usage.role) = (named.get(&usage.name)?.oid, numbers(usage.role)?);
+        Some(usage)
+    });
     let members = record.members.iter().filter_map(|member| {
         let mut member = member.clone();
         (member.role, member.member) = (numbers(member.role)?, numbers(member.member)?);
@@ -60,6 +125,8 @@ pub fn by_names(record: Record, inventory: &Inventory) -> Record {
             .iter()
             .filter_map(|(oid, name)| Some((numbers(*oid)?, name.clone())))
             .collect(),
+        writes: record.writes,
+        note: record.note,
         ..Record::default()
     }
 }

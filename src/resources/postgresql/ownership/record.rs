@@ -1,5 +1,5 @@
 //! What is remembered of each object that was moved: where it came from, and what the new owner could do with it before.
-//! Kept beside the state; without it, what was moved cannot be told from what is new.
+//! Kept beside the state and in the database; without it, what was moved cannot be told from what is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::object::Object;
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::privilege::{Privilege, Privileges};
+use crate::sql::statement::Name;
 
 /// The catalogue and the number of an object.
 pub type Place = (u32, u32);
@@ -37,8 +38,8 @@ pub struct Record {
     pub roles: BTreeMap<u32, String>,
     /// Memberships that were granted by this resource.
     pub members: Vec<Member>,
-    /// Schemas that the owner was let into, with their names.
-    pub usage: BTreeMap<u32, String>,
+    /// Schemas that owners were let into.
+    pub usage: Vec<Usage>,
     /// What the owner had before anything was moved, as people call it.
     #[serde(with = "places")]
     pub own: BTreeMap<Place, String>,
@@ -47,6 +48,21 @@ pub struct Record {
     pub taken: BTreeMap<Place, Taken>,
     /// What the server refused to move, and why.
     pub refused: Vec<Refused>,
+    /// How often it was written into the database. Of two copies the one with the higher number is the newer.
+    pub writes: u64,
+    /// The large object that it is the comment of.
+    pub note: Option<u32>,
+}
+
+/// A schema that an owner was let into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The schema.
+    pub schema: u32,
+    /// The owner.
+    pub role: u32,
+    /// The schema, as people call it.
+    pub name: String,
 }
 
 /// One object that was moved.
@@ -106,11 +122,25 @@ impl Record {
         name(&self.host) == name(host) && self.database == database && self.database_oid == oid
     }
 
+    /// The owner on record, when it is another one than this.
+    #[must_use]
+    pub fn other_owner(&self, server: &ServerCatalog, owner: u32) -> Option<Name> {
+        let other = Some(self.owner).filter(|other| *other != owner);
+        server.role_name(other?).cloned()
+    }
+
+    /// Whether there is nothing in it that somebody would have to know.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.taken.is_empty() && self.own.is_empty() && self.members.is_empty() && self.usage.is_empty()
+    }
+
     /// Remembers what roles are called.
     pub fn remember_names(&mut self, server: &ServerCatalog) {
         let mentioned = self.taken.values().map(|taken| taken.from);
         let members = self.members.iter().flat_map(|member| [member.role, member.member]);
-        let owners = self.former_owners.iter().copied().chain([self.owner]);
+        let let_in = self.usage.iter().map(|usage| usage.role);
+        let owners = self.former_owners.iter().copied().chain(let_in).chain([self.owner]);
         let mentioned: BTreeSet<u32> = mentioned.chain(members).chain(owners).collect();
         for role in mentioned {
             if let Some(name) = server.role_name(role) {
@@ -229,7 +259,11 @@ mod tests {
                 member: 17,
                 before: Some((true, false)),
             }],
-            usage: BTreeMap::from([(2200, "schema public".into())]),
+            usage: vec![Usage {
+                schema: 2200,
+                role: 16,
+                name: "schema public".into(),
+            }],
             own: [(1259, 4_000_000_000), (1259, 9), (1255, 3)]
                 .map(|place| (place, "table s.\"o\"".into()))
                 .into(),
@@ -239,6 +273,8 @@ mod tests {
                 owner: 17,
                 reason: "permission denied".into(),
             }],
+            writes: 3,
+            note: Some(16_400),
         };
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);

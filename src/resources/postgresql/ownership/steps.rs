@@ -1,4 +1,4 @@
-//! The steps of handing over and of restoring, in the order in which nothing breaks in between.
+//! The steps of handing over, in the order in which nothing breaks in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,65 +12,63 @@ use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::carrying::Carrier;
-use crate::resources::postgresql::ownership::goal::{Goal, Handover, Restoration, role};
+use crate::resources::postgresql::ownership::goal::{Goal, Handover, role};
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::moving::lets_in;
+use crate::resources::postgresql::ownership::note::{Declaration, Notebook};
 use crate::resources::postgresql::ownership::recall::{open, prune};
-use crate::resources::postgresql::ownership::record::{Member, Record, place};
+use crate::resources::postgresql::ownership::record::{Member, Record, Usage, place};
 use crate::resources::postgresql::ownership::scope::LISTED;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::statement::{Name, Statement};
 
-/// What there was before a hand-over.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Since<'a> {
-    /// Nothing: it is created.
-    Nothing,
-    /// The same owner.
-    Before,
-    /// Another owner.
-    Former(&'a Name),
-}
-
-impl<'a> Since<'a> {
-    fn former(self) -> Option<&'a Name> {
-        match self {
-            Self::Former(name) => Some(name),
-            Self::Nothing | Self::Before => None,
-        }
-    }
-}
-
 impl PostgresqlOwnership {
     /// Brings everything declared to the owner: previous owners become members first, then objects move, then what is wanted no more ends.
     /// `begun` is called before the first thing that lasts.
-    pub(super) async fn hand_over(self, since: Since<'_>, cx: &Context, begun: impl FnOnce() + Send) -> Result<Self> {
+    pub(super) async fn hand_over(
+        self,
+        prior: Option<&Self>,
+        cx: &Context,
+        begun: impl FnOnce() + Send,
+    ) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
         let (id, host) = (server.id.clone(), server.host.to_string());
-        let goal = Handover {
+        let former = prior.map(|prior| &prior.owner).filter(|former| **former != self.owner);
+        let mut goal = Handover {
             scope: self.scope(),
             owner: &self.owner,
-            former: since.former(),
+            former: former.into_iter().cloned().collect(),
             access: self.previous_owner_access,
         };
-        let carrier = Carrier::new(cx, server, &self.database, Record::default());
+        let mut carrier = Carrier::new(cx, server, &self.database);
         let inventory = carrier.look(&goal).await?;
         let owner = role(&inventory, &self.owner, "owner")?.oid;
-        let record = self.begin(cx, &host, &inventory, owner, since);
-        carrier.keep(|kept| *kept = record);
+        let (declared, before) = (Declaration::of(&self), prior.map(Declaration::of));
+        let wanted: Vec<&Declaration> = before.iter().chain([&declared]).collect();
+        let place = (&carrier.server, &self.database);
+        let opened = open(cx, place, &inventory, (&wanted, before.as_ref())).await?;
+        let known = opened.record.unwrap_or_default();
+        goal.former.extend(known.other_owner(&inventory.server, owner));
+        let record = self.begin(&host, &inventory, (owner, known), prior);
+        carrier.remember(record, Some(Notebook::new(declared, before, opened.note)));
         self.warn_of_missing(&inventory, cx);
 
         let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
         let missing = members::missing(&inventory.server, owner, &wanted)?;
+        let closed = self.closed_schemas(&inventory, owner, &carrier.record());
         // Whoever cannot be acted for is told of before anything changes.
         let moves = goal.moves(&inventory, &carrier.record())?;
         Needs::of(&moves, &inventory).borrow(&inventory)?;
         begun();
         let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
-        self.make_members(&carrier, owner, (&wanted, &missing)).await?;
-        self.let_in(&carrier, &inventory, owner).await?;
+        let new = intend(&carrier, owner, &missing, &closed);
+        carrier.write_down(&moves, &inventory).await?;
+        if !missing.is_empty() {
+            make_members(&carrier, owner, &wanted, &new).await?;
+        }
+        self.let_in(&carrier, &inventory, &closed).await?;
         let inventory = carrier.carry(&goal, Some(inventory)).await?;
 
         end_members(&carrier, &inventory, owner, &wanted).await?;
@@ -80,6 +78,7 @@ impl PostgresqlOwnership {
                 .retain(|member| member.role == owner && wanted.contains(&member.member));
             prune(record, &inventory, owner);
         });
+        carrier.write_down(&[], &inventory).await?;
         let (_, not_movable) = self.findings(&inventory, owner, &carrier.record());
         warn_of_refused(&carrier.record(), &inventory, cx);
         Ok(Self {
@@ -95,10 +94,16 @@ impl PostgresqlOwnership {
 
     /// The record to go on with. What the owner had from the start is written down before anything moves; of what was imported, or has lost its
     /// record, nobody knows that any more.
-    fn begin(&self, cx: &Context, host: &str, inventory: &Inventory, owner: u32, since: Since<'_>) -> Record {
-        let known = open(cx, host, inventory);
-        let fresh = !matches!(since, Since::Before);
-        let mut record = known.unwrap_or_default();
+    fn begin(
+        &self,
+        host: &str,
+        inventory: &Inventory,
+        (owner, mut record): (u32, Record),
+        prior: Option<&Self>,
+    ) -> Record {
+        let another = prior.is_none_or(|prior| prior.owner != self.owner);
+        // An apply that was cut short has written it down already, and what it moved is not the owner's from the start.
+        let fresh = another && record.owner != owner;
         record.host = host.to_owned();
         record.database = self.database.as_str().to_owned();
         record.database_oid = inventory.database().map(|database| database.oid).unwrap_or_default();
@@ -112,11 +117,10 @@ impl PostgresqlOwnership {
             let own: Vec<_> = own.filter(|(place, _)| !record.taken.contains_key(place)).collect();
             record.own.extend(own);
         }
-        let before = since
-            .former()
-            .and_then(|name| inventory.server.role(name.as_str()))
-            .map(|role| role.oid);
-        record.former_owners.extend(before.filter(|before| *before != owner));
+        let before = prior.and_then(|prior| inventory.server.role(prior.owner.as_str()));
+        let on_record = inventory.server.roles.get(&record.owner);
+        let former = before.into_iter().chain(on_record).map(|role| role.oid);
+        record.former_owners.extend(former);
         record.former_owners.remove(&owner);
         record.owner = owner;
         record.remember_names(&inventory.server);
@@ -148,48 +152,9 @@ impl PostgresqlOwnership {
         wanted
     }
 
-    /// Makes previous owners members of the owner. They are on record before the server knows, and stay there only when the membership
-    /// is there in the end, and ours.
-    async fn make_members(
-        &self,
-        carrier: &Carrier<'_>,
-        owner: u32,
-        (wanted, missing): (&BTreeSet<u32>, &[Member]),
-    ) -> Result<(), Failure> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let new = |record: &Record, member: &Member| {
-            let same = |known: &&Member| known.role == member.role && known.member == member.member;
-            record.members.iter().find(same).is_none()
-        };
-        let intended: Vec<Member> = {
-            let record = carrier.record();
-            missing.iter().filter(|member| new(&record, member)).cloned().collect()
-        };
-        carrier.keep(|record| record.members.extend(intended.iter().cloned()));
-        let roles = wanted.iter().copied().chain([owner]).collect();
-        let decide = |server: &ServerCatalog| members::missing(server, owner, wanted);
-        let changed = members::change(&carrier.server, &roles, decide).await;
-        // What became of a commit without an answer only a look can tell; without one, everything intended stays on record.
-        if let Ok(server) = carrier.server.catalog().await {
-            carrier.keep(|record| {
-                let ours = |member: &Member| members::is_ours(&server, member.role, member.member);
-                record
-                    .members
-                    .retain(|member| !intended.contains(member) || ours(member));
-                record.remember_names(&server);
-            });
-        }
-        changed
-    }
-
-    /// Foreign keys are checked in the name of the table's owner, so it has to be let into the schema before it owns a table there.
-    async fn let_in(&self, carrier: &Carrier<'_>, inventory: &Inventory, owner: u32) -> Result<(), Failure> {
-        let pending = {
-            let record = carrier.record();
-            self.scope().select(inventory, owner, &record).pending
-        };
+    /// The schemas that the owner has to be let into: foreign keys are checked in the name of the table's owner, before it owns a table there.
+    fn closed_schemas<'b>(&self, inventory: &'b Inventory, owner: u32, record: &Record) -> Vec<&'b Object> {
+        let pending = self.scope().select(inventory, owner, record).pending;
         let moving: BTreeSet<u32> = pending
             .iter()
             .filter(|object| object.kind == ObjectKind::Schema)
@@ -201,20 +166,17 @@ impl PostgresqlOwnership {
             .filter(|schema| !moving.contains(&schema.oid) && !lets_in(schema, inventory, owner))
             .map(|schema| (schema.oid, schema))
             .collect();
+        schemas.into_values().collect()
+    }
+
+    async fn let_in(&self, carrier: &Carrier<'_>, inventory: &Inventory, schemas: &[&Object]) -> Result<(), Failure> {
         if schemas.is_empty() {
             return Ok(());
         }
         let grant = |schema: &&Object| sql!("GRANT USAGE ON SCHEMA {} TO {}", &schema.name, &self.owner);
-        let statements: Vec<Statement> = schemas.values().map(grant).collect();
-        let named = schemas.values().map(|schema| (schema.oid, schema.to_string()));
-        carrier.keep(|record| record.usage.extend(named));
-        carrier
-            .act(
-                schemas.values().map(|schema| schema.owner).collect(),
-                inventory,
-                statements,
-            )
-            .await
+        let statements: Vec<Statement> = schemas.iter().map(grant).collect();
+        let owners = schemas.iter().map(|schema| schema.owner).collect();
+        carrier.act(owners, inventory, statements).await
     }
 
     fn warn_of_missing(&self, inventory: &Inventory, cx: &Context) {
@@ -244,70 +206,55 @@ impl PostgresqlOwnership {
             );
         }
     }
+}
 
-    /// Gives everything back, then ends what came with it.
-    pub(super) async fn restore(self, cx: &Context) -> Result<()> {
-        let Some(server) = cx.postgresql(&self.server).await? else {
-            return Ok(());
+/// Puts on record what is about to be granted: before the server knows of it. Gives the memberships that were not on record yet.
+fn intend(carrier: &Carrier<'_>, owner: u32, missing: &[Member], schemas: &[&Object]) -> Vec<Member> {
+    let mut new = Vec::new();
+    carrier.keep(|record| {
+        let same = |member: &Member| {
+            let mut known = record.members.iter();
+            known.any(|known| known.role == member.role && known.member == member.member)
         };
-        let host = server.host.to_string();
-        let only = self
-            .previous_owners
-            .as_ref()
-            .filter(|owners| owners.len() == 1)
-            .and_then(|owners| owners.first());
-        let goal = Restoration {
-            scope: self.scope(),
-            owner: &self.owner,
-            restore_to: self.restore_to.as_ref().or(only),
-            said: self.restore_to.is_some(),
-        };
-        let found = Inventory::load(&server, &self.database, |_| false).await?;
-        let Some(inventory) = found else { return Ok(()) };
-        let record = open(cx, &host, &inventory).unwrap_or_default();
-        let carrier = Carrier::new(cx, server, &self.database, record);
-        let inventory = carrier.carry(&goal, None).await?;
-
-        let record = carrier.record().clone();
-        let stranded = goal.stranded(&inventory, &record);
-        if !stranded.is_empty() {
-            let detail = format!(
-                "It is not known whose these were, and `restore_to` does not say who gets them, so they stay with {}: {}.",
-                self.owner,
-                list(stranded.iter().map(ToString::to_string))
-            );
-            cx.warn("Some objects stay with the owner", detail);
+        new = missing.iter().filter(|member| !same(member)).cloned().collect();
+        record.members.extend(new.iter().cloned());
+        for schema in schemas {
+            let usage = Usage {
+                schema: schema.oid,
+                role: owner,
+                name: schema.to_string(),
+            };
+            if !record.usage.contains(&usage) {
+                record.usage.push(usage);
+            }
         }
-        warn_of_refused(&record, &inventory, cx);
-        end_members(&carrier, &inventory, 0, &BTreeSet::new()).await?;
-        self.shut_out(&carrier, &inventory, &record).await?;
-        Ok(())
-    }
+    });
+    new
+}
 
-    /// Takes back what `let_in` gave.
-    async fn shut_out(&self, carrier: &Carrier<'_>, inventory: &Inventory, record: &Record) -> Result<(), Failure> {
-        let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
-        let given = |schema: &&Object| {
-            schema.kind == ObjectKind::Schema && record.usage.contains_key(&schema.oid) && Some(schema.owner) != owner
-        };
-        let schemas: Vec<&Object> = inventory.catalog.objects.iter().filter(given).collect();
-        if owner.is_none() || schemas.is_empty() {
-            return Ok(());
-        }
-        let revoke = |schema: &&Object| sql!("REVOKE USAGE ON SCHEMA {} FROM {}", &schema.name, &self.owner);
-        let statements: Vec<Statement> = schemas.iter().map(revoke).collect();
-        carrier
-            .act(
-                schemas.iter().map(|schema| schema.owner).collect(),
-                inventory,
-                statements,
-            )
-            .await
+/// Makes previous owners members of the owner. The new ones stay on record only when the membership is there in the end, and ours.
+async fn make_members(
+    carrier: &Carrier<'_>,
+    owner: u32,
+    wanted: &BTreeSet<u32>,
+    new: &[Member],
+) -> Result<(), Failure> {
+    let roles: BTreeSet<u32> = wanted.iter().copied().chain([owner]).collect();
+    let decide = |server: &ServerCatalog| members::missing(server, owner, wanted);
+    let changed = members::change(&carrier.server, &roles, decide).await;
+    // What became of a commit without an answer only a look can tell; without one, everything intended stays on record.
+    if let Ok(server) = carrier.server.catalog().await {
+        carrier.keep(|record| {
+            let ours = |member: &Member| members::is_ours(&server, member.role, member.member);
+            record.members.retain(|member| !new.contains(member) || ours(member));
+            record.remember_names(&server);
+        });
     }
+    changed
 }
 
 /// Ends the memberships of ours that are wanted no more.
-async fn end_members(
+pub(super) async fn end_members(
     carrier: &Carrier<'_>,
     inventory: &Inventory,
     owner: u32,
@@ -323,7 +270,7 @@ async fn end_members(
     members::change(&carrier.server, &roles.collect(), decide).await
 }
 
-fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {
+pub(super) fn warn_of_refused(record: &Record, inventory: &Inventory, cx: &Context) {
     if record.refused.is_empty() {
         return;
     }

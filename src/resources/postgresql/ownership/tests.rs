@@ -1,6 +1,7 @@
 //! The pure parts against a small database that stands in memory.
 
 mod membership;
+mod noting;
 mod recalling;
 mod restoring;
 
@@ -172,7 +173,7 @@ fn handover<'a>(scope: Scope<'a>, owner: &'a Name) -> Handover<'a> {
     Handover {
         scope,
         owner,
-        former: None,
+        former: BTreeSet::new(),
         access: PreviousOwnerAccess::Membership,
     }
 }

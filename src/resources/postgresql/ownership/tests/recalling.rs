@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::resources::postgresql::ownership::recall::by_names;
-use crate::resources::postgresql::ownership::record::{Granted, Member, Record, Taken};
+use crate::resources::postgresql::ownership::record::{Granted, Member, Record, Taken, Usage};
 use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, objects};
 
 #[test]
@@ -29,7 +29,11 @@ fn names_tell_what_is_what_after_a_restore() {
             before: None,
         }],
         usage: [(9100, "schema s"), (9101, "schema gone")]
-            .map(|(oid, name)| (oid, name.to_owned()))
+            .map(|(schema, name)| Usage {
+                schema,
+                role: 9030,
+                name: name.to_owned(),
+            })
             .into(),
         own: [((1259, 9105), "table s.hers"), ((1259, 9106), "table s.gone")]
             .map(|(place, name)| (place, name.to_owned()))
@@ -39,11 +43,15 @@ fn names_tell_what_is_what_after_a_restore() {
             ((1259, 9102), taken("table s.gone")),
         ]),
         refused: Vec::new(),
+        writes: 2,
+        note: Some(9200),
     };
     let found = by_names(record, &inventory(15, objects()));
     assert_eq!((found.database_oid, found.owner), (5, OWNER));
     assert_eq!(found.own.into_keys().collect::<Vec<_>>(), [(1259, 105)]);
-    assert_eq!(found.usage.into_keys().collect::<Vec<_>>(), [100]);
+    let usage: Vec<_> = found.usage.iter().map(|usage| (usage.schema, usage.role)).collect();
+    assert_eq!(usage, [(100, OWNER)]);
+    assert_eq!((found.writes, found.note), (2, Some(9200)), "still the same note");
     let taken: Vec<_> = found
         .taken
         .into_iter()

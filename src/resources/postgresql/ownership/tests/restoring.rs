@@ -54,6 +54,7 @@ fn everything_goes_back_with_what_the_owner_had_before() {
     let goal = Restoration {
         scope: everything(),
         owner: &owner,
+        next: None,
         restore_to: Some(&old),
         said: false,
     };
@@ -92,6 +93,7 @@ fn who_gets_what_has_no_record_is_said_or_plain_or_nobody() {
         let goal = Restoration {
             scope: everything(),
             owner: &owner,
+            next: None,
             restore_to,
             said,
         };
@@ -107,6 +109,7 @@ fn who_gets_what_has_no_record_is_said_or_plain_or_nobody() {
     let goal = Restoration {
         scope: everything(),
         owner: &owner,
+        next: None,
         restore_to: None,
         said: false,
     };
@@ -128,7 +131,7 @@ fn an_owner_that_changes_hands_on_what_it_was_given() {
         ..everything()
     };
     let goal = Handover {
-        former: Some(&owner),
+        former: [owner.clone()].into(),
         ..handover(scope, &third)
     };
     let moves = goal.moves(&inventory, &record).unwrap();
