@@ -29,9 +29,20 @@ pub async fn emulator() -> &'static Emulator {
             .add_administrator(runner, ADMINISTRATOR)
             .await
             .expect("an administrator");
+        manages_the_password_administrator(&emulator).await;
         emulator
     };
     EMULATOR.get_or_init(start).await
+}
+
+/// On Azure, an administrator manages every ordinary role, the one that owns the databases too; from PostgreSQL 16 on that
+/// has to be granted.
+pub async fn manages_the_password_administrator(emulator: &Emulator) {
+    if emulator.postgresql().major >= 16 {
+        let administrator = &emulator.postgresql().administrator;
+        let grant = format!("grant {administrator} to {ADMINISTRATOR} with admin true, inherit false, set false");
+        by_hand(emulator, "postgres", &grant).await;
+    }
 }
 
 /// The provider as a process of its own, signed in to the emulator.

@@ -7,8 +7,7 @@ use futures_util::future::join_all;
 use crate::harness::azure;
 use crate::harness::instance::Instance;
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, role_by_hand, with};
-use crate::storms::stage::manages_the_password_administrator;
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, manages_the_password_administrator, role_by_hand, with};
 use crate::terraform::workspace::Workspace;
 use crate::{block, config};
 

@@ -9,9 +9,8 @@ use tokio::sync::OnceCell;
 use crate::harness::azure;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, role_by_hand, with};
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, manages_the_password_administrator, role_by_hand, with};
 use crate::storms::picture::Eyes;
-use crate::storms::stage::manages_the_password_administrator;
 use crate::{block, config};
 
 /// One server with a pooler for all tests here: each uses names of its own.

@@ -11,7 +11,7 @@ use crate::harness::azure;
 use crate::harness::instance::{Failed, Found, Instance};
 use crate::harness::message::Told;
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand};
+use crate::resources::world::{ADMINISTRATOR, by_hand, manages_the_password_administrator};
 use crate::storms::picture::{Eyes, differences};
 
 /// The databases that are looked at.
@@ -351,16 +351,6 @@ impl Storm {
             Blow::Cut => held.cut(),
         }
         Step::Struck(step.await)
-    }
-}
-
-/// On Azure, an administrator manages every ordinary role, the one that owns the databases too; from PostgreSQL 16 on that
-/// has to be granted.
-pub async fn manages_the_password_administrator(emulator: &Emulator) {
-    if emulator.postgresql().major >= 16 {
-        let administrator = &emulator.postgresql().administrator;
-        let grant = format!("grant {administrator} to {ADMINISTRATOR} with admin true, inherit false, set false");
-        by_hand(emulator, "postgres", &grant).await;
     }
 }
 
