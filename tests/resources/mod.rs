@@ -15,6 +15,7 @@ mod postgresql_ownership;
 mod postgresql_role;
 mod postgresql_role_grantors;
 mod postgresql_role_membership;
+mod postgresql_strict;
 mod postgresql_user;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
