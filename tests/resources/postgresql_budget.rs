@@ -107,15 +107,16 @@ async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statemen
     });
     let policies = (0..POLICIES).map(|user| policy(server, format!("user-{user}")));
     let kinds = [
-        ("entradb_postgresql_user", users.collect::<Vec<_>>()),
-        ("entradb_postgresql_role_membership", memberships.collect()),
-        ("entradb_postgresql_access", policies.collect()),
+        ("entradb_postgresql_user", 6, users.collect::<Vec<_>>()),
+        ("entradb_postgresql_role_membership", 6, memberships.collect()),
+        ("entradb_postgresql_access", 34, policies.collect()),
     ];
-    for (name, given) in kinds {
+    for (name, commands, given) in kinds {
         let (before, count) = (cost(&emulator), given.len());
         made.extend(create(&plugin, name, given).await);
         let cost = since(before, &emulator);
         assert!(cost.statements <= 3 * count + 10, "{count} of {name}: {cost:?}");
+        assert!(cost.commands <= commands * count + 10, "{count} of {name}: {cost:?}");
         assert!(cost.connections <= 4, "{count} of {name}: {cost:?}");
     }
 
@@ -129,7 +130,7 @@ async fn a_refresh_asks_for_everything_at_once_and_an_apply_takes_three_statemen
     let changed: Vec<_> = found.iter().filter(|(_, found)| *found != Found::Same).collect();
     assert!(changed.is_empty(), "{changed:?}");
     assert_eq!(found.len(), GROUPS + 2 * USERS + POLICIES);
-    assert!(cost.statements <= 40 && cost.connections <= 4, "{cost:?}");
+    assert!(cost.commands <= 40 && cost.connections <= 4, "{cost:?}");
     tokio::time::timeout(Duration::from_secs(60), plugin.shut_down())
         .await
         .expect("it ends");
