@@ -2,6 +2,8 @@
 
 use crate::sql;
 use crate::sql::error::{Error, Kind};
+use crate::sql::question::Question;
+use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::Statement;
 use std::collections::BTreeSet;
@@ -65,10 +67,21 @@ pub fn take(locks: &BTreeSet<Lock>) -> Vec<Statement> {
 /// How many object locks the server has room for, all sessions together. A single transaction that takes
 /// nearly as many ends in "out of shared memory", and takes other sessions with it.
 pub async fn budget(session: &Session) -> Result<u64, Error> {
-    const SIZE: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint * \
+    room(&session.query(SIZE, &[]).await?)
+}
+
+/// The same, asked along with other questions.
+pub const ROOM: Question = Question::constant(SIZE, "n");
+
+const SIZE: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint * \
          (pg_catalog.current_setting('max_connections')::bigint + \
           pg_catalog.current_setting('max_prepared_transactions')::bigint)";
-    let rows = session.query(SIZE, &[]).await?;
+
+/// The answer to [`ROOM`].
+///
+/// # Errors
+/// When there is none.
+pub fn room(rows: &[Row]) -> Result<u64, Error> {
     let row = rows
         .first()
         .ok_or_else(|| Error::new(Kind::Unexpected, "the server gave no settings"))?;

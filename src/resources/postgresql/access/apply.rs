@@ -23,7 +23,7 @@ use crate::sql::statement::{Name, Statement};
 const DATABASES: u32 = 1262;
 
 /// How often something may be dropped between our look and our statement.
-const LOOKS: u32 = 3;
+const LOOKS: u32 = 10;
 
 /// How many lines of a list a warning shows.
 const SHOWN: usize = 20;
@@ -67,9 +67,9 @@ enum Step {
 }
 
 async fn attempt(mut session: Pooled, database: &Name, job: Job<'_>) -> Result<Outcome, Failure> {
-    let (mut tried, mut refused, mut looks) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let (mut tried, mut refused, mut looks, mut locking) = (BTreeSet::new(), BTreeSet::new(), 0, true);
     loop {
-        match look_and_do(&mut session, database, job, (&tried, &refused)).await {
+        match look_and_do(&mut session, database, job, (&tried, &refused, locking)).await {
             Ok(Step::Done(outcome)) => return Ok(Outcome { refused, ..outcome }),
             Ok(Step::Try(roles)) => {
                 for (name, statement) in roles {
@@ -81,9 +81,17 @@ async fn attempt(mut session: Pooled, database: &Name, job: Job<'_>) -> Result<O
             }
             // Dropped by somebody between our look and our statement: another look does not see it any more.
             Err(Failure::Sql(error)) if error.kind == Kind::NotFound && looks < LOOKS => looks += 1,
+            Err(Failure::Sql(error)) if locking && cannot_lock(&error) => locking = false,
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// What we lock for the application's sake must not be what fails: others fill the server's lock table, or PostgreSQL cannot expand a view (or
+/// the policies below it) that contains itself.
+fn cannot_lock(error: &Error) -> bool {
+    const INVALID_DEFINITION: &str = "42P17";
+    error.kind == Kind::OutOfLockMemory || error.report.sqlstate.as_deref() == Some(INVALID_DEFINITION)
 }
 
 /// Tries whether we may become a member, and undoes it.
@@ -99,16 +107,17 @@ async fn look_and_do(
     session: &mut Session,
     database: &Name,
     job: Job<'_>,
-    (tried, refused): (&BTreeSet<String>, &BTreeSet<String>),
+    (tried, refused, locking): (&BTreeSet<String>, &BTreeSet<String>, bool),
 ) -> Result<Step, Failure> {
     // Whoever else writes privileges in this database waits here, and then sees what we did.
     let locks = BTreeSet::from([Lock::name(DATABASES, database.as_str())]);
     let questions = questions();
     let (transaction, answers) = session.begin_and_ask(&lock::take(&locks), &questions).await?;
-    let (server, catalog) = seen(transaction.version(), &answers)?;
+    let (server, catalog, room) = seen(transaction.version(), &answers)?;
+    let room = if locking { room } else { 0 };
     let (work, to_try) = {
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
-        let work = Work::new(job, &scene)?;
+        let work = Work::new(job, &scene, room)?;
         let mut uncertain = scene.acting.uncertain(&work.acted_for, &work.spoken_for);
         uncertain.retain(|name, _| !tried.contains(name));
         let to_try = uncertain
@@ -139,9 +148,9 @@ async fn look_and_do(
             .execute_and_ask(&work.statements, &questions)
             .await
             .map_err(|error| passed_on(error, &work.passed_on))?;
-        let (server, catalog) = seen(transaction.version(), &answers)?;
+        let (server, catalog, room) = seen(transaction.version(), &answers)?;
         let scene = Scene::new(&server, database, &catalog, refused).ok_or_else(|| gone(database))?;
-        let after = Work::new(job, &scene)?;
+        let after = Work::new(job, &scene, room)?;
         unheard(&work.changes, &after.changes)?;
         not_locked_out(&scene)?;
         outcome.unexpected = after.unexpected;
@@ -154,14 +163,19 @@ async fn look_and_do(
 /// Everything that decides: it travels with the statements, so that an apply is three messages whatever it changes.
 fn questions() -> Vec<Question> {
     let (server, database) = (ServerCatalog::QUESTIONS, DatabaseCatalog::QUESTIONS);
-    server.into_iter().chain(database).collect()
+    server.into_iter().chain(database).chain([lock::ROOM]).collect()
 }
 
-fn seen(version: u32, answers: &[Vec<Row>]) -> Result<(ServerCatalog, DatabaseCatalog), Failure> {
-    let (server, database) = answers.split_at(ServerCatalog::QUESTIONS.len().min(answers.len()));
+/// Roles and databases, what is in the database, and for how many locks there is room.
+fn seen(version: u32, answers: &[Vec<Row>]) -> Result<(ServerCatalog, DatabaseCatalog, u64), Failure> {
+    let (room, catalogs) = answers
+        .split_last()
+        .map_or((&[][..], &[][..]), |(room, catalogs)| (room.as_slice(), catalogs));
+    let (server, database) = catalogs.split_at(ServerCatalog::QUESTIONS.len().min(catalogs.len()));
     Ok((
         ServerCatalog::of(version, server)?,
         DatabaseCatalog::of(version, database)?,
+        lock::room(room)?,
     ))
 }
 

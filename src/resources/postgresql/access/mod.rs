@@ -5,6 +5,7 @@ mod apply;
 mod declaration;
 mod difference;
 mod found;
+mod locking;
 mod scene;
 mod statement;
 #[cfg(test)]
@@ -45,6 +46,13 @@ model! {
     /// Changes are applied as a difference in one transaction, so a running application never loses a privilege that it keeps. What else the
     /// role holds is left alone unless `exclusive` is set. What the grantee passed on to others with a grant option is never taken from them along
     /// with it, also when `exclusive` is set: that is an error that names them, and nothing is changed.
+    ///
+    /// An application may migrate meanwhile. PostgreSQL itself takes no lock on what it grants on, and an `ALTER TABLE` that comes at the same
+    /// time fails with `tuple concurrently updated`; so tables, views, materialized views and sequences are locked first, in a way that lets
+    /// reads and writes through: a statement that alters one waits until the transaction ends, and where the application is at it, the transaction
+    /// gives way and comes back. It locks as many as fill a quarter of the server's lock table (1,600 at `max_locks_per_transaction = 64` and 100
+    /// connections) and goes on without for the rest. There is no such lock on functions and types, and changes of storage parameters pass it: let no
+    /// `CREATE OR REPLACE FUNCTION` run at the same moment, or repeat it when it fails.
     pub struct PostgresqlAccess {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]

@@ -13,7 +13,7 @@ use crate::sql::privilege::Privileges;
 use crate::sql::statement::{Name, Part, Statement};
 
 /// How many objects one statement names.
-const LONGEST_LIST: usize = 1000;
+pub const LONGEST_LIST: usize = 1000;
 
 /// Whether privileges are given or taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -253,7 +253,7 @@ impl Writer<'_, '_> {
 }
 
 /// A name, with the types of its arguments where it takes them.
-fn written(object: &Object) -> Statement {
+pub fn written(object: &Object) -> Statement {
     let name = match &object.schema {
         Some(schema) => sql!("{}.{}", schema, &object.name),
         None => sql!("{}", &object.name),

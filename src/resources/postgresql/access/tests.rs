@@ -25,6 +25,9 @@ const OTHER: i64 = 201;
 const APP: i64 = 300;
 const NEXT: i64 = 301;
 
+/// The lock table of a server with the default settings.
+const ROOM: u64 = 6400;
+
 /// What is there; the columns are those of the queries.
 struct World {
     version: u32,
@@ -218,7 +221,7 @@ impl World {
 
     /// What an apply runs.
     async fn runs(self, now: Option<&PostgresqlAccess>, before: Option<&PostgresqlAccess>, expected: Expect) {
-        let work = self.look(|scene| Work::new(Job { now, before }, scene)).await;
+        let work = self.look(|scene| Work::new(Job { now, before }, scene, ROOM)).await;
         let text = match work {
             Ok(work) => {
                 let statements = work
@@ -303,4 +306,5 @@ fn grantee(name: &str, declared: PostgresqlAccess) -> PostgresqlAccess {
 }
 
 mod applying;
+mod locking;
 mod reading;

@@ -6,6 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::access::PostgresqlAccess;
 use crate::resources::postgresql::access::declaration::{ByTarget, Declaration};
 use crate::resources::postgresql::access::difference::{self, Difference, Listing, Revokes, Taking};
+use crate::resources::postgresql::access::locking::Relations;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::statement;
 use crate::resources::postgresql::access::word::Grantee;
@@ -46,11 +47,11 @@ pub struct Work {
 }
 
 impl Work {
-    /// Compares what is declared with what there is.
+    /// Compares what is declared with what there is. `room` is for how many locks the server has.
     ///
     /// # Errors
     /// When a role or a schema that is declared does not exist, or the server lacks a privilege.
-    pub fn new(job: Job<'_>, scene: &Scene<'_>) -> Result<Self> {
+    pub fn new(job: Job<'_>, scene: &Scene<'_>, room: u64) -> Result<Self> {
         let mut work = Self::default();
         let mut now = None;
         if let Some(model) = job.now {
@@ -88,7 +89,11 @@ impl Work {
         if let Some(model) = job.before {
             work.add(scene, &model.grantee, (&ByTarget::new(), &others.revokes));
         }
-        let statements = std::mem::take(&mut work.statements);
+        let mut relations = Relations::default();
+        relations.add(scene, (&grants, &taking.revokes));
+        relations.add(scene, (&ByTarget::new(), &others.revokes));
+        let mut statements = relations.lock(room);
+        statements.append(&mut work.statements);
         work.statements = scene.acting.wrap(&work.acted_for, &work.spoken_for, statements)?;
         Ok(work)
     }

@@ -16,6 +16,8 @@ fn small(version: u32) -> World {
 async fn all_is_a_few_statements() {
     small(15).runs(Some(&level("all")), None, expect![[r#"
         GRANT "app_owner" TO CURRENT_USER
+        SET LOCAL lock_timeout = 300
+        LOCK TABLE ONLY "sales"."orders", ONLY "sales"."items" IN ROW EXCLUSIVE MODE
         GRANT USAGE, CREATE ON SCHEMA "sales" TO "app"
         GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA "sales" TO "app"
         GRANT EXECUTE ON ALL ROUTINES IN SCHEMA "sales" TO "app"
@@ -28,6 +30,8 @@ async fn all_is_a_few_statements() {
     small(17)
         .member(OWNER, ADMIN, true)
         .runs(Some(&level("all")), None, expect![[r#"
+            SET LOCAL lock_timeout = 300
+            LOCK TABLE ONLY "sales"."orders", ONLY "sales"."items" IN ROW EXCLUSIVE MODE
             GRANT USAGE, CREATE ON SCHEMA "sales" TO "app"
             GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER, MAINTAIN ON ALL TABLES IN SCHEMA "sales" TO "app"
             GRANT EXECUTE ON ALL ROUTINES IN SCHEMA "sales" TO "app"
@@ -52,6 +56,8 @@ async fn only_what_lacks_is_named() {
             None,
             expect![[r#"
                 GRANT "app_owner", "etl" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                LOCK TABLE ONLY "sales"."orders", ONLY "sales"."items", ONLY "sales"."loaded" IN ROW EXCLUSIVE MODE
                 GRANT SELECT ON TABLE "sales"."items", "sales"."loaded", "sales"."orders" TO "app"
                 ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "app"
                 ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "app"
@@ -74,6 +80,9 @@ async fn a_lower_level_revokes_the_difference_and_nothing_else() {
     world
         .runs(Some(&level("write")), Some(&level("all")), expect![[r#"
             GRANT "app_owner" TO CURRENT_USER
+            SET LOCAL lock_timeout = 300
+            PREPARE entradb_lock AS SELECT FROM "sales"."orders", "sales"."items" FOR KEY SHARE
+            DEALLOCATE entradb_lock
             REVOKE CREATE ON SCHEMA "sales" FROM "app"
             REVOKE TRUNCATE, REFERENCES, TRIGGER ON TABLE "sales"."items", "sales"."orders" FROM "app"
             ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" REVOKE TRUNCATE, REFERENCES, TRIGGER ON TABLES FROM "app"
@@ -105,10 +114,13 @@ async fn grants_of_others_on_columns_survive_a_revoke_from_the_table() {
             Some(&now),
             Some(&before),
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
-        GRANT UPDATE ("price") ON TABLE "sales"."orders" TO "app" WITH GRANT OPTION
-        REVOKE "app_owner" FROM CURRENT_USER"#]],
+                GRANT "app_owner" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
+                DEALLOCATE entradb_lock
+                REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
+                GRANT UPDATE ("price") ON TABLE "sales"."orders" TO "app" WITH GRANT OPTION
+                REVOKE "app_owner" FROM CURRENT_USER"#]],
         )
         .await;
     let now = PostgresqlAccess { exclusive: true, ..now };
@@ -117,11 +129,14 @@ async fn grants_of_others_on_columns_survive_a_revoke_from_the_table() {
             Some(&now),
             Some(&before),
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        REVOKE USAGE ON SCHEMA "sales" FROM "app"
-        REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
-        REVOKE SELECT ("price"), UPDATE ("price") ON TABLE "sales"."orders" FROM "app"
-        REVOKE "app_owner" FROM CURRENT_USER"#]],
+                GRANT "app_owner" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
+                DEALLOCATE entradb_lock
+                REVOKE USAGE ON SCHEMA "sales" FROM "app"
+                REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
+                REVOKE SELECT ("price"), UPDATE ("price") ON TABLE "sales"."orders" FROM "app"
+                REVOKE "app_owner" FROM CURRENT_USER"#]],
         )
         .await;
 }
@@ -140,15 +155,18 @@ async fn the_new_grantee_gets_it_before_the_old_one_loses_it() {
             Some(&now),
             Some(&level("read")),
             expect![[r#"
-        GRANT "app_owner" TO CURRENT_USER
-        GRANT USAGE ON SCHEMA "sales" TO "app2"
-        GRANT SELECT ON ALL TABLES IN SCHEMA "sales" TO "app2"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "app2"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "app2"
-        REVOKE USAGE ON SCHEMA "sales" FROM "app"
-        REVOKE SELECT ON ALL TABLES IN SCHEMA "sales" FROM "app"
-        ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" REVOKE SELECT ON TABLES FROM "app"
-        REVOKE "app_owner" FROM CURRENT_USER"#]],
+                GRANT "app_owner" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
+                DEALLOCATE entradb_lock
+                GRANT USAGE ON SCHEMA "sales" TO "app2"
+                GRANT SELECT ON ALL TABLES IN SCHEMA "sales" TO "app2"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "app2"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "app2"
+                REVOKE USAGE ON SCHEMA "sales" FROM "app"
+                REVOKE SELECT ON ALL TABLES IN SCHEMA "sales" FROM "app"
+                ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner" IN SCHEMA "sales" REVOKE SELECT ON TABLES FROM "app"
+                REVOKE "app_owner" FROM CURRENT_USER"#]],
         )
         .await;
     // The former name is gone: it was a rename.
@@ -182,6 +200,9 @@ async fn exclusive_takes_the_rest_and_never_from_an_owner() {
             None,
             expect![[r#"
                 GRANT "app_owner", "etl" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
+                DEALLOCATE entradb_lock
                 REVOKE CREATE ON SCHEMA "sales" FROM "app"
                 REVOKE DELETE ON TABLE "sales"."orders" FROM "app"
                 ALTER DEFAULT PRIVILEGES FOR ROLE "etl" IN SCHEMA "sales" REVOKE UPDATE ON TABLES FROM "app"
@@ -240,6 +261,9 @@ async fn destroying_takes_what_was_declared() {
             Some(&declared),
             expect![[r#"
                 GRANT "app_owner", "etl" TO CURRENT_USER
+                SET LOCAL lock_timeout = 300
+                PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
+                DEALLOCATE entradb_lock
                 REVOKE CONNECT, TEMPORARY ON DATABASE "app" FROM "app"
                 REVOKE USAGE ON SCHEMA "sales" FROM "app"
                 REVOKE SELECT ON TABLE "sales"."orders" FROM "app"
@@ -260,6 +284,10 @@ async fn hostile_names_are_names() {
     world
         .runs(Some(&grantee("{}", level("read"))), None, expect![[r#"
             GRANT "app_owner", "etl", "o""wner" TO CURRENT_USER
+            SET LOCAL lock_timeout = 300
+            LOCK TABLE ONLY "sales"."a""; DROP TABLE x; --", ONLY "sales"."b" IN ROW EXCLUSIVE MODE
+            PREPARE entradb_lock AS SELECT FROM "sales"."loaded" FOR KEY SHARE
+            DEALLOCATE entradb_lock
             GRANT USAGE ON SCHEMA "sales" TO "{}"
             GRANT SELECT ON ALL TABLES IN SCHEMA "sales" TO "{}"
             ALTER DEFAULT PRIVILEGES FOR ROLE "app_owner", "etl", "o""wner" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "{}"

@@ -1,0 +1,82 @@
+//! Keeps statements of the application off the relations on which something is granted or revoked, until the transaction ends. Pure.
+//!
+//! GRANT takes no lock on a relation and writes the row that ALTER TABLE, TRUNCATE and REFRESH MATERIALIZED VIEW write too: whoever comes second
+//! would fail with `tuple concurrently updated`.
+
+use std::collections::BTreeMap;
+
+use crate::resources::postgresql::access::declaration::ByTarget;
+use crate::resources::postgresql::access::difference::Revokes;
+use crate::resources::postgresql::access::scene::{Scene, Target};
+use crate::resources::postgresql::access::statement::{LONGEST_LIST, written};
+use crate::sql;
+use crate::sql::postgres::object::{Object, ObjectKind};
+use crate::sql::privilege::{Privilege, Privileges};
+use crate::sql::statement::{Part, Statement};
+
+/// How long one of the locks is waited for, in milliseconds. Well below the server's `deadlock_timeout` (1 s): who waits for us while we wait
+/// for it must never be the one that the server gives up.
+const PATIENCE: i64 = 300;
+
+/// The share of the server's lock table that we take at most: one in this many.
+const SHARE: u64 = 4;
+
+/// Relations by their numbers, which is the order in which they are locked.
+#[derive(Default)]
+pub struct Relations<'a>(BTreeMap<u32, &'a Object>);
+
+impl<'a> Relations<'a> {
+    /// Adds those on which this acts as their owner.
+    pub fn add(&mut self, scene: &Scene<'a>, (grants, revokes): (&ByTarget, &Revokes)) {
+        let own = revokes
+            .keys()
+            .filter(|(target, grantor)| *grantor == scene.actual_owner(target));
+        let targets = grants.keys().chain(own.map(|(target, _)| target));
+        let relations = targets.filter_map(|target| match target {
+            Target::Object(place) => Some(scene.object(*place)),
+            Target::Column(place) => scene.column(*place).map(|(_, table)| table),
+            Target::Database | Target::Future { .. } => None,
+        });
+        let relations = relations.filter(|object| object.kind.catalog() == ObjectKind::Table.catalog());
+        self.0.extend(relations.map(|relation| (relation.oid, relation)));
+    }
+
+    /// The statements that lock them, as many as the server's lock table has room for beside others.
+    pub fn lock(&self, room: u64) -> Vec<Statement> {
+        let most = usize::try_from(room / SHARE).unwrap_or(usize::MAX);
+        let (tables, others): (Vec<&Object>, Vec<&Object>) = self
+            .0
+            .values()
+            .copied()
+            .take(most)
+            .partition(|relation| takes_lock(relation));
+        let tables = tables.chunks(LONGEST_LIST).map(|some| {
+            // The strongest mode in which the application still reads and writes, and vacuum goes on.
+            let names = Part::list(some.iter().map(|table| sql!("ONLY {}", written(table))));
+            sql!("LOCK TABLE {} IN ROW EXCLUSIVE MODE", names)
+        });
+        let others = others.chunks(LONGEST_LIST).flat_map(|some| {
+            // LOCK TABLE takes none of these. A statement that is only prepared locks what it names, and neither plans nor runs anything: no
+            // function of the application is called as an administrator.
+            let names = Part::list(some.iter().map(|other| written(other)));
+            [
+                sql!("PREPARE entradb_lock AS SELECT FROM {} FOR KEY SHARE", names),
+                sql!("DEALLOCATE entradb_lock"),
+            ]
+        });
+        let locks: Vec<Statement> = tables.chain(others).collect();
+        if locks.is_empty() {
+            return locks;
+        }
+        let patience = sql!("SET LOCAL lock_timeout = {}", PATIENCE);
+        std::iter::once(patience).chain(locks).collect()
+    }
+}
+
+/// Whether LOCK TABLE may be said: it is a table, and its owner did not lose what that asks for.
+fn takes_lock(relation: &Object) -> bool {
+    let asked = Privileges::of(&[Privilege::Update, Privilege::Delete, Privilege::Truncate]);
+    let held = relation.acl.as_ref().map(|acl| acl.granted(relation.owner));
+    matches!(relation.kind, ObjectKind::Table | ObjectKind::PartitionedTable)
+        && held.is_none_or(|held| !held.intersection(asked).is_empty())
+}
