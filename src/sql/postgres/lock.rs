@@ -1,12 +1,14 @@
 //! Locks between those who write to one server: other resources, other processes, other machines.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::sql;
 use crate::sql::error::{Error, Kind};
 use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::Statement;
-use std::collections::BTreeSet;
 
 /// What is locked: an object, by its catalogue's and its own number.
 ///
@@ -63,6 +65,21 @@ pub fn take(locks: &BTreeSet<Lock>) -> Vec<Statement> {
     };
     locks.iter().map(take).collect()
 }
+
+/// How long a lock on what applications use is waited for, while others may wait for us. Well below the server's `deadlock_timeout` (1 s): of two who
+/// wait for each other, the server must never give up the application.
+pub const GIVING_WAY: Duration = Duration::from_millis(300);
+
+/// From here on this transaction gives way to whoever uses what it wants to lock.
+pub fn give_way() -> Statement {
+    sql!(
+        "SET LOCAL lock_timeout = {}",
+        i64::try_from(GIVING_WAY.as_millis()).unwrap_or_default()
+    )
+}
+
+/// The share of the server's lock table that one transaction of ours takes at most: one in this many.
+pub const SHARE: u64 = 4;
 
 /// How many object locks the server has room for, all sessions together. A single transaction that takes
 /// nearly as many ends in "out of shared memory", and takes other sessions with it.

@@ -10,16 +10,10 @@ use crate::resources::postgresql::access::difference::Revokes;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::statement::{LONGEST_LIST, written};
 use crate::sql;
+use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::privilege::{Privilege, Privileges};
 use crate::sql::statement::{Part, Statement};
-
-/// How long one of the locks is waited for, in milliseconds. Well below the server's `deadlock_timeout` (1 s): who waits for us while we wait
-/// for it must never be the one that the server gives up.
-const PATIENCE: i64 = 300;
-
-/// The share of the server's lock table that we take at most: one in this many.
-const SHARE: u64 = 4;
 
 /// Relations by their numbers, which is the order in which they are locked.
 #[derive(Default)]
@@ -43,7 +37,7 @@ impl<'a> Relations<'a> {
 
     /// The statements that lock them, as many as the server's lock table has room for beside others.
     pub fn lock(&self, room: u64) -> Vec<Statement> {
-        let most = usize::try_from(room / SHARE).unwrap_or(usize::MAX);
+        let most = usize::try_from(room / lock::SHARE).unwrap_or(usize::MAX);
         let (tables, others): (Vec<&Object>, Vec<&Object>) = self
             .0
             .values()
@@ -68,7 +62,7 @@ impl<'a> Relations<'a> {
         if locks.is_empty() {
             return locks;
         }
-        let patience = sql!("SET LOCAL lock_timeout = {}", PATIENCE);
+        let patience = lock::give_way();
         std::iter::once(patience).chain(locks).collect()
     }
 }

@@ -16,29 +16,18 @@ use crate::resources::postgresql::ownership::note::{Intent, Notebook};
 use crate::resources::postgresql::ownership::record::{Record, Refused, place};
 use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
-use crate::sql;
 use crate::sql::error::{Error, Kind};
-use crate::sql::postgres::lock::{Lock, take};
+use crate::sql::postgres::lock::{self, Lock, take};
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::session::Session;
 use crate::sql::statement::{Name, Statement};
 
-/// How long a transaction of ours should hold its locks, less the wait for the last one of them.
+/// How long a transaction of ours should hold its locks, less the wait for the last one of them ([`lock::GIVING_WAY`]): together well below the
+/// server's `deadlock_timeout`.
 const SHORT: Duration = Duration::from_millis(250);
-
-/// How long the last lock of a transaction is waited for. Together with [`SHORT`] it stays well below the server's `deadlock_timeout` (1 s):
-/// who waits for us while we wait for it must never be the one that the server gives up.
-const LAST_LOCK: Duration = Duration::from_millis(300);
 
 /// How many objects the first transaction moves; the next ones as many as are short.
 const FIRST_BATCH: usize = 50;
-
-/// The share of the server's lock table that we take at most: one in this many.
-const SHARE: i64 = 4;
-
-/// How many objects all sessions together can lock.
-const LOCKS: &str = "SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint \
-     * (pg_catalog.current_setting('max_connections')::bigint + pg_catalog.current_setting('max_prepared_transactions')::bigint)";
 
 /// The work on one database.
 pub struct Carrier<'a> {
@@ -262,13 +251,9 @@ impl<'a> Carrier<'a> {
         let started = Instant::now();
         let locks = take(&self.locks(moves, inventory));
         let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
-        let patience = i64::try_from(LAST_LOCK.as_millis()).unwrap_or_default();
         let moving = |present: &Inventory| {
             let moves = moves.iter().flat_map(|next| next.statements(present));
-            [sql!("SET LOCAL lock_timeout = {}", patience)]
-                .into_iter()
-                .chain(moves)
-                .collect()
+            [lock::give_way()].into_iter().chain(moves).collect()
         };
         let done = transaction(session, inventory, &locks, (borrowing, moving)).await;
         if matches!(&done, Err(Failure::Sql(error)) if error.ends_session()) {
@@ -392,7 +377,6 @@ async fn transaction(
 
 /// Our share of the lock table.
 async fn budget(session: &Session) -> Result<usize, Error> {
-    let rows = session.query(LOCKS, &[]).await?;
-    let all = rows.first().map(|row| row.number(0)).transpose()?.unwrap_or_default();
-    Ok(usize::try_from(all / SHARE).unwrap_or_default().max(16))
+    let share = lock::budget(session).await? / lock::SHARE;
+    Ok(usize::try_from(share).unwrap_or_default().max(16))
 }
