@@ -8,9 +8,10 @@ use crate::provider::postgresql::{Failure, POSTGRES};
 use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::dropping::{Plan, Step, fitting};
 use crate::resources::postgresql::departure::entry::Entry;
+use crate::resources::postgresql::departure::obstacles::Obstacles;
 use crate::resources::postgresql::departure::seen::{Seen, large_objects};
 use crate::resources::postgresql::departure::taking_back::TakingBack;
-use crate::resources::postgresql::departure::{Departure, OwnedObjects, obstacles};
+use crate::resources::postgresql::departure::{Departure, OwnedObjects, memberships, obstacles};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
@@ -19,7 +20,7 @@ use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::postgres::traces;
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Name, Statement};
 
 /// The most locks that one transaction of a large move may take: others need some too, and get theirs soon.
 const LOCKS: u64 = 1000;
@@ -64,15 +65,31 @@ impl Departure<'_> {
         let version = session.version();
         let questions = Seen::questions(version, self.role);
         let (transaction, answers) = session.begin_and_ask(&[], &questions).await?;
-        let mut seen = Seen::read(version, self.role, &answers)?;
-        if !seen.passed_on(self.role) {
+        let mut seen = Seen::read(version, &answers)?;
+        if !self.took_part(&seen) {
             return Ok(Vec::new());
         }
         seen = seen.meet(&transaction, self.role).await?;
         Ok(match database {
             Some(_) => TakingBack::of(&seen.server, &seen.objects, &[], self.role).passed_on,
-            None => TakingBack::of_databases(&seen.server, self.role).passed_on,
+            None => {
+                let mut passed_on = TakingBack::of_databases(&seen.server, self.role).passed_on;
+                if self.owned == OwnedObjects::Refuse {
+                    let granted = memberships::granted(&seen.server, self.role);
+                    passed_on.extend(granted.map(|held| memberships::named(&seen.server, held)));
+                }
+                passed_on
+            }
         })
+    }
+
+    /// What was passed on since it was looked for is not taken from anybody either.
+    fn check_passed_on(&self, server: &ServerCatalog, database: &str, taking: &TakingBack) -> Result<()> {
+        if taking.passed_on.is_empty() {
+            return Ok(());
+        }
+        let role = server.role_name(self.role).map_or("", Name::as_str);
+        Err(Obstacles::at(Some(database), taking.passed_on.clone()).explain(role, self.owned))
     }
 
     async fn take_back(&self, database: &str) -> Result<(), Failure> {
@@ -86,12 +103,13 @@ impl Departure<'_> {
         let locks = lock::take(&[Lock::role(self.role)].into());
         let questions = Seen::questions(version, self.role);
         let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
-        let seen = Seen::read(version, self.role, &answers)?;
+        let seen = Seen::read(version, &answers)?;
         if !seen.server.roles.contains_key(&self.role) {
             return Ok(());
         }
         let Seen { server, objects, large } = seen.meet(&transaction, self.role).await?;
         let taking = TakingBack::of(&server, &objects, &large, self.role);
+        self.check_passed_on(&server, database, &taking)?;
         let loan = borrow(&server, by_name(&server, database, taking.lenders.clone()))?;
         let statements = taking.statements(&server);
         let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
@@ -116,8 +134,9 @@ impl Departure<'_> {
             return Ok(());
         };
         let objects = DatabaseCatalog::load(&transaction).await?;
-        let large = large_objects(answers.first().map_or(&[], Vec::as_slice), self.role)?;
+        let large = large_objects(answers.first().map_or(&[], Vec::as_slice))?;
         let taking = TakingBack::of(&server, &objects, &large, self.role);
+        self.check_passed_on(&server, database, &taking)?;
         let mut lenders = taking.lenders.clone();
         let mut statements = taking.statements(&server);
         match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
