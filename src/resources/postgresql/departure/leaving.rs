@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::protocol::diagnostic::Result;
 use crate::provider::postgresql::{Failure, POSTGRES};
 use crate::resources::postgresql::borrowed::borrow;
-use crate::resources::postgresql::departure::dropping::{Plan, Step, fitting};
+use crate::resources::postgresql::departure::dropping::{Plan, Step, as_planned, fitting, still_owned};
 use crate::resources::postgresql::departure::entry::Entry;
 use crate::resources::postgresql::departure::obstacles::Obstacles;
 use crate::resources::postgresql::departure::seen::{Seen, large_objects};
@@ -218,8 +218,8 @@ impl Departure<'_> {
         Ok(true)
     }
 
-    /// Drops what one transaction has no room for, in steps: first what nothing hangs on. Nothing of others is ever in a step, since each
-    /// statement refuses that; so a plan that is out of date only fails, and is made anew.
+    /// Drops what one transaction has no room for, in steps: first what nothing hangs on. Each step looks again whether everything in it is the
+    /// role's, and each statement refuses what hangs on it; so a plan that is out of date drops nothing of others, and is made anew.
     async fn drop_most(&self, database: &str) -> Result<(), Failure> {
         let mut room = self.room(database).await?;
         for _ in 0..PLANS {
@@ -241,7 +241,8 @@ impl Departure<'_> {
                 );
                 let drop = |session| self.attempt_to_drop_some(session, now);
                 match self.server.write(database, "dropping what the role owns", drop).await {
-                    Ok(()) => left = later,
+                    Ok(true) => left = later,
+                    Ok(false) => break,
                     Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && now.len() > 1 => {
                         room = (room / 2).max(1)
                     }
@@ -261,16 +262,26 @@ impl Departure<'_> {
         Ok(Plan::load(&session, self.role).await?)
     }
 
-    async fn attempt_to_drop_some(&self, mut session: Pooled, steps: &[Step]) -> Result<(), Failure> {
+    /// Whether the steps were as planned, and so were taken.
+    async fn attempt_to_drop_some(&self, mut session: Pooled, steps: &[Step]) -> Result<bool, Failure> {
         let version = session.version();
         let locks = lock::take(&[Lock::role(self.role)].into());
         let questions = traces::of_roles(version, &[self.role].into());
         let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
         let loan = borrow(&ServerCatalog::of(version, &answers)?, [self.role])?;
-        let steps = steps.iter().map(|step| step.statement.clone());
-        let all: Vec<Statement> = loan.begin.into_iter().chain(steps).chain(loan.end).collect();
+        let holds = steps.iter().map(|step| step.hold.clone());
+        let begin: Vec<Statement> = loan.begin.into_iter().chain(holds).collect();
+        let answers = transaction
+            .execute_and_ask(&begin, &[still_owned(steps, self.role)])
+            .await?;
+        if !as_planned(steps, answers.first().map_or(&[], Vec::as_slice))? {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        let drops = steps.iter().map(|step| step.statement.clone());
+        let all: Vec<Statement> = drops.chain(loan.end).collect();
         transaction.commit_and_ask(&all, &[]).await?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
+use crate::resources::postgresql::departure::dropping::Plan;
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::{Departure, OwnedObjects};
 use crate::sql::error::Kind;
@@ -92,6 +93,12 @@ impl Obstacles {
             }
         }
         self.add(&place(database), found);
+        if let (OwnedObjects::Drop, Some(database)) = (departure.owned, database) {
+            let others = Plan::others(&session, departure.role).await?;
+            if !others.is_empty() {
+                return Err(of_others(database, &others).into());
+            }
+        }
         Ok(())
     }
 
