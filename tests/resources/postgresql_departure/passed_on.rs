@@ -1,10 +1,8 @@
 //! What a role that goes gave to others: memberships stay, privileges are named, and nothing is half done.
 
-use entradb::protocol::value::Value;
-
 use crate::config;
 use crate::resources::postgresql_departure::{exists, made, role};
-use crate::resources::world::{by_hand, emulator, fact, next_command, provider};
+use crate::resources::world::{by_hand, emulator, fact, provider};
 
 /// From version 16 on a membership hangs on who granted it. An application keeps it when another role goes.
 #[tokio::test]
@@ -117,24 +115,4 @@ async fn a_circle_through_another_role_is_opened_or_named() {
         "drop schema cb_s cascade; drop role cb_owner, cb_group",
     )
     .await;
-}
-
-/// A state that has lost the number of its role.
-#[tokio::test]
-async fn a_role_without_its_number_is_not_forgotten() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let mut leaving = made(&plugin, emulator, "numberless", config! {}).await;
-    let Value::Map(mut state) = leaving.state.clone() else {
-        panic!("a state")
-    };
-    let number = state.insert("oid".to_owned(), Value::from("lost")).expect("a number");
-    leaving.state = Value::Map(state.clone());
-    let told = leaving.try_destroy().await.expect_err("which role?");
-    assert_eq!(told[0].path.to_string(), "oid", "{told:?}");
-    assert!(exists(emulator, "numberless").await);
-    state.insert("oid".to_owned(), number);
-    leaving.state = Value::Map(state);
-    next_command(&plugin).await;
-    leaving.destroy().await;
 }
