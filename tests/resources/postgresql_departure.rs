@@ -1,5 +1,6 @@
 //! How users and roles go: refused, reassigned, dropped; over all databases, and nothing of others is lost.
 
+mod passed_on;
 mod steps;
 
 use entradb::protocol::value::{Object, Value};
@@ -144,6 +145,16 @@ async fn what_was_granted_on_to_others_is_never_taken_silently() {
          set role passer; grant select on passing to passed; reset role",
     )
     .await;
+    let told = leaving.try_destroy().await.expect_err("others would lose something");
+    assert!(
+        told[0].detail.contains("SELECT on table public.passing to passed"),
+        "{}",
+        told[0].detail
+    );
+    // Whatever becomes of what it owns.
+    leaving
+        .update(role(emulator, "passer", config! { "owned_objects" => "drop" }))
+        .await;
     let told = leaving.try_destroy().await.expect_err("others would lose something");
     assert!(
         told[0].detail.contains("SELECT on table public.passing to passed"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql;
-use crate::sql::postgres::server_catalog::{Membership, Role, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Membership, OPTIONS, Role, ServerCatalog};
 use crate::sql::quote::Dialect;
 use crate::sql::statement::{Part, Statement};
 
@@ -19,7 +19,7 @@ pub struct Loan {
 }
 
 /// The number of the superuser that every server begins with.
-const BOOTSTRAP: u32 = 10;
+pub const BOOTSTRAP: u32 = 10;
 
 /// Makes the role that is logged in a member of these roles. What it is a member of already is neither granted nor taken back.
 ///
@@ -77,7 +77,9 @@ fn in_the_way<'a>(catalog: &'a ServerCatalog, roles: &BTreeSet<u32>) -> impl Ite
     held.filter(move |held| held.role == us && above.contains(&held.member))
 }
 
-fn taken(catalog: &ServerCatalog, held: &Membership) -> Statement {
+/// Takes a membership away.
+#[must_use]
+pub fn taken(catalog: &ServerCatalog, held: &Membership) -> Statement {
     let (us, member, by) = (
         name(catalog, held.role),
         name(catalog, held.member),
@@ -87,7 +89,8 @@ fn taken(catalog: &ServerCatalog, held: &Membership) -> Statement {
 }
 
 /// As it was. Before version 16 the grantor is no more than a note, and becomes us.
-fn given_again(catalog: &ServerCatalog, held: &Membership) -> Statement {
+#[must_use]
+pub fn given_again(catalog: &ServerCatalog, held: &Membership) -> Statement {
     let (us, member, by) = (
         name(catalog, held.role),
         name(catalog, held.member),
@@ -144,9 +147,6 @@ fn given_back(catalog: &ServerCatalog, roles: &[&Role], told: Option<u32>) -> Ve
     }
     statements
 }
-
-/// From this version on a membership has options, and stands once for each grantor.
-pub const OPTIONS: u32 = 16;
 
 /// In whose name the server writes down a grant of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,6 +11,9 @@ use crate::sql::session::Session;
 use crate::sql::statement::Name;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// From this version on a membership has options, stands once for each grantor and hangs on that one, and it takes the ADMIN option to grant it.
+pub const OPTIONS: u32 = 16;
+
 /// The snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct ServerCatalog {

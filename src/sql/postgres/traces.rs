@@ -4,21 +4,22 @@
 use std::collections::BTreeSet;
 
 use crate::sql;
+use crate::sql::postgres::acl::acl_text;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
-use crate::sql::postgres::server_catalog::{ROLES, ServerCatalog};
+use crate::sql::postgres::server_catalog::{OPTIONS, ROLES, ServerCatalog};
 use crate::sql::question::Question;
 use crate::sql::statement::{Part, Statement};
 
-/// From this version on a membership has options, and hangs on its grantor.
-const OPTIONS: u32 = 16;
-
 /// The role and we, what hangs on the role in which database, those databases and the one that is asked; and the memberships that the role
-/// granted, where they would go with it. In the order of [`ServerCatalog::QUESTIONS`].
+/// granted, where they would go with it, with those of others in the same roles that decide who may grant them again. In the order of [`ServerCatalog::QUESTIONS`].
 #[must_use]
 pub fn on_server(version: u32, role: u32) -> [Question; 4] {
     let [roles, memberships, databases, dependencies] = &ServerCatalog::QUESTIONS;
     let granted = if version >= OPTIONS {
-        sql!("m.grantor = {}", role)
+        sql!(
+            "EXISTS (SELECT FROM pg_catalog.pg_auth_members g WHERE g.grantor = {} AND g.roleid = m.roleid AND (m.admin_option OR g.member = m.member))",
+            role
+        )
     } else {
         sql!("false")
     };
@@ -48,7 +49,8 @@ pub fn on_server(version: u32, role: u32) -> [Question; 4] {
     ]
 }
 
-/// These roles, we, and what decides whether we may act for them: what we are members of, who is a member of us, who administers them.
+/// These roles, we, and what decides whether we may act for them: what we are members of, who is a member of us and who granted that, who
+/// administers them.
 /// In the order of [`ServerCatalog::QUESTIONS`].
 #[must_use]
 pub fn of_roles(version: u32, roles: &BTreeSet<u32>) -> [Question; 2] {
@@ -70,7 +72,7 @@ pub fn of_roles(version: u32, roles: &BTreeSet<u32>) -> [Question; 2] {
     let [all_roles, all_memberships, ..] = &ServerCatalog::QUESTIONS;
     [
         all_roles.by(sql!(
-            "{} SELECT x.* FROM ({}) x WHERE x.oid IN (SELECT u.oid FROM up u UNION SELECT m.grantor FROM down d \
+            "{} SELECT x.* FROM ({}) x WHERE x.oid IN (SELECT u.oid FROM up u UNION SELECT d.oid FROM down d UNION SELECT m.grantor FROM down d \
              JOIN pg_catalog.pg_auth_members m ON m.roleid = d.oid UNION SELECT o.oid FROM pg_catalog.pg_roles o WHERE o.oid IN ({}))",
             &ways,
             Part::Word(ROLES),
@@ -123,16 +125,15 @@ pub fn in_database(role: u32) -> [Question; 7] {
     ]
 }
 
-/// The large objects on which the role was granted something: number, owner, grantor.
+/// The large objects on which the role stands in the access list, or which it owns: number, owner, access list.
 #[must_use]
 pub fn large_objects(role: u32) -> Question {
     let statement = sql!(
-        "SELECT l.oid, l.lomowner, x.grantor FROM pg_catalog.pg_largeobject_metadata l, pg_catalog.aclexplode(l.lomacl) x \
-         WHERE l.oid IN ({}) AND x.grantee = {} GROUP BY 1, 2, 3 ORDER BY 1, 3",
-        objects(role),
-        role
+        "SELECT l.oid, l.lomowner, {} FROM pg_catalog.pg_largeobject_metadata l WHERE l.lomacl IS NOT NULL AND l.oid IN ({}) ORDER BY 1",
+        Part::Word(acl_text!("l.lomacl")),
+        objects(role)
     );
-    Question::new(statement, "nnn")
+    Question::new(statement, "nnl")
 }
 
 /// The numbers of what hangs on the role in the session's database; one that stands in several catalogues too often does no harm.

@@ -86,6 +86,30 @@ async fn what_one_transaction_has_no_room_for_goes_in_steps() {
     assert_eq!(fact(emulator, "full_db", left).await.as_deref(), Some("theirs"));
 }
 
+/// While the first steps run, somebody gives a table of the last ones to a role whose privileges we have.
+#[tokio::test]
+async fn what_got_another_owner_meanwhile_is_not_dropped() {
+    let emulator = &alone(&[("max_connections", "50"), ("max_locks_per_transaction", "20")]).await;
+    let plugin = provider(emulator).await;
+    let leaving = made(&plugin, emulator, "dropper", config! { "owned_objects" => "drop" }).await;
+    let tables = "do $$ begin for i in 1..700 loop
+        execute format('create table t%s (id int primary key, a text)', i);
+        execute format('alter table t%s owner to dropper', i); commit; end loop; end $$";
+    by_hand(emulator, "app", tables).await;
+    let gives = "create function give() returns event_trigger security definer language plpgsql as $$ begin
+          if exists (select from pg_class where relname = 't700' and relowner = 'dropper'::regrole) then
+            alter table public.t700 owner to azure_pg_admin; end if; end $$;
+        create event trigger give on sql_drop execute function give()";
+    by_hand(emulator, "app", gives).await;
+    leaving.destroy().await;
+    assert!(!exists(emulator, "dropper").await);
+    let left = "select string_agg(relname || ' ' || relowner::regrole, ', ') from pg_class where relname ~ '^t[0-9]+$'";
+    assert_eq!(
+        fact(emulator, "app", left).await.as_deref(),
+        Some("t700 azure_pg_admin")
+    );
+}
+
 #[tokio::test]
 async fn ten_thousand_tables_are_dropped_with_the_locks_that_every_server_has() {
     let emulator = &alone(&[("max_locks_per_transaction", "64")]).await;

@@ -6,14 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::diagnostic::Result;
 use crate::resources::postgresql::borrowed;
 use crate::resources::postgresql::role_name::is_platform;
-use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::server_catalog::{OPTIONS, ServerCatalog};
 use crate::sql::statement::Statement;
 
 /// The role whose members manage every ordinary role.
 const ADMINISTRATORS: &str = "azure_pg_admin";
-
-/// From this version on, a membership has options, and managing a role needs ADMIN OPTION.
-const OPTIONS: u32 = 16;
 
 /// How we get to act for a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use crate::sql;
 use crate::sql::error::Error;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::object::{Object, Parent};
+use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Session;
-use crate::sql::statement::{Name, Statement};
+use crate::sql::statement::{Name, Part, Statement};
 
 /// A catalogue and a number in it.
 type Key = (u32, u32);
@@ -33,7 +34,8 @@ const PLAN: &str = "WITH RECURSIVE owned AS (SELECT s.classid, s.objid FROM pg_c
      hanging AS (SELECT d.classid, d.objid, d.objsubid, a.topclass, a.top, f.oid IS NOT NULL AS is_key FROM along a \
        JOIN pg_catalog.pg_depend d ON d.refclassid = a.classid AND d.refobjid = a.objid AND d.deptype = 'n' \
        LEFT JOIN pg_catalog.pg_constraint f ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND f.oid = d.objid AND f.contype = 'f') \
-     SELECT 'locks', a.topclass, a.top, 0::oid, 0::oid, pg_catalog.count(*), NULL::text FROM along a GROUP BY a.topclass, a.top \
+     SELECT 'locks', a.topclass, a.top, 0::oid, 0::oid, pg_catalog.count(*), \
+       (SELECT i.identity FROM pg_catalog.pg_identify_object(a.topclass, a.top, 0) i) FROM along a GROUP BY a.topclass, a.top \
      UNION ALL SELECT DISTINCT 'edge', a.topclass, a.top, h.topclass, h.top, 0, NULL FROM hanging h \
        JOIN along a ON a.classid = h.classid AND a.objid = h.objid WHERE NOT h.is_key AND (a.topclass, a.top) <> (h.topclass, h.top) \
      UNION ALL SELECT DISTINCT 'other', h.topclass, h.top, 0::oid, 0::oid, 0, pg_catalog.pg_describe_object(h.classid, h.objid, h.objsubid) \
@@ -47,6 +49,12 @@ const PLAN: &str = "WITH RECURSIVE owned AS (SELECT s.classid, s.objid FROM pg_c
 /// What one statement drops.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
+    /// The object that goes, or of which a part goes.
+    key: Key,
+    /// As what the server knows it.
+    identity: String,
+    /// A statement that lets nobody else change the object before the transaction ends, and nothing is lost by where that one drops it.
+    pub(super) hold: Statement,
     /// The statement.
     pub(super) statement: Statement,
     /// How many locks it takes.
@@ -67,9 +75,21 @@ pub(super) struct Plan {
 impl Plan {
     /// Looks at what the role owns in the session's database.
     pub(super) async fn load(session: &Session, role: u32) -> Result<Plan, Error> {
-        let rows = session.query(PLAN, &[i64::from(role).into()]).await?;
+        let rows = Self::rows(session, role).await?;
         let objects = DatabaseCatalog::load(session).await?;
         Plan::of(&objects, role, &rows)
+    }
+
+    /// What hangs on something of the role and is not the role's.
+    pub(super) async fn others(session: &Session, role: u32) -> Result<Vec<String>, Error> {
+        let rows = Self::rows(session, role).await?;
+        let others = rows.iter().filter(|row| row.text(0).is_ok_and(|word| word == "other"));
+        let others = others.map(|row| Ok(row.optional_text(6)?.map(str::to_owned)));
+        others.filter_map(Result::transpose).collect()
+    }
+
+    async fn rows(session: &Session, role: u32) -> Result<Vec<Row>, Error> {
+        session.query(PLAN, &[i64::from(role).into()]).await
     }
 
     fn of(objects: &DatabaseCatalog, role: u32, rows: &[Row]) -> Result<Plan, Error> {
@@ -82,7 +102,7 @@ impl Plan {
             Some(Parent::SequenceOf(table)) => (RELATIONS, table),
             _ => key,
         };
-        let (mut plan, mut keys) = (Plan::default(), Vec::new());
+        let (mut plan, mut keys, mut identities) = (Plan::default(), Vec::new(), HashMap::<Key, &str>::new());
         let (mut locks, mut edges) = (HashMap::<Key, u64>::new(), BTreeSet::new());
         for row in rows {
             let (one, other) = ((row.oid(1)?, row.oid(2)?), (row.oid(3)?, row.oid(4)?));
@@ -91,17 +111,13 @@ impl Plan {
                     let count = u64::try_from(row.number(5)?).unwrap_or_default();
                     plan.locks += count;
                     *locks.entry(whole(one)).or_default() += count;
+                    identities.extend(row.optional_text(6)?.map(|identity| (one, identity)));
                 }
                 "edge" => {
                     edges.insert((whole(one), whole(other)));
                 }
                 "other" => plan.others.extend(row.optional_text(6)?.map(str::to_owned)),
-                _ => {
-                    let table = owned.get(&one).and_then(|table| table.address());
-                    keys.extend(
-                        table.map(|table| drop_key(&table, &Name::from_catalog(row.text(6).unwrap_or_default()))),
-                    );
-                }
+                _ => keys.push((one, Name::from_catalog(row.text(6)?))),
             }
         }
         for (key, object) in &owned {
@@ -109,11 +125,25 @@ impl Plan {
                 edges.insert((*key, (RELATIONS, table)));
             }
         }
-        plan.steps = keys;
-        let droppable = |key: &Key| {
+        let step = |key: Key, locks: u64, drop: &dyn Fn(&Statement) -> Statement| {
+            let address = owned.get(&key)?.address()?;
             Some(Step {
-                statement: sql!("DROP {}", owned.get(key)?.address()?),
-                locks: locks.get(key).copied().unwrap_or(1),
+                key,
+                identity: (*identities.get(&key)?).to_owned(),
+                hold: sql!("COMMENT ON {} IS NULL", &address),
+                statement: drop(&address),
+                locks,
+            })
+        };
+        let keys = keys.iter().filter_map(|(table, key)| {
+            step(*table, FOREIGN_KEY_LOCKS, &|table| {
+                sql!("ALTER {} DROP CONSTRAINT {}", table, key)
+            })
+        });
+        plan.steps = keys.collect();
+        let droppable = |key: &Key| {
+            step(*key, locks.get(key).copied().unwrap_or(1), &|object| {
+                sql!("DROP {}", object)
             })
         };
         let steps: BTreeSet<Key> = owned
@@ -127,11 +157,26 @@ impl Plan {
     }
 }
 
-fn drop_key(table: &Statement, name: &Name) -> Step {
-    Step {
-        statement: sql!("ALTER {} DROP CONSTRAINT {}", table, name),
-        locks: FOREIGN_KEY_LOCKS,
-    }
+/// What the session's database says of what these steps drop, to be asked when they hold it.
+pub(super) fn still_owned(steps: &[Step], role: u32) -> Question {
+    let numbers = Part::list(steps.iter().map(|step| step.key.1));
+    let statement = sql!(
+        "SELECT s.classid, s.objid, i.identity FROM pg_catalog.pg_shdepend s, pg_catalog.pg_identify_object(s.classid, s.objid, 0) i \
+         WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = {} AND s.deptype = 'o' \
+         AND s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) AND s.objid IN ({})",
+        role,
+        numbers
+    );
+    Question::new(statement, "nnt")
+}
+
+/// Whether that is what was planned: an object that got another owner or another name meanwhile is not dropped.
+pub(super) fn as_planned(steps: &[Step], answer: &[Row]) -> Result<bool, Error> {
+    let found = answer.iter().map(|row| Ok(((row.oid(0)?, row.oid(1)?), row.text(2)?)));
+    let found: BTreeSet<(Key, &str)> = found.collect::<Result<_, Error>>()?;
+    Ok(steps
+        .iter()
+        .all(|step| found.contains(&(step.key, step.identity.as_str()))))
 }
 
 /// Those that nothing hangs on come first, then those that only they hung on. Circles, and what they hang on, are left out.
@@ -191,6 +236,9 @@ mod tests {
     #[test]
     fn a_step_that_is_too_large_goes_alone() {
         let step = |locks| Step {
+            key: (RELATIONS, 1),
+            identity: String::new(),
+            hold: sql!("COMMENT"),
             statement: sql!("DROP"),
             locks,
         };

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use crate::protocol::diagnostic::Result;
 use crate::provider::postgresql::{Failure, POSTGRES};
 use crate::resources::postgresql::borrowed::borrow;
-use crate::resources::postgresql::departure::dropping::{Plan, Step, fitting};
+use crate::resources::postgresql::departure::dropping::{Plan, Step, as_planned, fitting, still_owned};
 use crate::resources::postgresql::departure::entry::Entry;
+use crate::resources::postgresql::departure::obstacles::Obstacles;
 use crate::resources::postgresql::departure::seen::{Seen, large_objects};
 use crate::resources::postgresql::departure::taking_back::TakingBack;
-use crate::resources::postgresql::departure::{Departure, OwnedObjects, obstacles};
+use crate::resources::postgresql::departure::{Departure, OwnedObjects, memberships, obstacles};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
@@ -19,13 +20,10 @@ use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::postgres::traces;
-use crate::sql::statement::Statement;
+use crate::sql::statement::{Name, Statement};
 
 /// The most locks that one transaction of a large move may take: others need some too, and get theirs soon.
 const LOCKS: u64 = 1000;
-
-/// Which part of the server's room for locks one transaction may take.
-const SHARE: u64 = 4;
 
 /// How often a plan is made anew because something changed meanwhile.
 const PLANS: usize = 5;
@@ -64,15 +62,31 @@ impl Departure<'_> {
         let version = session.version();
         let questions = Seen::questions(version, self.role);
         let (transaction, answers) = session.begin_and_ask(&[], &questions).await?;
-        let mut seen = Seen::read(version, self.role, &answers)?;
-        if !seen.passed_on(self.role) {
+        let mut seen = Seen::read(version, &answers)?;
+        if !self.took_part(&seen) {
             return Ok(Vec::new());
         }
         seen = seen.meet(&transaction, self.role).await?;
         Ok(match database {
             Some(_) => TakingBack::of(&seen.server, &seen.objects, &[], self.role).passed_on,
-            None => TakingBack::of_databases(&seen.server, self.role).passed_on,
+            None => {
+                let mut passed_on = TakingBack::of_databases(&seen.server, self.role).passed_on;
+                if self.owned == OwnedObjects::Refuse {
+                    let granted = memberships::granted(&seen.server, self.role);
+                    passed_on.extend(granted.map(|held| memberships::named(&seen.server, held)));
+                }
+                passed_on
+            }
         })
+    }
+
+    /// What was passed on since it was looked for is not taken from anybody either.
+    fn check_passed_on(&self, server: &ServerCatalog, database: &str, taking: &TakingBack) -> Result<()> {
+        if taking.passed_on.is_empty() {
+            return Ok(());
+        }
+        let role = server.role_name(self.role).map_or("", Name::as_str);
+        Err(Obstacles::at(Some(database), taking.passed_on.clone()).explain(role, self.owned))
     }
 
     async fn take_back(&self, database: &str) -> Result<(), Failure> {
@@ -86,12 +100,13 @@ impl Departure<'_> {
         let locks = lock::take(&[Lock::role(self.role)].into());
         let questions = Seen::questions(version, self.role);
         let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
-        let seen = Seen::read(version, self.role, &answers)?;
+        let seen = Seen::read(version, &answers)?;
         if !seen.server.roles.contains_key(&self.role) {
             return Ok(());
         }
         let Seen { server, objects, large } = seen.meet(&transaction, self.role).await?;
         let taking = TakingBack::of(&server, &objects, &large, self.role);
+        self.check_passed_on(&server, database, &taking)?;
         let loan = borrow(&server, by_name(&server, database, taking.lenders.clone()))?;
         let statements = taking.statements(&server);
         let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
@@ -116,8 +131,9 @@ impl Departure<'_> {
             return Ok(());
         };
         let objects = DatabaseCatalog::load(&transaction).await?;
-        let large = large_objects(answers.first().map_or(&[], Vec::as_slice), self.role)?;
+        let large = large_objects(answers.first().map_or(&[], Vec::as_slice))?;
         let taking = TakingBack::of(&server, &objects, &large, self.role);
+        self.check_passed_on(&server, database, &taking)?;
         let mut lenders = taking.lenders.clone();
         let mut statements = taking.statements(&server);
         match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
@@ -143,7 +159,7 @@ impl Departure<'_> {
     /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
     async fn room(&self, database: &str) -> Result<u64, Failure> {
         let session = self.server.session(database).await?;
-        Ok((lock::budget(&session).await? / SHARE).clamp(1, LOCKS))
+        Ok((lock::budget(&session).await? / lock::SHARE).clamp(1, LOCKS))
     }
 
     /// Moves as many objects as one transaction holds, unless it holds all that is left; whether there may be more. Where there was less room
@@ -199,8 +215,8 @@ impl Departure<'_> {
         Ok(true)
     }
 
-    /// Drops what one transaction has no room for, in steps: first what nothing hangs on. Nothing of others is ever in a step, since each
-    /// statement refuses that; so a plan that is out of date only fails, and is made anew.
+    /// Drops what one transaction has no room for, in steps: first what nothing hangs on. Each step looks again whether everything in it is the
+    /// role's, and each statement refuses what hangs on it; so a plan that is out of date drops nothing of others, and is made anew.
     async fn drop_most(&self, database: &str) -> Result<(), Failure> {
         let mut room = self.room(database).await?;
         for _ in 0..PLANS {
@@ -222,7 +238,8 @@ impl Departure<'_> {
                 );
                 let drop = |session| self.attempt_to_drop_some(session, now);
                 match self.server.write(database, "dropping what the role owns", drop).await {
-                    Ok(()) => left = later,
+                    Ok(true) => left = later,
+                    Ok(false) => break,
                     Err(failure) if failure.kind() == Some(Kind::OutOfLockMemory) && now.len() > 1 => {
                         room = (room / 2).max(1)
                     }
@@ -242,16 +259,26 @@ impl Departure<'_> {
         Ok(Plan::load(&session, self.role).await?)
     }
 
-    async fn attempt_to_drop_some(&self, mut session: Pooled, steps: &[Step]) -> Result<(), Failure> {
+    /// Whether the steps were as planned, and so were taken.
+    async fn attempt_to_drop_some(&self, mut session: Pooled, steps: &[Step]) -> Result<bool, Failure> {
         let version = session.version();
         let locks = lock::take(&[Lock::role(self.role)].into());
         let questions = traces::of_roles(version, &[self.role].into());
         let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
         let loan = borrow(&ServerCatalog::of(version, &answers)?, [self.role])?;
-        let steps = steps.iter().map(|step| step.statement.clone());
-        let all: Vec<Statement> = loan.begin.into_iter().chain(steps).chain(loan.end).collect();
+        let holds = steps.iter().map(|step| step.hold.clone());
+        let begin: Vec<Statement> = loan.begin.into_iter().chain(holds).collect();
+        let answers = transaction
+            .execute_and_ask(&begin, &[still_owned(steps, self.role)])
+            .await?;
+        if !as_planned(steps, answers.first().map_or(&[], Vec::as_slice))? {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        let drops = steps.iter().map(|step| step.statement.clone());
+        let all: Vec<Statement> = drops.chain(loan.end).collect();
         transaction.commit_and_ask(&all, &[]).await?;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -6,6 +6,7 @@
 mod dropping;
 mod entry;
 mod leaving;
+mod memberships;
 mod obstacles;
 mod seen;
 mod taking_back;
@@ -20,7 +21,8 @@ use crate::protocol::typed::Parsed;
 use crate::protocol::value::{Object as Config, Value};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::borrowed::{OPTIONS, borrow};
+use crate::resources::postgresql::borrowed::borrow;
+use crate::resources::postgresql::departure::memberships::Succession;
 use crate::resources::postgresql::departure::obstacles::{Obstacles, is_privilege, places};
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
@@ -179,7 +181,7 @@ impl Departure<'_> {
             .begin_and_ask(&lock::take(&[Lock::role(self.role)].into()), &questions)
             .await?;
         let (about, heir) = answers.split_at(ServerCatalog::QUESTIONS.len().min(answers.len()));
-        let mut seen = Seen::read(version, self.role, about)?;
+        let mut seen = Seen::read(version, about)?;
         let Some(role) = seen.server.roles.get(&self.role).cloned() else {
             return Ok(Attempt::Gone);
         };
@@ -218,26 +220,31 @@ impl Departure<'_> {
     }
 
     fn is_in_the_way(&self, seen: &Seen) -> bool {
-        let refuses = self.owned == OwnedObjects::Refuse && seen.passed_on(self.role);
         let mut hanging = seen.server.dependencies.iter();
-        refuses || hanging.any(|one| one.database.is_some() || !is_privilege(one))
+        self.took_part(seen) || hanging.any(|one| one.database.is_some() || !is_privilege(one))
     }
 
-    /// What it takes at last: privileges on databases are taken back, and from version 16 on the memberships that the role granted.
+    /// Whether the role may have granted something to others that goes with it. Memberships go on where what the role owns does.
+    fn took_part(&self, seen: &Seen) -> bool {
+        let keeps = self.owned == OwnedObjects::Refuse;
+        seen.passed_on(self.role) || (keeps && memberships::granted(&seen.server, self.role).next().is_some())
+    }
+
+    /// What it takes at last: privileges on databases are taken back, and from version 16 on the memberships that the role granted are granted
+    /// by us.
     fn last_words(&self, server: &ServerCatalog, role: &Name) -> Result<Vec<Statement>> {
         let taking = TakingBack::of_databases(server, self.role);
+        let succession = Succession::of(server, self.role);
+        let lost = [taking.passed_on.clone(), succession.lost].concat();
+        if !lost.is_empty() {
+            return Err(Obstacles::at(None, lost).explain(role.as_str(), self.owned));
+        }
         let mut statements = taking.statements(server);
         let mut lenders = taking.lenders;
-        let granted = server.memberships.iter().filter(|one| {
-            server.version >= OPTIONS && one.grantor == self.role && ![one.role, one.member].contains(&self.role)
-        });
-        for one in granted {
-            let (Some(group), Some(member)) = (server.role_name(one.role), server.role_name(one.member)) else {
-                continue;
-            };
+        if !succession.statements.is_empty() {
             lenders.insert(self.role);
-            statements.push(sql!("REVOKE {} FROM {} GRANTED BY {} CASCADE", group, member, role));
         }
+        statements.extend(succession.statements);
         let loan = borrow(server, lenders)?;
         let mut all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
         all.push(sql!("DROP ROLE {}", role));

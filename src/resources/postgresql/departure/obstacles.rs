@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
+use crate::resources::postgresql::departure::dropping::Plan;
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::{Departure, OwnedObjects};
 use crate::sql::error::Kind;
@@ -16,6 +17,10 @@ const DATABASES: i64 = 1262;
 const TABLESPACES: i64 = 1213;
 const USER_MAPPINGS: i64 = 1418;
 const DEFAULT_PRIVILEGES: u32 = 826;
+
+/// What to do about what goes with its grantor.
+const PASSED_ON: &str = "What the role granted to others, on what is not its own, would be lost with it: let an owner grant the privileges anew, \
+     or whoever has the ADMIN option the memberships, revoke in the name of the role what it granted, and destroy again.";
 
 /// Everything that the role owns in the session's database, or among what all databases share, and the policies that
 /// name it; in the server's own words. Default privileges are left out: they are taken back like other privileges.
@@ -34,7 +39,6 @@ impl Obstacles {
     pub(super) async fn find(departure: &Departure<'_>, seen: &Seen) -> Result<Self, Failure> {
         let server = &seen.server;
         let mut obstacles = Self::default();
-        let refuses = departure.owned == OwnedObjects::Refuse;
         for (database, kinds) in places(server, departure.role) {
             let name = match database.map(|database| server.databases.get(&database)) {
                 None => None,
@@ -56,8 +60,8 @@ impl Obstacles {
                 obstacles.look(departure, name).await?;
             }
             // What was seen already says whether anything was passed on that databases share.
-            let shared = database.is_none() && !seen.passed_on(departure.role);
-            if refuses && !shared && kinds.contains(&DependencyKind::Privilege) {
+            let shared = database.is_none() && !departure.took_part(seen);
+            if !shared && kinds.contains(&DependencyKind::Privilege) {
                 obstacles.add(&place(name), departure.passed_on(name).await?);
             }
         }
@@ -89,7 +93,18 @@ impl Obstacles {
             }
         }
         self.add(&place(database), found);
+        if let (OwnedObjects::Drop, Some(database)) = (departure.owned, database) {
+            let others = Plan::others(&session, departure.role).await?;
+            if !others.is_empty() {
+                return Err(of_others(database, &others).into());
+            }
+        }
         Ok(())
+    }
+
+    /// These, in one place.
+    pub(super) fn at(database: Option<&str>, what: Vec<String>) -> Self {
+        Self([(place(database), what)].into())
     }
 
     fn add(&mut self, place: &str, what: Vec<String>) {
@@ -119,21 +134,23 @@ impl Obstacles {
         }
         let advice = match owned {
             OwnedObjects::Refuse => {
-                "Nothing was changed. Give them another owner (`entradb_postgresql_ownership`) and take back what the role granted to \
-                 others, or set `owned_objects` to `reassign` (with `reassign_owned_to`) or to `drop`, apply that, and destroy again."
+                "Give them another owner (`entradb_postgresql_ownership`), or set `owned_objects` to `reassign` (with `reassign_owned_to`) or to \
+                 `drop`, apply that, and destroy again: memberships that the role granted are then granted again."
             }
             OwnedObjects::Reassign => {
-                "Nothing was changed. Row security policies and user mappings have no owner to be changed: alter or drop them first, or \
+                "Row security policies and user mappings have no owner to be changed: alter or drop them first, or \
                  set `owned_objects` to `drop`, apply that, and destroy again."
             }
             OwnedObjects::Drop => {
-                "Nothing was changed. Databases and tablespaces are never dropped along with a role: give them another owner, or set \
+                "Databases and tablespaces are never dropped along with a role: give them another owner, or set \
                  `owned_objects` to `reassign`, apply that, and destroy again."
             }
         };
         Diagnostic::error(
             "Role still in use",
-            format!("These belong to the role {role} or depend on it:\n{lines}\n\n{advice}"),
+            format!(
+                "These belong to the role {role} or depend on it:\n{lines}\n\nNothing more was changed. {advice} {PASSED_ON}"
+            ),
         )
     }
 }
@@ -179,7 +196,7 @@ pub(super) fn of_others(database: &str, what: &[String]) -> Diagnostic {
         more => format!(", and {more} more"),
     };
     let detail = format!(
-        "In the database {database}, these hang on objects of the role and belong to others: {}{more}. Nothing was dropped there. Drop them or let \
+        "In the database {database}, these hang on objects of the role and belong to others: {}{more}. Nothing more was changed. Drop them or let \
          them go first, and destroy again.",
         shown.join(", ")
     );

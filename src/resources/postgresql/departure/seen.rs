@@ -8,7 +8,6 @@ use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::object::{Object, ObjectKind, Qualifier};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::postgres::traces;
-use crate::sql::privilege::Privileges;
 use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Transaction;
@@ -21,7 +20,7 @@ pub(super) struct Seen {
     pub(super) server: ServerCatalog,
     /// What is in the database; empty where only the server was looked at.
     pub(super) objects: DatabaseCatalog,
-    /// The large objects on which the role was granted something.
+    /// The large objects on which the role stands in the access list, or which it owns.
     pub(super) large: Vec<Object>,
 }
 
@@ -33,13 +32,13 @@ impl Seen {
     }
 
     /// The answers to these, or to their beginning, those of [`traces::on_server`].
-    pub(super) fn read(version: u32, role: u32, answers: &[Vec<Row>]) -> Result<Self, Failure> {
+    pub(super) fn read(version: u32, answers: &[Vec<Row>]) -> Result<Self, Failure> {
         let (server, rest) = answers.split_at(answers.len().min(ServerCatalog::QUESTIONS.len()));
         let (objects, rest) = rest.split_at(rest.len().min(DatabaseCatalog::QUESTIONS.len()));
         Ok(Self {
             server: ServerCatalog::of(version, server)?,
             objects: DatabaseCatalog::of(version, objects)?,
-            large: rest.first().map_or(Ok(Vec::new()), |rows| large_objects(rows, role))?,
+            large: rest.first().map_or(Ok(Vec::new()), |rows| large_objects(rows))?,
         })
     }
 
@@ -76,7 +75,7 @@ impl Seen {
         }
         roles.extend(self.server.databases.values().map(|database| database.owner));
         let granted = self.server.memberships.iter();
-        roles.extend(granted.flat_map(|one| [one.role, one.member]));
+        roles.extend(granted.flat_map(|one| [one.role, one.member, one.grantor]));
         roles
     }
 
@@ -100,14 +99,8 @@ impl Seen {
 }
 
 /// The snapshot of a database leaves these out.
-pub(super) fn large_objects(rows: &[Row], role: u32) -> Result<Vec<Object>, Failure> {
+pub(super) fn large_objects(rows: &[Row]) -> Result<Vec<Object>, Failure> {
     let object = |row: &Row| {
-        let grant = Grant {
-            grantee: role,
-            grantor: row.oid(2)?,
-            privileges: Privileges::NONE,
-            grantable: Privileges::NONE,
-        };
         Ok(Object {
             kind: ObjectKind::LargeObject,
             oid: row.oid(0)?,
@@ -115,7 +108,7 @@ pub(super) fn large_objects(rows: &[Row], role: u32) -> Result<Vec<Object>, Fail
             name: Name::from_catalog(&row.oid(0)?.to_string()),
             qualifier: Qualifier::None,
             owner: row.oid(1)?,
-            acl: Some(Acl(vec![grant])),
+            acl: row.optional_list(2)?.map(Acl::parse).transpose()?,
             extension: false,
             parent: None,
             locks: 1,

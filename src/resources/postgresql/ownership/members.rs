@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::borrowed::{OPTIONS, granted_by, held_by_our_grant, our_grantor, word};
+use crate::resources::postgresql::borrowed::{granted_by, held_by_our_grant, our_grantor, word};
 use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::sql;
 use crate::sql::postgres::lock::{Lock, take};
-use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::server_catalog::{OPTIONS, ServerCatalog};
 use crate::sql::statement::{Name, Part, Statement};
 
 /// Whether a role has everything that another one has, and may become it.

@@ -4,16 +4,11 @@
 //! the member has what any of them gives.
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::resources::postgresql::borrowed::BOOTSTRAP;
 use crate::sql;
-use crate::sql::postgres::server_catalog::Membership;
+use crate::sql::postgres::server_catalog::{Membership, OPTIONS};
 use crate::sql::quote::Dialect;
 use crate::sql::statement::{Name, Statement};
-
-/// The number of the superuser that every server begins with.
-const BOOTSTRAP: u32 = 10;
-
-/// The first version whose memberships have options of their own.
-pub const OPTIONS_SINCE: u32 = 16;
 
 /// What a membership gives besides itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +139,7 @@ impl Pair {
                 if !has || keeps {
                     continue;
                 }
-                if version < OPTIONS_SINCE {
+                if version < OPTIONS {
                     statements.push(sql!(
                         "REVOKE ADMIN OPTION FOR {} FROM {}",
                         &self.role_name,
@@ -169,7 +164,7 @@ impl Pair {
     fn grant(&self, version: u32, wanted: Options) -> Statement {
         let truth = |value: bool| if value { "TRUE" } else { "FALSE" };
         let (role, member) = (&self.role_name, &self.member_name);
-        match (version < OPTIONS_SINCE, wanted.admin) {
+        match (version < OPTIONS, wanted.admin) {
             (true, true) => sql!("GRANT {} TO {} WITH ADMIN OPTION", role, member),
             (true, false) => sql!("GRANT {} TO {}", role, member),
             (false, admin) => sql!(
@@ -212,7 +207,7 @@ impl Pair {
             .grants
             .iter()
             .filter(|grant| !is_hold(grant.grantor, grant.options));
-        if version < OPTIONS_SINCE {
+        if version < OPTIONS {
             let statements = grants.map(|_| sql!("REVOKE {} FROM {}", &self.role_name, &self.member_name));
             return (statements.collect(), Vec::new());
         }

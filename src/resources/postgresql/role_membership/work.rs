@@ -8,11 +8,11 @@ use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::resources::postgresql::found_role::number;
 use crate::resources::postgresql::role_membership::PostgresqlRoleMembership;
-use crate::resources::postgresql::role_membership::grants::{OPTIONS_SINCE, Pair};
+use crate::resources::postgresql::role_membership::grants::Pair;
 use crate::resources::postgresql::role_membership::sight::{self, Key, Sight, Wanted};
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
-use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::server_catalog::{OPTIONS, ServerCatalog};
 use crate::sql::row::Row;
 use crate::sql::session::{Session, Transaction};
 use crate::sql::statement::{Name, Statement};
@@ -191,11 +191,11 @@ impl Work<'_> {
             ("inherit_option", self.model.inherit_option),
             ("set_option", self.model.set_option),
         ];
-        let Some((name, _)) = switched_off.iter().find(|(_, on)| version < OPTIONS_SINCE && !on) else {
+        let Some((name, _)) = switched_off.iter().find(|(_, on)| version < OPTIONS && !on) else {
             return Ok(());
         };
         let detail = format!(
-            "The server has version {version}, and `{name} = false` needs {OPTIONS_SINCE}: before that, every member may `SET ROLE`, and whether it \
+            "The server has version {version}, and `{name} = false` needs {OPTIONS}: before that, every member may `SET ROLE`, and whether it \
              inherits is said by the member itself (`inherit` of `entradb_postgresql_role`). Leave `{name}` out."
         );
         Err(Diagnostic::error("Not supported by the server's version", detail).at(name))
