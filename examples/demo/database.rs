@@ -13,7 +13,7 @@ pub(crate) const OLD_USER: &str = "openmetadata_user";
 
 const CONTENT: &str = include_str!("openmetadata.sql");
 
-/// Everything in the database that has an owner, without what extensions brought.
+/// Everything in the database that has an owner, without what extensions brought, and without the provider's own record of who owned what before.
 const OWNERS: &str = "
 with member as (select classid, objid from pg_depend where deptype = 'e'),
      object (kind, class, oid, name, owner) as (
@@ -42,6 +42,7 @@ with member as (select classid, objid from pg_depend where deptype = 'e'),
         select 'statistics', 'pg_statistic_ext'::regclass, oid, stxname, stxowner from pg_statistic_ext
         union all
         select 'large object', 'pg_largeobject'::regclass, oid, oid::text, lomowner from pg_largeobject_metadata
+        where not starts_with(coalesce(obj_description(oid, 'pg_largeobject'), ''), 'entradb_postgresql_ownership: ')
         union all
         select 'extension', 'pg_extension'::regclass, oid, extname, extowner from pg_extension where extname <> 'plpgsql')
 select kind, name::text, pg_get_userbyid(owner)::text
