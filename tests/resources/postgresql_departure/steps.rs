@@ -86,6 +86,45 @@ async fn what_one_transaction_has_no_room_for_goes_in_steps() {
     assert_eq!(fact(emulator, "full_db", left).await.as_deref(), Some("theirs"));
 }
 
+/// `DROP TABLE` takes partitions along without a word, whoever owns them.
+#[tokio::test]
+async fn a_partition_of_another_role_is_not_dropped_with_its_table() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let leaving = made(&plugin, emulator, "dp-table", config! { "owned_objects" => "drop" }).await;
+    let other = made(&plugin, emulator, "dp-partition", config! {}).await;
+    let tables = "create schema dp authorization \"dp-table\"; create table dp.t (id int) partition by list (id);
+        create table dp.mine partition of dp.t for values in (1); create table dp.theirs partition of dp.t for values in (2);
+        create table dp.kept (id serial primary key, at text);
+        alter table dp.t owner to \"dp-table\"; alter table dp.mine owner to \"dp-table\"; alter table dp.kept owner to \"dp-table\";
+        alter table dp.theirs owner to \"dp-partition\"";
+    by_hand(emulator, "app", tables).await;
+    let mut leaving = leaving;
+    let told = leaving
+        .try_destroy()
+        .await
+        .expect_err("another role would lose its rows");
+    assert!(told[0].detail.contains("table dp.theirs"), "{}", told[0].detail);
+    assert!(
+        !told[0].detail.contains("dp.mine") && !told[0].detail.contains("kept"),
+        "{}",
+        told[0].detail
+    );
+    assert_eq!(
+        owners(emulator, "app", "dp").await.as_deref(),
+        Some("\"dp-partition\", \"dp-table\"")
+    );
+    by_hand(
+        emulator,
+        "app",
+        "alter table dp.t detach partition dp.theirs; alter table dp.theirs set schema public",
+    )
+    .await;
+    leaving.destroy().await;
+    by_hand(emulator, "app", "drop table public.theirs").await;
+    other.destroy().await;
+}
+
 /// While the first steps run, somebody gives a table of the last ones to a role whose privileges we have.
 #[tokio::test]
 async fn what_got_another_owner_meanwhile_is_not_dropped() {
