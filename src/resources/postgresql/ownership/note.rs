@@ -44,8 +44,9 @@ const NOTES: &str = concat!(
     " AND pg_catalog.starts_with(d.description, $1) ORDER BY l.oid"
 );
 
-/// What is declared: by that a note is found again where Terraform has lost its number.
+/// What is declared: by that a note is found again where Terraform has lost its number. What an older version did not write down was not declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Declaration {
     owner: String,
     schemas: Option<BTreeSet<String>>,
@@ -343,5 +344,11 @@ mod tests {
         assert_eq!(Note::read(comment.as_str()), Some(note));
         assert!(comment.as_str().starts_with(Note::beginning(&declared).as_str()));
         assert_eq!(Note::read("somebody's photograph"), None);
+        // Of a version that knew less.
+        let older = format!("{TITLE}{{\"declared\":{{\"owner\":\"new\"}},\"record\":{{}}}}");
+        assert_eq!(
+            Note::read(&older).map(|note| note.declared.owner),
+            Some("new".to_owned())
+        );
     }
 }

@@ -80,8 +80,8 @@ fn current(record: Record, host: &str, inventory: &Inventory) -> Option<Record> 
     if is_of(&record, host, inventory) {
         return Some(record);
     }
-    let named = record.database == inventory.database()?.name.as_str();
-    (record.host == host && named).then(|| by_names(record, inventory))
+    let named = record.is_named(host, inventory.database()?.name.as_str());
+    named.then(|| by_names(record, inventory))
 }
 
 /// The same record in the numbers of today.

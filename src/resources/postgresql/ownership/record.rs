@@ -115,11 +115,19 @@ pub struct Refused {
 }
 
 impl Record {
-    /// Whether the record was made for this database, at whatever port. A database that was restored elsewhere has other numbers.
+    /// Whether the record was made for this database. A database that was restored elsewhere has other numbers.
     #[must_use]
     pub fn is_of(&self, host: &str, database: &str, oid: u32) -> bool {
-        let name = |host: &str| host.split(':').next().map(str::to_owned);
-        name(&self.host) == name(host) && self.database == database && self.database_oid == oid
+        self.is_named(host, database) && self.database_oid == oid
+    }
+
+    /// Whether it was made for a database of this name on this server, at whatever port.
+    #[must_use]
+    pub fn is_named(&self, host: &str, database: &str) -> bool {
+        fn name(host: &str) -> Option<&str> {
+            host.split(':').next()
+        }
+        name(&self.host) == name(host) && self.database == database
     }
 
     /// The owner on record, when it is another one than this.
@@ -234,6 +242,19 @@ mod places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_of_its_database_at_whatever_port() {
+        let record = Record {
+            host: "pg.example".into(),
+            database: "app".into(),
+            database_oid: 5,
+            ..Record::default()
+        };
+        assert!(record.is_of("pg.example:6432", "app", 5));
+        assert!(record.is_named("pg.example:6432", "app") && !record.is_of("pg.example:6432", "app", 6));
+        assert!(!record.is_named("pg.example.other", "app") && !record.is_named("pg.example", "other"));
+    }
 
     #[test]
     fn a_record_is_read_back_as_it_was() {
