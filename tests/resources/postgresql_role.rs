@@ -141,3 +141,22 @@ async fn a_rename_onto_another_role_changes_nothing() {
     made.destroy().await;
     taken.destroy().await;
 }
+
+/// What an apply leaves that broke off before it knew the number.
+#[tokio::test]
+async fn a_role_without_a_number_is_not_destroyed_by_its_name() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let mut made = roles(&plugin).create(role(emulator, "numberless", config! {})).await;
+    let Value::Map(state) = &mut made.state else {
+        panic!("an object")
+    };
+    state.insert("oid".to_owned(), Value::Null);
+    let told = made.try_destroy().await.expect_err("it may be another one");
+    assert_eq!(told[0].summary, "Role not known");
+    assert!(told[0].detail.contains("-refresh-only"), "{told:?}");
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Changed);
+    made.destroy().await;
+    assert_eq!(attributes(emulator, "numberless").await, None);
+}

@@ -20,6 +20,21 @@ pub fn number(oid: Option<&String>) -> Option<u32> {
     oid.and_then(|oid| oid.parse().ok())
 }
 
+/// The number of a role that something is taken from for good. By its name alone it could be another one.
+///
+/// # Errors
+/// When the state has none.
+pub fn known_number(oid: Option<&String>, name: Option<&Name>) -> Result<u32> {
+    number(oid).ok_or_else(|| {
+        let named = name.map_or("this role", Name::as_str);
+        let detail = format!(
+            "The state has no number of {named}, so it is not certain which role is meant, and nothing was changed. Run `terraform apply -refresh-only`, which \
+             looks for it, and destroy again."
+        );
+        Diagnostic::error("Role not known", detail)
+    })
+}
+
 /// The locks of whoever makes or changes a role: on the role that there is, and on the name that it gets.
 pub fn locks(oid: Option<&String>, name: &Name) -> BTreeSet<Lock> {
     let role = number(oid).map(Lock::role);

@@ -13,7 +13,7 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    all_settings, find, gone, limit, locks, number, setting_changes, settings,
+    all_settings, find, gone, known_number, limit, locks, number, setting_changes, settings,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -139,9 +139,7 @@ impl Resource for PostgresqlRole {
         let Some(server) = cx.postgresql(&self.server).await? else {
             return Ok(());
         };
-        let Some(role) = number(self.oid.get()) else {
-            return Ok(());
-        };
+        let role = known_number(self.oid.get(), Some(&self.name))?;
         let departure = Departure {
             server: &server,
             role,

@@ -15,7 +15,7 @@ use crate::provider::plan::Plan;
 use crate::provider::postgresql::Postgresql;
 use crate::provider::resource::Resource;
 use crate::provider::server::Server;
-use crate::resources::postgresql::found_role::{find, number};
+use crate::resources::postgresql::found_role::{find, known_number};
 use crate::resources::postgresql::role_membership::grants::Options;
 use crate::resources::postgresql::role_membership::work::Work;
 use crate::resources::postgresql::role_name::is_platform_name;
@@ -138,9 +138,8 @@ impl Resource for PostgresqlRoleMembership {
         let Some(server) = cx.postgresql(&self.server).await? else {
             return Ok(());
         };
-        let (Some(role), Some(member)) = (number(self.role_oid.get()), number(self.member_oid.get())) else {
-            return Ok(());
-        };
+        let role = known_number(self.role_oid.get(), Some(&self.role))?;
+        let member = known_number(self.member_oid.get(), Some(&self.member))?;
         let work = Work {
             model: &self,
             server: &server,

@@ -20,7 +20,7 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{all_settings, find, limit, number, settings};
+use crate::resources::postgresql::found_role::{all_settings, find, known_number, limit, settings};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::resources::postgresql::user::work::{Found, Work};
@@ -211,9 +211,7 @@ impl Resource for PostgresqlUser {
         let Some(server) = cx.postgresql(&self.server).await? else {
             return Ok(());
         };
-        let Some(role) = number(self.oid.get()) else {
-            return Ok(());
-        };
+        let role = known_number(self.oid.get(), self.name.get())?;
         let departure = Departure {
             server: &server,
             role,
