@@ -250,6 +250,18 @@ impl Workspace {
         changes.collect()
     }
 
+    /// Plans a new identity `app` under the same name into a file; what is bound to it is to be bound anew, in place. Answers everything planned.
+    pub async fn plan_a_new_identity(&self, file: &str, bound: &str) -> Vec<String> {
+        let planned = actions(&self.planned(file, &["-replace", "entradb_managed_identity.app"]).await);
+        for expected in [
+            "entradb_managed_identity.app delete+create".to_owned(),
+            format!("{bound} update"),
+        ] {
+            assert!(planned.contains(&expected), "{planned:?}");
+        }
+        planned
+    }
+
     /// `terraform show -json` of the state, or of a plan's file.
     pub async fn shown(&self, file: &[&str]) -> Value {
         let arguments: Vec<&str> = ["show", "-json"].iter().chain(file).copied().collect();
@@ -377,4 +389,12 @@ pub async fn until(what: &str, happened: impl Fn() -> bool) {
         }
     }
     panic!("this did not happen within a minute: {what}");
+}
+
+/// What is planned, as texts: `entradb_managed_identity.app create`.
+pub fn actions(planned: &[(String, String)]) -> Vec<String> {
+    planned
+        .iter()
+        .map(|(address, action)| format!("{address} {action}"))
+        .collect()
 }
