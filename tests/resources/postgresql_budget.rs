@@ -13,7 +13,7 @@ use futures_util::stream;
 
 use crate::harness::instance::{Found, Instance};
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, next_command, provider};
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, next_command, provider, started};
 use crate::{block, config};
 
 const USERS: usize = 1000;
@@ -84,11 +84,7 @@ async fn logging() -> Emulator {
         postgresql_settings: vec![("log_connections".to_owned(), "on".to_owned())],
         ..Options::default()
     };
-    let emulator = Emulator::start(options).await.expect("an emulator");
-    let runner = emulator.runner().clone();
-    let administrator = emulator.add_administrator(&runner.object_id, ADMINISTRATOR).await;
-    administrator.expect("an administrator");
-    emulator
+    started(options).await
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! `entradb_postgresql_role_membership` beside what others granted: other grantors, stock PostgreSQL's ADMIN option, an ownership's loans.
 
 use entradb::protocol::value::Value;
-use entradb_emulator::{Emulator, Options};
+use entradb_emulator::Options;
 
 use crate::config;
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::postgresql_role_membership::{drop_roles, held, membership, memberships, roles};
-use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, next_command, provider, role_by_hand};
+use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, next_command, provider, role_by_hand, started};
 
 /// From version 16 on each grantor has a grant of its own; before that there is one for all.
 #[tokio::test]
@@ -57,12 +57,7 @@ async fn without_the_admin_option_the_refusal_says_what_is_missing() {
         postgresql_strict_roles: true,
         ..Options::default()
     };
-    let emulator = Emulator::start(options).await.expect("an emulator");
-    let runner = emulator.runner().object_id.clone();
-    emulator
-        .add_administrator(&runner, ADMINISTRATOR)
-        .await
-        .expect("an administrator");
+    let emulator = started(options).await;
     let plugin = provider(&emulator).await;
     roles(&plugin, &emulator, &["ms-ours", "ms-member"]).await;
     by_hand(&emulator, "postgres", "create role \"ms-theirs\"").await;

@@ -5,7 +5,7 @@ use entradb::protocol::value::Value;
 use entradb_emulator::{Access, Emulator, Options};
 
 use crate::harness::resource::Action;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, provider};
+use crate::resources::world::{by_hand, fact, provider, started};
 use crate::{block, config};
 
 const TABLES: &str =
@@ -17,11 +17,7 @@ async fn emulator() -> Emulator {
         postgresql_strict_roles: true,
         ..Options::default()
     };
-    let emulator = Emulator::start(options).await.expect("an emulator");
-    let runner = &emulator.runner().object_id;
-    let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
-    added.expect("an administrator");
-    emulator
+    started(options).await
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! `entradb_postgresql_user` and the rights of an administrator, which take a label and a membership.
 
 use entradb::protocol::value::Value;
-use entradb_emulator::{Emulator, Options};
+use entradb_emulator::Options;
 
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::postgresql_user::{application, user, users};
-use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, label, next_command, provider, with};
+use crate::resources::world::{by_hand, emulator, fact, label, next_command, provider, started, with};
 use crate::{block, config};
 
 #[tokio::test]
@@ -88,12 +88,7 @@ async fn an_administrator_is_changed_by_another() {
 /// Azure does not document the function by which the rights go and come: without it, who can do it is said, and nothing is changed.
 #[tokio::test]
 async fn without_the_function_another_administrator_is_explained() {
-    let emulator = &Emulator::start(Options::default()).await.expect("an emulator");
-    let runner = emulator.runner().object_id.clone();
-    emulator
-        .add_administrator(&runner, ADMINISTRATOR)
-        .await
-        .expect("an administrator");
+    let emulator = &started(Options::default()).await;
     let plugin = provider(emulator).await;
     let object_id = application(emulator, "boss").await;
     let boss = |more| {

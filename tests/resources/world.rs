@@ -22,27 +22,24 @@ pub const ADMINISTRATOR: &str = "terraform";
 /// One emulator for all tests: each uses names of its own. It ends with the process.
 pub async fn emulator() -> &'static Emulator {
     static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
-    let start = || async {
-        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-        let runner = &emulator.runner().object_id;
-        emulator
-            .add_administrator(runner, ADMINISTRATOR)
-            .await
-            .expect("an administrator");
-        manages_the_password_administrator(&emulator).await;
-        emulator
-    };
+    let start = || started(Options::default());
     EMULATOR.get_or_init(start).await
 }
 
-/// On Azure, an administrator manages every ordinary role, the one that owns the databases too; from PostgreSQL 16 on that
-/// has to be granted.
-pub async fn manages_the_password_administrator(emulator: &Emulator) {
-    if emulator.postgresql().major >= 16 {
+/// A server of its own, of which the signed-in program is an administrator. On Azure it manages every ordinary role, the one that owns the databases
+/// too; from PostgreSQL 16 on that has to be granted.
+pub async fn started(options: Options) -> Emulator {
+    let strict = options.postgresql_strict_roles;
+    let emulator = Emulator::start(options).await.expect("an emulator");
+    let runner = &emulator.runner().object_id;
+    let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
+    added.expect("an administrator");
+    if emulator.postgresql().major >= 16 && !strict {
         let administrator = &emulator.postgresql().administrator;
         let grant = format!("grant {administrator} to {ADMINISTRATOR} with admin true, inherit false, set false");
-        by_hand(emulator, "postgres", &grant).await;
+        by_hand(&emulator, "postgres", &grant).await;
     }
+    emulator
 }
 
 /// The provider as a process of its own, signed in to the emulator.

@@ -7,18 +7,14 @@ use futures_util::future::join_all;
 use crate::harness::azure;
 use crate::harness::instance::Instance;
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, manages_the_password_administrator, role_by_hand, with};
+use crate::resources::world::{by_hand, fact, role_by_hand, started, with};
 use crate::terraform::workspace::Workspace;
 use crate::{block, config};
 
 const PROCESSES: usize = 8;
 
 async fn server() -> Emulator {
-    let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-    let runner = &emulator.runner().object_id;
-    let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
-    added.expect("an administrator");
-    manages_the_password_administrator(&emulator).await;
+    let emulator = started(Options::default()).await;
     for role in ["owner", "old", "new"] {
         role_by_hand(&emulator, role, "login").await;
     }

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::harness::azure;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
-use crate::resources::world::{ADMINISTRATOR, by_hand, fact, manages_the_password_administrator, role_by_hand, with};
+use crate::resources::world::{by_hand, fact, role_by_hand, started, with};
 use crate::storms::picture::Eyes;
 use crate::{block, config};
 
@@ -17,11 +17,7 @@ use crate::{block, config};
 async fn emulator() -> &'static Emulator {
     static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
     let start = || async {
-        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-        let runner = &emulator.runner().object_id;
-        let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
-        added.expect("an administrator");
-        manages_the_password_administrator(&emulator).await;
+        let emulator = started(Options::default()).await;
         emulator.start_pgbouncer().await.expect("PgBouncer");
         emulator
     };

@@ -11,7 +11,7 @@ use crate::harness::azure;
 use crate::harness::instance::{Failed, Found, Instance};
 use crate::harness::message::Told;
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, manages_the_password_administrator};
+use crate::resources::world::{ADMINISTRATOR, by_hand, started};
 use crate::storms::picture::{Eyes, differences};
 
 /// The databases that are looked at.
@@ -115,11 +115,7 @@ struct Strike {
 impl Storm {
     /// Starts a server and leads the life once, in calm.
     async fn gather(life: &impl AsyncFn(&Emulator) -> Life) -> Self {
-        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-        let runner = &emulator.runner().object_id;
-        let added = emulator.add_administrator(runner, ADMINISTRATOR).await;
-        added.expect("the runner becomes an administrator");
-        manages_the_password_administrator(&emulator).await;
+        let emulator = started(Options::default()).await;
         let life = life(&emulator).await;
         let mut storm = Self {
             eyes: Eyes::open(&emulator, &DATABASES).await,

@@ -9,6 +9,7 @@ use crate::config;
 use crate::harness::azure;
 use crate::harness::instance::Instance;
 use crate::harness::plugin::Plugin;
+use crate::resources::world::started;
 
 /// The type under test.
 pub const TYPE: &str = "entradb_postgresql_access";
@@ -30,21 +31,7 @@ pub struct Stage {
 
 async fn emulator() -> &'static Emulator {
     static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
-    let start = || async {
-        let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-        let runner = &emulator.runner().object_id;
-        emulator
-            .add_administrator(runner, ADMINISTRATOR)
-            .await
-            .expect("an administrator");
-        // On Azure, administrators manage every ordinary role, the password administrator included.
-        let server = emulator.superuser("postgres").await;
-        server
-            .simple_query(&managed_by(&emulator, "pgadmin", ADMINISTRATOR))
-            .await
-            .expect("a grant");
-        emulator
-    };
+    let start = || started(Options::default());
     EMULATOR.get_or_init(start).await
 }
 

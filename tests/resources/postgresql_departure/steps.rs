@@ -4,7 +4,7 @@ use entradb_emulator::Emulator;
 
 use crate::config;
 use crate::resources::postgresql_departure::{exists, made, owners, role};
-use crate::resources::world::{by_hand, emulator, fact, provider};
+use crate::resources::world::{by_hand, emulator, fact, provider, started};
 
 async fn alone(settings: &[(&str, &str)]) -> Emulator {
     let options = entradb_emulator::Options {
@@ -14,13 +14,7 @@ async fn alone(settings: &[(&str, &str)]) -> Emulator {
             .collect(),
         ..entradb_emulator::Options::default()
     };
-    let emulator = Emulator::start(options).await.expect("a small server");
-    let runner = &emulator.runner().object_id;
-    emulator
-        .add_administrator(runner, "terraform")
-        .await
-        .expect("an administrator");
-    emulator
+    started(options).await
 }
 
 /// Far more than one transaction can drop, with what is portioned out below: tables in a circle, partitions, views on views, serial columns

@@ -23,15 +23,12 @@ pub struct Bench {
 
 /// An emulator of its own, whose administrator is the runner, with the roles `old` and `new`.
 pub async fn start() -> Emulator {
-    let emulator = Emulator::start(Options::default()).await.expect("an emulator");
-    let runner = &emulator.runner().object_id;
-    let added = emulator.add_administrator(runner, world::ADMINISTRATOR).await;
-    added.expect("the runner becomes an administrator");
+    let emulator = world::started(Options::default()).await;
     let eyes = emulator.superuser("postgres").await;
     eyes.batch_execute("create role old; create role new")
         .await
         .expect("two roles");
-    manage(&emulator, "^(old|new|pgadmin)$").await;
+    manage(&emulator, "^(old|new)$").await;
     emulator
 }
 
