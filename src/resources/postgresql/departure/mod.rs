@@ -35,7 +35,7 @@ use crate::sql::pool::Pooled;
 use crate::sql::postgres::label::Label;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::role_look;
-use crate::sql::postgres::server_catalog::{DependencyKind, ServerCatalog};
+use crate::sql::postgres::server_catalog::{DependencyKind, OPTIONS, Role, ServerCatalog};
 use crate::sql::postgres::traces;
 use crate::sql::row::Row;
 use crate::sql::statement::{Name, Statement};
@@ -149,7 +149,7 @@ impl Departure<'_> {
                     tracing::info!(round, "something of the role appeared meanwhile; looking again");
                 }
                 // An administrator goes as an ordinary role: from version 16 on they have no ADMIN option on each other.
-                Err(failure) if !lower && binding::lacks_admin_option(&failure) => refused = Some(failure),
+                Err(failure) if !lower && failure.kind() == Some(Kind::PermissionDenied) => refused = Some(failure),
                 Err(failure) => return Err(self.explained(failure, refused).await),
             }
         }
@@ -165,7 +165,7 @@ impl Departure<'_> {
             return failure.into();
         };
         match catalog.roles.get(&self.role) {
-            Some(role) if role.binding().is_some_and(|label| label.admin) => {
+            Some(role) if administers(role, catalog.version).is_some() => {
                 binding::another_administrator(&role.name, refused)
             }
             _ => failure.into(),
@@ -201,7 +201,7 @@ impl Departure<'_> {
         }
         tracing::info!(role = %role.name, "dropping the role");
         let mut statements = self.last_words(&seen.server, &role.name)?;
-        if let Some(label) = role.binding().filter(|label| lower && label.admin) {
+        if let Some(label) = administers(&role, version).filter(|_| lower) {
             statements.insert(0, binding::update(&role.name, Label { admin: false, ..label })?);
         }
         let answers = transaction
@@ -271,4 +271,9 @@ impl Departure<'_> {
         }
         Ok(())
     }
+}
+
+/// The binding of an administrator, where administrators cannot change each other.
+fn administers(role: &Role, version: u32) -> Option<Label> {
+    role.binding().filter(|label| version >= OPTIONS && label.admin)
 }

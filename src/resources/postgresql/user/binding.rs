@@ -114,13 +114,6 @@ pub fn update(name: &Name, label: Label) -> Result<Statement> {
     ))
 }
 
-/// Whether the server refused because of what administrators lack on each other from version 16 on.
-pub fn lacks_admin_option(failure: &Failure) -> bool {
-    let Failure::Sql(error) = failure else { return false };
-    let detail = error.report.detail.as_deref().unwrap_or_default();
-    error.kind == Kind::PermissionDenied && detail.contains("ADMIN option")
-}
-
 /// What the person is told when an administrator can be neither changed nor made an ordinary role first.
 pub fn another_administrator(name: &Name, refused: Failure) -> Diagnostic {
     let detail = format!(

@@ -14,7 +14,7 @@ use crate::sql::pool::Pooled;
 use crate::sql::postgres::label::Label;
 use crate::sql::postgres::lock;
 use crate::sql::postgres::role_look::{self, Look};
-use crate::sql::postgres::server_catalog::Role;
+use crate::sql::postgres::server_catalog::{OPTIONS, Role};
 use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Transaction;
@@ -69,7 +69,7 @@ impl Work<'_> {
             Err(failure) if failure.kind() == Some(Kind::AlreadyExists) => {
                 self.server.write(POSTGRES, "creating the role", make).await
             }
-            Err(refused) if self.may_be_lowered(&refused, None) => {
+            Err(refused) if self.may_be_lowered(&refused, None).await => {
                 let make = |session| self.attempt_to_make(session, Way::AsOrdinary);
                 let made = self.server.write(POSTGRES, "creating the administrator", make).await;
                 made.map_err(|failure| self.explained(failure, refused))
@@ -78,10 +78,12 @@ impl Work<'_> {
         }
     }
 
-    /// Whether this is the refusal that administrators meet who change each other.
-    fn may_be_lowered(&self, refused: &Failure, prior: Option<&PostgresqlUser>) -> bool {
+    /// Whether this may be the refusal that administrators meet who change each other, from version 16 on.
+    async fn may_be_lowered(&self, refused: &Failure, prior: Option<&PostgresqlUser>) -> bool {
         let administers = self.label.admin || prior.is_some_and(|prior| prior.administrator);
-        administers && binding::lacks_admin_option(refused)
+        let refuses = refused.kind() == Some(Kind::PermissionDenied);
+        let catalog = self.server.catalog();
+        administers && refuses && catalog.await.is_ok_and(|catalog| catalog.version >= OPTIONS)
     }
 
     fn explained(&self, failure: Failure, refused: Failure) -> Failure {
@@ -210,7 +212,7 @@ impl Work<'_> {
         tracing::info!(role = %self.name, "changing the role");
         let attempt = |session| self.attempt_to_change(session, prior, Way::Directly);
         match self.server.write(POSTGRES, "changing the role", attempt).await {
-            Err(refused) if self.may_be_lowered(&refused, Some(prior)) => {
+            Err(refused) if self.may_be_lowered(&refused, Some(prior)).await => {
                 let attempt = |session| self.attempt_to_change(session, prior, Way::AsOrdinary);
                 let changed = self.server.write(POSTGRES, "changing the administrator", attempt).await;
                 changed.map_err(|failure| self.explained(failure, refused))
