@@ -104,13 +104,13 @@ pub fn debug(level: LevelFilter, provider: impl Fn() -> Provider + Clone + Send 
 }
 
 fn run(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let runtime: Runtime = Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: the work is to wait for servers, and an answer that changes threads on its way out costs more than it gains.
+    let runtime: Runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::SetUp)?;
     let outcome = runtime.block_on(work);
-    // Whatever still runs on other threads is not waited for: the host waits for the process.
+    // Names that are still looked up, on threads of their own, are not waited for: the host waits for the process.
     runtime.shutdown_background();
     outcome
 }
