@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example bench` takes N = 100 and 1,000; other numbers are arguments: `… --example bench -- 5000`.
 
+#[path = "measure/built.rs"]
+mod built;
 #[path = "measure/plugin.rs"]
 mod plugin;
 #[path = "measure/workspace.rs"]
@@ -62,7 +64,7 @@ async fn measure() -> Result<()> {
         })
         .collect::<std::result::Result<_, _>>()?;
     let counts = if asked.is_empty() { COUNTS.to_vec() } else { asked };
-    let provider = plugin::built()?;
+    let provider = built::provider()?;
     for (index, count) in counts.into_iter().enumerate() {
         eprintln!("starting an emulated Azure for {count} users");
         let options = Options {

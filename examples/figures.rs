@@ -1,6 +1,8 @@
 //! Measures what a person feels: how long the provider takes to start, what it weighs, how long a plan takes beside the
 //! same plan of resources that ask nobody. Prints each figure with the command that gives it.
 
+#[path = "measure/built.rs"]
+mod built;
 #[path = "measure/plugin.rs"]
 mod plugin;
 #[path = "figures/start.rs"]
@@ -43,7 +45,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measure() -> Result<()> {
-    let provider = plugin::built()?;
+    let provider = built::provider()?;
     let mut figures = starts(&provider).await?;
     eprintln!("starting the emulated Azure");
     let azure = Emulator::start(Options::default()).await?;

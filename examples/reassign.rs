@@ -1,9 +1,12 @@
 //! How long `entradb_postgresql_ownership` takes beside PostgreSQL's own `REASSIGN OWNED`, which wants a server whose lock table holds
 //! everything at once: `cargo run --release --example reassign [tables]`. Terraform has to be on the path.
 
+#[path = "measure/built.rs"]
+mod built;
+
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use entradb_emulator::{Emulator, Options};
@@ -30,7 +33,8 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(tables: usize) -> Result<()> {
-    let provider = built()?;
+    let provider = built::provider()?;
+    let provider = provider.parent().ok_or("the provider is in no folder")?;
     let options = Options {
         postgresql_settings: vec![("max_locks_per_transaction".to_owned(), "4096".to_owned())],
         ..Options::default()
@@ -43,7 +47,7 @@ async fn measure(tables: usize) -> Result<()> {
     for run in 0..=RUNS {
         eprintln!("run {run} of {RUNS}: {tables} tables twice");
         let one = reassigned(&azure, &format!("whole{run}"), tables).await?;
-        let other = applied(&azure, &provider, folder.path(), &format!("moved{run}"), tables).await?;
+        let other = applied(&azure, provider, folder.path(), &format!("moved{run}"), tables).await?;
         if run > 0 {
             whole.push(one);
             moved.push(other);
@@ -67,28 +71,6 @@ async fn measure(tables: usize) -> Result<()> {
         moved.as_secs_f64() / whole.as_secs_f64()
     );
     Ok(())
-}
-
-/// The provider of the same profile as this program, in its folder.
-fn built() -> Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let folder = this
-        .parent()
-        .and_then(Path::parent)
-        .ok_or("this program is in no target folder")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--bin", "terraform-provider-entradb"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if folder.ends_with("release") {
-        cargo.arg("--release");
-    } else {
-        eprintln!("this is no release build: the figures say little (cargo run --release --example reassign)");
-    }
-    if !cargo.status()?.success() {
-        return Err("the provider cannot be built".into());
-    }
-    Ok(folder.to_owned())
 }
 
 /// A database with tables of a role of its own, which the administrator manages, and another role for them.

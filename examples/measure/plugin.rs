@@ -1,35 +1,6 @@
-//! The provider as a program: built, found among the processes, weighed. It knows no resource.
+//! The provider as a process: found among the others, weighed. It knows no resource.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use crate::Result;
-
-const NAME: &str = "terraform-provider-entradb";
-
-/// The provider of the same profile as this program, built anew where that is needed.
-pub(crate) fn built() -> Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let folder = this
-        .parent()
-        .and_then(Path::parent)
-        .ok_or("this program is in no target folder")?;
-    let release = folder.ends_with("release");
-    eprintln!("building the provider where it is not up to date");
-    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--bin", NAME])
-        .current_dir(env!("CARGO_MANIFEST_DIR"));
-    if release {
-        cargo.arg("--release");
-    } else {
-        eprintln!("this is no release build: the figures say little (cargo run --release --example …)");
-    }
-    if !cargo.status()?.success() {
-        return Err("the provider cannot be built".into());
-    }
-    Ok(folder.join(NAME))
-}
 
 /// A process's memory in bytes, by the name that the kernel gives the figure.
 pub(crate) fn memory(id: u32, name: &str) -> Option<u64> {
