@@ -156,14 +156,6 @@ impl Error {
         self.code() == Some("LinkedAuthorizationFailed") && self.message().contains("linked subscription")
     }
 
-    /// What a refused sign-in means and what to do, as a sentence.
-    pub fn advice(&self) -> Option<&'static str> {
-        match self.kind() {
-            Kind::SignIn { aadsts: Some(number) } => refusal::advice(number),
-            _ => None,
-        }
-    }
-
     /// Whether the same request may succeed a little later, without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind(), Kind::Busy | Kind::Throttled | Kind::Transient)

@@ -1,4 +1,4 @@
-//! What Entra says when it refuses a sign-in, and what that means. It does not know which way was tried.
+//! What Entra says when it refuses a sign-in. It does not know which way was tried, nor what to advise.
 
 use serde::Deserialize;
 
@@ -47,41 +47,6 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     digits[..end].parse().ok()
 }
 
-/// What the number of a refusal means and what to do, as a sentence. Nothing for numbers that we do not know.
-pub(crate) fn advice(aadsts: u32) -> Option<&'static str> {
-    Some(match aadsts {
-        7_000_215 => "The client secret is wrong: give the secret's value, not its ID.",
-        7_000_222 => "The client secret has expired: make a new one for the application.",
-        700_016 => {
-            "The application is not known in this tenant: check client_id and tenant_id. A new application may take a minute to be known."
-        }
-        700_027 => {
-            "The certificate is not registered with the application, or the registration is minutes old: upload its public part."
-        }
-        70_021 | 700_213 => {
-            "No federated credential matches the presented token: its issuer, subject and audience must equal the token's exactly. A new federated credential takes minutes to be known."
-        }
-        700_211 => {
-            "No federated credential has the presented token's issuer: it must equal the token's exactly, the slash at its end included."
-        }
-        700_212 => {
-            "No federated credential has the presented token's audience: normally it is api://AzureADTokenExchange."
-        }
-        700_024 => {
-            "The presented token or assertion is not valid at this time: get a new one, and check this machine's clock."
-        }
-        90_002 | 900_023 => "The tenant does not exist: check tenant_id and the cloud.",
-        500_011 | 50_001 => {
-            "The tenant does not know the service that the token is for: check the cloud, or use the service once in this tenant."
-        }
-        53_003 | 530_003 => "A Conditional Access policy forbids this sign-in.",
-        700_082 | 50_078 | 50_076 | 50_173 => {
-            "The Azure CLI's sign-in has ended or needs another factor: run az login again."
-        }
-        _ => return None,
-    })
-}
-
 /// Whether a refusal may turn into a success by itself, when what it misses was made minutes ago.
 pub(crate) fn heals_after_creation(aadsts: u32) -> bool {
     matches!(aadsts, 70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027)
@@ -117,7 +82,6 @@ mod tests {
         assert_eq!(error.code(), Some("invalid_client"));
         assert_eq!(error.message(), "AADSTS7000215: Invalid client secret provided.");
         assert_eq!(error.correlation_id(), Some("y"));
-        assert!(advice(7_000_215).is_some());
         assert!(heals_after_creation(70_021) && !heals_after_creation(7_000_215));
     }
 
