@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -23,6 +24,8 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 /// A running provider.
 pub struct Process {
     child: Child,
+    /// What lies in it stays when a provider is killed.
+    _folder: TempDir,
     log: Log,
     /// The line with which it began.
     pub handshake: Handshake,
@@ -70,8 +73,10 @@ pub fn command(environment: &[(&str, &str)]) -> Command {
 impl Process {
     /// Starts the provider. With the client's certificate (PEM), as AutoMTLS wants it.
     pub async fn start(environment: &[(&str, &str)], certificate: Option<&str>) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
         let mut command = command(environment);
         command
+            .env("TMPDIR", folder.path())
             .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
             .env("PLUGIN_PROTOCOL_VERSIONS", "6,5")
             .env("PLUGIN_MIN_PORT", "10000")
@@ -101,6 +106,7 @@ impl Process {
         });
         Self {
             child,
+            _folder: folder,
             log,
             handshake: Handshake::read(&line),
         }
