@@ -146,7 +146,7 @@ impl Error {
     pub fn heals_after_creation(&self) -> bool {
         match self.kind() {
             Kind::PrincipalNotFound => true,
-            Kind::SignIn { aadsts: Some(number) } => refusal::heals_after_creation(number),
+            Kind::SignIn { aadsts } => matches!(aadsts, Some(70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027)),
             _ => false,
         }
     }

@@ -47,11 +47,6 @@ pub(crate) fn number(text: &str) -> Option<u32> {
     digits[..end].parse().ok()
 }
 
-/// Whether a refusal may turn into a success by itself, when what it misses was made minutes ago.
-pub(crate) fn heals_after_creation(aadsts: u32) -> bool {
-    matches!(aadsts, 70_021 | 700_211 | 700_212 | 700_213 | 700_016 | 700_027)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +77,7 @@ mod tests {
         assert_eq!(error.code(), Some("invalid_client"));
         assert_eq!(error.message(), "AADSTS7000215: Invalid client secret provided.");
         assert_eq!(error.correlation_id(), Some("y"));
-        assert!(heals_after_creation(70_021) && !heals_after_creation(7_000_215));
+        assert!(!error.heals_after_creation());
     }
 
     #[test]
@@ -98,6 +93,7 @@ mod tests {
             kind(400, r#"{"error":"invalid_request"}"#),
             Kind::SignIn { aadsts: None }
         );
+        assert!(refused(400, r#"{"error":"invalid_request","error_codes":[70021]}"#).heals_after_creation());
         assert_eq!(number("AADSTS70021: No"), Some(70_021));
         assert_eq!(number("AADSTS: no"), None);
     }
