@@ -164,8 +164,8 @@ fn logged_connections(azure: &Emulator) -> Result<usize> {
     Ok(log.lines().filter(ours).count())
 }
 
-/// Names are literal, and one `terraform_data` stands between what needs the other: references between counted resources cost Terraform the square
-/// of their number.
+/// Names are strings, and one `terraform_data` stands between what needs the other: references between counted resources, or to one long list, cost
+/// Terraform the square of their number.
 async fn principals(azure: &Emulator, count: usize) -> Result<String> {
     let mut objects = Vec::new();
     for number in 0..count {
@@ -179,7 +179,6 @@ locals {{
   server = "{}"
   people = {{
 {}  }}
-  names = keys(local.people)
 }}
 
 resource "entradb_postgresql_role" "group" {{
@@ -204,7 +203,7 @@ resource "entradb_postgresql_role_membership" "person" {{
   count      = {count}
   server     = local.server
   role       = "group-${{count.index % {GROUPS}}}"
-  member     = local.names[count.index]
+  member     = "person-${{count.index}}@example.invalid"
   depends_on = [terraform_data.gate]
 }}
 
@@ -212,7 +211,7 @@ resource "entradb_postgresql_access" "person" {{
   count               = {}
   server              = local.server
   database            = "app"
-  grantee             = local.names[count.index]
+  grantee             = "person-${{count.index}}@example.invalid"
   database_privileges = ["CONNECT"]
   depends_on          = [terraform_data.gate]
 
@@ -237,12 +236,12 @@ fn data(count: usize) -> String {
     let counted = |name: &str, count: usize, needs: &str| {
         format!(
             "resource \"terraform_data\" \"{name}\" {{\n  count = {count}\n  input = {{\n    role   = \"group-${{count.index % {GROUPS}}}\"\n    \
-             member = local.names[count.index % length(local.names)]\n  }}\n{needs}}}\n\n"
+             member = \"person-${{count.index}}@example.invalid\"\n  }}\n{needs}}}\n\n"
         )
     };
     let needs = "  depends_on = [terraform_data.gate]\n";
     format!(
-        "locals {{\n  people = {{\n{people}  }}\n  names = keys(local.people)\n}}\n\n{}resource \"terraform_data\" \"person\" {{\n  for_each = \
+        "locals {{\n  people = {{\n{people}  }}\n}}\n\n{}resource \"terraform_data\" \"person\" {{\n  for_each = \
          local.people\n  input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n\nresource \"terraform_data\" \"gate\" {{\n  depends_on = \
          [terraform_data.group, terraform_data.person]\n}}\n\n{}{}",
         counted("group", GROUPS, ""),
