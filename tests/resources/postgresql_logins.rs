@@ -4,10 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use entradb::protocol::value::Value;
-use entradb_emulator::{Access, Emulator, Failure, Method, Options};
+use entradb_emulator::{Access, Cloud, Emulator, Failure, Method, Options};
 
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, identity, label, provider, text};
+use crate::resources::world::{ADMINISTRATOR, by_hand, emulator, fact, identity, label, provider, started, text};
 use crate::{block, config};
 
 /// The provider of a person who is signed in to the Azure CLI.
@@ -83,6 +83,38 @@ async fn works_at(emulator: &Emulator, plugin: &Plugin, server: &str, (prefix, l
     member.destroy().await;
     user.destroy().await;
     role.destroy().await;
+}
+
+#[tokio::test]
+async fn each_cloud_has_its_own_tokens_and_host_names() {
+    for (cloud, suffix) in [
+        (Cloud::UsGovernment, ".postgres.database.usgovcloudapi.net"),
+        (Cloud::China, ".postgres.database.chinacloudapi.cn"),
+    ] {
+        let options = Options {
+            cloud,
+            ..Options::default()
+        };
+        let emulator = started(options).await;
+        let fqdn = emulator.postgresql().fqdn.clone();
+        assert!(fqdn.ends_with(suffix), "{fqdn}");
+        let plugin = provider(&emulator).await;
+        works(&emulator, &plugin, "by-id", ADMINISTRATOR).await;
+        works_at(&emulator, &plugin, &fqdn, ("by-host", ADMINISTRATOR)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_of_another_cloud_gets_no_token() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let given = config! { "server" => "data.postgres.database.usgovcloudapi.net", "name" => "nobody" };
+    let refused = plugin.resource("entradb_postgresql_role").try_create(given).await;
+    let told = refused.err().expect("a refusal").told;
+    assert!(
+        told.iter().any(|told| told.summary == "Refused to send a token"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

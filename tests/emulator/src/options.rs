@@ -14,7 +14,7 @@ pub struct Options {
     pub tenant_id: String,
     /// The only subscription; a new one by default.
     pub subscription_id: String,
-    /// The cloud whose names, audiences and token resources are used. Host names of servers stay the public cloud's.
+    /// The cloud whose names, audiences and token resources are used.
     pub cloud: Cloud,
     /// The resource group that exists from the start.
     pub resource_group: String,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::arm::groups::ResourceGroup;
 use crate::arm::records::{Kind, Record};
-use crate::arm::{mysql, servers, sql};
+use crate::arm::sql;
 use crate::certificates::{Authority, ClientCertificate, write_pfx};
 use crate::directory::{Access, Principal, PrincipalKind, RegisteredCertificate};
 use crate::error::{Context, Error, Result};
@@ -338,12 +338,17 @@ fn arm_servers(state: &mut State, options: &Options, server: &Server) -> ArmServ
         state.records.insert(record.key(), record);
         described
     };
-    let postgresql = servers::SUFFIX;
-    let postgresql_replica = add(Kind::PostgresqlReplica, "pg-replica", postgresql, Some(&server.id));
-    let mysql = add(Kind::Mysql, "mysql-data", mysql::SUFFIX, None);
-    let mysql_replica = add(Kind::Mysql, "mysql-replica", mysql::SUFFIX, Some(&mysql.id));
-    let sql_server = add(Kind::Sql, "sql-data", sql::SUFFIX, None);
-    let zone = format!("{}.{}", sql::DNS_ZONE, sql::SUFFIX);
+    let suffixes = options.cloud.facts();
+    let postgresql_replica = add(
+        Kind::PostgresqlReplica,
+        "pg-replica",
+        suffixes.postgresql_suffix,
+        Some(&server.id),
+    );
+    let mysql = add(Kind::Mysql, "mysql-data", suffixes.mysql_suffix, None);
+    let mysql_replica = add(Kind::Mysql, "mysql-replica", suffixes.mysql_suffix, Some(&mysql.id));
+    let sql_server = add(Kind::Sql, "sql-data", suffixes.sql_suffix, None);
+    let zone = format!("{}.{}", sql::DNS_ZONE, suffixes.sql_suffix);
     let managed_instance = add(Kind::ManagedInstance, "mi-data", &zone, None);
     ArmServers {
         postgresql_replica,

@@ -23,7 +23,6 @@ pub(crate) const VERSIONS: [&str; 5] = [
     "2026-10-01",
 ];
 pub(crate) const KIND: &str = "Microsoft.DBforPostgreSQL/flexibleServers";
-pub(crate) const SUFFIX: &str = "postgres.database.azure.com";
 
 /// The server of the path; its group is known to exist.
 pub(crate) fn find(call: &Call<'_>) -> Result<Arc<Server>, Answer> {
@@ -308,5 +307,8 @@ pub(crate) fn zone_suffix(call: &Call<'_>) -> Outcome {
     if !call.is("POST") {
         return call.no_such_verb("getPrivateDnsZoneSuffix");
     }
-    Ok(Answer::json(200, json!(SUFFIX)))
+    Ok(Answer::json(
+        200,
+        json!(call.world.options.cloud.facts().postgresql_suffix),
+    ))
 }

@@ -105,7 +105,7 @@ impl Server {
                 options.subscription_id, options.resource_group, plan.name
             ),
             name: plan.name.to_owned(),
-            fqdn: format!("{}.postgres.database.azure.com", plan.name),
+            fqdn: format!("{}.{}", plan.name, options.cloud.facts().postgresql_suffix),
             port: plan.port,
             binaries,
             layout,

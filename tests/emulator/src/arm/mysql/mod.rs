@@ -17,9 +17,6 @@ use crate::world::{State, World};
 const VERSIONS: [&str; 4] = ["2022-01-01", "2023-06-30", "2023-12-30", "2024-12-30"];
 const KIND: &str = "Microsoft.DBforMySQL/flexibleServers";
 
-/// The end of every server's host name.
-pub(crate) const SUFFIX: &str = "mysql.database.azure.com";
-
 const PLACE: Place = Place {
     namespace: "Microsoft.DBforMySQL",
     in_group: false,

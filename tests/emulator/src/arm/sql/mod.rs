@@ -24,9 +24,6 @@ const VERSIONS: [&str; 6] = [
 
 pub(crate) use servers::DNS_ZONE;
 
-/// The end of every server's host name.
-pub(crate) const SUFFIX: &str = "database.windows.net";
-
 /// The body of a GET with everything expanded.
 pub(crate) fn json_of(world: &World, state: &State, server: &Record) -> Value {
     servers::json_of(world, state, server, true)
