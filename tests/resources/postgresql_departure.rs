@@ -1,5 +1,6 @@
 //! How users and roles go: refused, reassigned, dropped; over all databases, and nothing of others is lost.
 
+mod all_or_nothing;
 mod passed_on;
 mod steps;
 

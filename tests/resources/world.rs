@@ -42,6 +42,16 @@ pub async fn started(options: Options) -> Emulator {
     emulator
 }
 
+/// The same, with settings of `postgresql.conf`.
+pub async fn alone(settings: &[(&str, &str)]) -> Emulator {
+    let setting = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let options = Options {
+        postgresql_settings: settings.iter().map(setting).collect(),
+        ..Options::default()
+    };
+    started(options).await
+}
+
 /// The provider as a process of its own, signed in to the emulator.
 pub async fn provider(emulator: &Emulator) -> Plugin {
     let environment = emulator.environment();

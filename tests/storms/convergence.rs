@@ -5,7 +5,7 @@ use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Access, Emulator};
 
 use crate::resources::world::{by_hand, role_by_hand, with};
-use crate::storms::stage::{Life, everywhere};
+use crate::storms::stage::{Life, everywhere, everywhere_on};
 use crate::{block, config};
 
 fn on(emulator: &Emulator, more: Object) -> Object {
@@ -82,6 +82,56 @@ async fn a_role_converges() {
         }
     })
     .await;
+}
+
+/// So little lock memory that a few dozen objects are too much for one transaction.
+const CRAMPED: [(&str, &str); 2] = [("max_connections", "15"), ("max_locks_per_transaction", "10")];
+
+/// What one transaction has no room for there: views on tables, a partition tree, foreign keys in a circle, a serial column, a function. And a note of
+/// each transaction of ours that changes any of it.
+const CROWD: &str = "
+    create table public.steps (step bigint); create function public.note() returns event_trigger security definer language plpgsql as
+      'begin if session_user = ''terraform'' then insert into public.steps values (txid_current()); end if; end';
+    create event trigger note on ddl_command_end execute function public.note();
+    create schema crew authorization crew; set role crew; create function crew.f() returns int language sql as 'select 1';
+    create table crew.p (id int, p int) partition by list (id); create table crew.q partition of crew.p for values in (1) partition by list (p);
+    create table crew.r partition of crew.q for values in (1); create table crew.s partition of crew.p for values in (2);
+    create table crew.one (id serial primary key, other int, n int default crew.f());
+    create table crew.two (id int primary key, other int references crew.one); alter table crew.one add foreign key (other) references crew.two;
+    create view crew.v as select id from crew.one; create view crew.w as select id from crew.v;
+    do $$ begin for i in 1..20 loop execute format('create table crew.t%s (id int primary key, a text)', i); end loop; end $$; reset role";
+
+/// Fails when it was not at least three transactions.
+const IN_STEPS: &str = "do $$ declare steps int := (select count(distinct step) from public.steps);
+    begin if steps < 3 then raise 'in % steps', steps; end if; end $$;
+    drop event trigger note; drop function public.note(); drop table public.steps";
+
+async fn owner_of_a_crowd_converges(owned: Object, left: Vec<(&'static str, &'static str)>) {
+    everywhere_on(&CRAMPED, async |emulator| {
+        role_by_hand(emulator, "heir", "").await;
+        by_hand(emulator, "app", "grant create on database app to heir").await;
+        let made = with(config! { "name" => "crew" }, owned.clone());
+        Life {
+            kind: "entradb_postgresql_role",
+            made: on(emulator, made.clone()),
+            changed: on(emulator, with(made, config! { "connection_limit" => 3 })),
+            before: vec![],
+            meanwhile: vec![("app", CROWD)],
+            after: [&[("app", IN_STEPS)], &left[..]].concat(),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropping_in_steps_converges() {
+    owner_of_a_crowd_converges(config! { "owned_objects" => "drop" }, vec![]).await;
+}
+
+#[tokio::test]
+async fn reassigning_in_steps_converges() {
+    let owned = config! { "owned_objects" => "reassign", "reassign_owned_to" => "heir" };
+    owner_of_a_crowd_converges(owned, vec![("app", "drop schema crew cascade")]).await;
 }
 
 /// A role that is logged in to with a password, and becomes a user of Entra.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entradb::protocol::value::{Object, Value};
-use entradb_emulator::{Emulator, Held, Moment, Options};
+use entradb_emulator::{Emulator, Held, Moment};
 use futures_util::future::join_all;
 
 use crate::config;
@@ -11,7 +11,7 @@ use crate::harness::azure;
 use crate::harness::instance::{Failed, Found, Instance};
 use crate::harness::message::Told;
 use crate::harness::plugin::Plugin;
-use crate::resources::world::{ADMINISTRATOR, by_hand, started};
+use crate::resources::world::{ADMINISTRATOR, alone, by_hand};
 use crate::storms::picture::{Eyes, differences};
 
 /// The databases that are looked at.
@@ -114,8 +114,8 @@ struct Strike {
 
 impl Storm {
     /// Starts a server and leads the life once, in calm.
-    async fn gather(life: &impl AsyncFn(&Emulator) -> Life) -> Self {
-        let emulator = started(Options::default()).await;
+    async fn gather(settings: &[(&str, &str)], life: &impl AsyncFn(&Emulator) -> Life) -> Self {
+        let emulator = alone(settings).await;
         let life = life(&emulator).await;
         let mut storm = Self {
             eyes: Eyes::open(&emulator, &DATABASES).await,
@@ -353,7 +353,12 @@ impl Storm {
 /// Leads a life again and again on servers of its own, several at once since most of a life is waiting. Each step is disturbed one statement later
 /// each time: killed before each statement and after the last one, cut off after each, ended before each.
 pub async fn everywhere(life: impl AsyncFn(&Emulator) -> Life) {
-    let storms = join_all((0..SERVERS).map(|_| Storm::gather(&life))).await;
+    everywhere_on(&[], life).await;
+}
+
+/// The same, on servers with these settings.
+pub async fn everywhere_on(settings: &[(&str, &str)], life: impl AsyncFn(&Emulator) -> Life) {
+    let storms = join_all((0..SERVERS).map(|_| Storm::gather(settings, &life))).await;
     let (kind, lengths) = (storms[0].life.kind, storms[0].lengths);
     let longest = lengths.iter().copied().max().unwrap_or_default();
     let lives = [

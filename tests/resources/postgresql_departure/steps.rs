@@ -4,18 +4,7 @@ use entradb_emulator::Emulator;
 
 use crate::config;
 use crate::resources::postgresql_departure::{exists, made, owners, role};
-use crate::resources::world::{by_hand, emulator, fact, provider, started};
-
-async fn alone(settings: &[(&str, &str)]) -> Emulator {
-    let options = entradb_emulator::Options {
-        postgresql_settings: settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-        ..entradb_emulator::Options::default()
-    };
-    started(options).await
-}
+use crate::resources::world::{alone, by_hand, emulator, fact, provider};
 
 /// Far more than one transaction can drop, with what is portioned out below: tables in a circle, partitions, views on views, serial columns
 /// that others use, functions, types.

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::Result;
-use crate::provider::postgresql::{Failure, POSTGRES};
+use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::dropping::{Plan, Step, as_planned, fitting, still_owned};
 use crate::resources::postgresql::departure::entry::Entry;
 use crate::resources::postgresql::departure::obstacles::Obstacles;
-use crate::resources::postgresql::departure::seen::{Seen, large_objects};
+use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
-use crate::resources::postgresql::departure::{Departure, OwnedObjects, memberships, obstacles};
+use crate::resources::postgresql::departure::{Departure, OwnedObjects, obstacles};
 use crate::sql;
 use crate::sql::error::Kind;
 use crate::sql::pool::Pooled;
@@ -20,6 +20,7 @@ use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::postgres::traces;
+use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
 
 /// The most locks that one transaction of a large move may take: others need some too, and get theirs soon.
@@ -28,22 +29,30 @@ const LOCKS: u64 = 1000;
 /// How often a plan is made anew because something changed meanwhile.
 const PLANS: usize = 5;
 
+/// What it takes to leave one database.
+#[derive(Default)]
+struct Parting {
+    /// What others would lose.
+    passed_on: Vec<String>,
+    /// As whom we must act.
+    lenders: BTreeSet<u32>,
+    /// The statements. The loan is around them.
+    statements: Vec<Statement>,
+}
+
 impl Departure<'_> {
     pub(super) async fn leave(&self, database: &str, owns: bool) -> Result<()> {
         tracing::info!(database, "taking back what the role was granted");
         let all = async {
-            match self.owned {
-                OwnedObjects::Reassign if owns => {
-                    let mut room = self.room(database).await?;
-                    while self.move_some(database, &mut room).await? {}
-                    self.leave_at_once(database).await
-                }
-                OwnedObjects::Drop if owns => {
-                    self.drop_most(database).await?;
-                    self.leave_at_once(database).await
-                }
-                _ => self.take_back(database).await,
+            if owns && self.owned == OwnedObjects::Reassign {
+                let mut room = self.room(database).await?;
+                while self.move_some(database, &mut room).await? {}
+            } else if owns && self.owned == OwnedObjects::Drop {
+                self.drop_most(database).await?;
             }
+            let what = "taking back what the role was granted";
+            let leave = |session| self.attempt_to_leave(session, database, owns);
+            self.server.write(database, what, leave).await
         };
         match all.await {
             // The database went meanwhile, and what was in it.
@@ -53,107 +62,99 @@ impl Departure<'_> {
         }
     }
 
-    /// What the role granted on to others, in a database or (`None`) on databases.
-    pub(super) async fn passed_on(&self, database: Option<&str>) -> Result<Vec<String>, Failure> {
-        let mut session = match self.server.session(database.unwrap_or(POSTGRES)).await {
-            Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => return Ok(Vec::new()),
-            session => session?,
-        };
-        let version = session.version();
-        let questions = Seen::questions(version, self.role);
-        let (transaction, answers) = session.begin_and_ask(&[], &questions).await?;
-        let mut seen = Seen::read(version, &answers)?;
-        if !self.took_part(&seen) {
-            return Ok(Vec::new());
+    /// Tries whether the role can leave a database, and changes nothing. Gives what others would lose by it.
+    pub(super) async fn rehearse(&self, database: &str, owns: bool) -> Result<Vec<String>, Failure> {
+        let what = "looking whether the role can go";
+        let rehearse = |session| self.attempt_to_rehearse(session, database, owns);
+        match self.server.write(database, what, rehearse).await {
+            Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => Ok(Vec::new()),
+            outcome => outcome,
         }
-        seen = seen.meet(&transaction, self.role).await?;
-        Ok(match database {
-            Some(_) => TakingBack::of(&seen.server, &seen.objects, &[], self.role).passed_on,
-            None => {
-                let mut passed_on = TakingBack::of_databases(&seen.server, self.role).passed_on;
-                if self.owned == OwnedObjects::Refuse {
-                    let granted = memberships::granted(&seen.server, self.role);
-                    passed_on.extend(granted.map(|held| memberships::named(&seen.server, held)));
-                }
-                passed_on
-            }
-        })
     }
 
-    /// What was passed on since it was looked for is not taken from anybody either.
-    fn check_passed_on(&self, server: &ServerCatalog, database: &str, taking: &TakingBack) -> Result<()> {
-        if taking.passed_on.is_empty() {
-            return Ok(());
+    async fn attempt_to_rehearse(
+        &self,
+        mut session: Pooled,
+        database: &str,
+        owns: bool,
+    ) -> Result<Vec<String>, Failure> {
+        let (transaction, seen) = self.see(&mut session, owns).await?;
+        let parting = self.parting(&seen, database, owns);
+        if parting.passed_on.is_empty() {
+            let loan = borrow(&seen.server, parting.lenders)?;
+            // Whether the server lets us act for somebody has to be tried.
+            transaction.execute_all(&loan.begin).await?;
         }
-        let role = server.role_name(self.role).map_or("", Name::as_str);
-        Err(Obstacles::at(Some(database), taking.passed_on.clone()).explain(role, self.owned))
+        transaction.rollback().await?;
+        Ok(parting.passed_on)
     }
 
-    async fn take_back(&self, database: &str) -> Result<(), Failure> {
-        let what = "taking back what the role was granted";
-        let take = |session| self.attempt_to_take_back(session, database);
-        self.server.write(database, what, take).await
-    }
-
-    async fn attempt_to_take_back(&self, mut session: Pooled, database: &str) -> Result<(), Failure> {
-        let version = session.version();
-        let locks = lock::take(&[Lock::role(self.role)].into());
-        let questions = Seen::questions(version, self.role);
-        let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
-        let seen = Seen::read(version, &answers)?;
-        if !seen.server.roles.contains_key(&self.role) {
-            return Ok(());
+    async fn attempt_to_leave(&self, mut session: Pooled, database: &str, owns: bool) -> Result<(), Failure> {
+        let (transaction, seen) = self.see(&mut session, owns).await?;
+        let parting = self.parting(&seen, database, owns);
+        if !parting.passed_on.is_empty() {
+            // What was passed on since it was looked for is not taken from anybody either.
+            let role = seen.server.role_name(self.role).map_or("", Name::as_str);
+            return Err(Obstacles::at(Some(database), parting.passed_on)
+                .explain(role, self.owned)
+                .into());
         }
-        let Seen { server, objects, large } = seen.meet(&transaction, self.role).await?;
-        let taking = TakingBack::of(&server, &objects, &large, self.role);
-        self.check_passed_on(&server, database, &taking)?;
-        let loan = borrow(&server, by_name(&server, database, taking.lenders.clone()))?;
-        let statements = taking.statements(&server);
-        let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
+        let loan = borrow(&seen.server, parting.lenders)?;
+        let all: Vec<Statement> = loan
+            .begin
+            .into_iter()
+            .chain(parting.statements)
+            .chain(loan.end)
+            .collect();
         transaction.commit_and_ask(&all, &[]).await?;
         Ok(())
     }
 
-    /// Everything that is left, in one transaction.
-    async fn leave_at_once(&self, database: &str) -> Result<(), Failure> {
-        let what = "taking back what the role was granted";
-        let leave = |session| self.attempt_to_leave(session, database);
-        self.server.write(database, what, leave).await
+    /// Looks at the session's database, behind the lock of the role.
+    async fn see<'s>(&self, session: &'s mut Pooled, owns: bool) -> Result<(Transaction<'s>, Seen), Failure> {
+        let version = session.version();
+        let locks = lock::take(&[Lock::role(self.role)].into());
+        let questions = if owns {
+            Seen::everything(self.role)
+        } else {
+            Seen::questions(version, self.role)
+        };
+        let (transaction, answers) = session.begin_and_ask(&locks, &questions).await?;
+        let mut seen = Seen::read(version, &answers)?;
+        if !owns {
+            seen = seen.meet(&transaction, self.role).await?;
+        }
+        Ok((transaction, seen))
     }
 
-    async fn attempt_to_leave(&self, mut session: Pooled, database: &str) -> Result<(), Failure> {
-        let locks = lock::take(&[Lock::role(self.role)].into());
-        let (transaction, answers) = session
-            .begin_and_ask(&locks, &[traces::large_objects(self.role)])
-            .await?;
-        let server = ServerCatalog::load(&transaction).await?;
+    /// What it takes to leave a database; nothing when the role is gone.
+    fn parting(&self, seen: &Seen, database: &str, owns: bool) -> Parting {
+        let Seen { server, objects, large } = seen;
         let Some(role) = server.roles.get(&self.role) else {
-            return Ok(());
+            return Parting::default();
         };
-        let objects = DatabaseCatalog::load(&transaction).await?;
-        let large = large_objects(answers.first().map_or(&[], Vec::as_slice))?;
-        let taking = TakingBack::of(&server, &objects, &large, self.role);
-        self.check_passed_on(&server, database, &taking)?;
-        let mut lenders = taking.lenders.clone();
-        let mut statements = taking.statements(&server);
+        let taking = TakingBack::of(server, objects, large, self.role);
+        let mut statements = taking.statements(server);
+        let mut lenders = taking.lenders;
         match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
-            (OwnedObjects::Reassign, Some(heir)) => {
-                let lent = Entry::of(&server, database, &objects, role, heir);
+            (OwnedObjects::Reassign, Some(heir)) if owns => {
+                let lent = Entry::of(server, database, objects, role, heir);
                 lenders.extend(lent.lenders);
                 statements.extend(lent.begin);
                 statements.push(sql!("REASSIGN OWNED BY {} TO {}", &role.name, &heir.name));
                 statements.extend(lent.end);
             }
-            (OwnedObjects::Drop, _) => {
+            (OwnedObjects::Drop, _) if owns => {
                 lenders.insert(self.role);
                 statements.push(sql!("DROP OWNED BY {}", &role.name));
             }
             _ => {}
         }
-        let loan = borrow(&server, by_name(&server, database, lenders))?;
-        let all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
-        transaction.commit_and_ask(&all, &[]).await?;
-        Ok(())
+        Parting {
+            passed_on: taking.passed_on,
+            lenders: by_name(server, database, lenders),
+            statements,
+        }
     }
 
     /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.

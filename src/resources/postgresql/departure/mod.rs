@@ -13,6 +13,7 @@ mod taking_back;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,7 +24,7 @@ use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::memberships::Succession;
-use crate::resources::postgresql::departure::obstacles::{Obstacles, is_privilege, places};
+use crate::resources::postgresql::departure::obstacles::{Obstacles, is_closed, is_privilege, places};
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
 use crate::resources::postgresql::found_role::{sessions, sessions_of};
@@ -118,8 +119,8 @@ enum Attempt {
     Gone,
     /// It was dropped, with these sessions open.
     Dropped(Name, Vec<String>),
-    /// Something hangs on it that is no mere privilege on a database.
-    InTheWay(Box<Seen>),
+    /// Something hangs on it that is no mere privilege on a database; or others would lose this.
+    InTheWay(Box<ServerCatalog>, Vec<String>),
 }
 
 impl Departure<'_> {
@@ -134,7 +135,7 @@ impl Departure<'_> {
             let drop = |session| self.attempt_to_drop(session, lower);
             match self.server.write(POSTGRES, "dropping the role", drop).await {
                 Ok(Attempt::Gone) => return Ok(()),
-                Ok(Attempt::InTheWay(found)) => self.clear_the_way(&found).await?,
+                Ok(Attempt::InTheWay(found, lost)) => self.clear_the_way(&found, lost).await?,
                 Ok(Attempt::Dropped(name, sessions)) => {
                     if !sessions.is_empty() {
                         let detail = format!(
@@ -193,17 +194,27 @@ impl Departure<'_> {
             return Err(Diagnostic::error("Belongs to the platform", detail).into());
         }
         self.check_heir(&role.name, heir)?;
-        if self.is_in_the_way(&seen) {
-            return Ok(Attempt::InTheWay(Box::new(seen)));
-        }
         if !seen.server.dependencies.is_empty() {
             seen = seen.meet(&transaction, self.role).await?;
         }
-        tracing::info!(role = %role.name, "dropping the role");
-        let mut statements = self.last_words(&seen.server, &role.name)?;
+        let words = self.last_words(&seen.server);
+        if !words.lost.is_empty() {
+            return Ok(Attempt::InTheWay(Box::new(seen.server), words.lost));
+        }
+        let loan = borrow(&seen.server, words.lenders)?;
+        let mut statements: Vec<Statement> = loan.begin.into_iter().chain(words.statements).chain(loan.end).collect();
+        statements.push(sql!("DROP ROLE {}", &role.name));
         if let Some(label) = administers(&role, version).filter(|_| lower) {
             statements.insert(0, binding::update(&role.name, Label { admin: false, ..label })?);
         }
+        if self.is_in_the_way(&seen.server) {
+            // Before anything goes, it is tried whether the role may: the server says so first, and only then what hangs on it.
+            return match transaction.execute_all(&statements).await {
+                Err(error) if error.kind != Kind::DependentObjects => Err(error.into()),
+                _ => Ok(Attempt::InTheWay(Box::new(seen.server), Vec::new())),
+            };
+        }
+        tracing::info!(role = %role.name, "dropping the role");
         let answers = transaction
             .commit_and_ask(&statements, &[sessions_of(self.role)])
             .await?;
@@ -219,58 +230,85 @@ impl Departure<'_> {
         Err(Diagnostic::error("Role not found", detail).at("reassign_owned_to"))
     }
 
-    fn is_in_the_way(&self, seen: &Seen) -> bool {
-        let mut hanging = seen.server.dependencies.iter();
-        self.took_part(seen) || hanging.any(|one| one.database.is_some() || !is_privilege(one))
-    }
-
-    /// Whether the role may have granted something to others that goes with it. Memberships go on where what the role owns does.
-    fn took_part(&self, seen: &Seen) -> bool {
-        let keeps = self.owned == OwnedObjects::Refuse;
-        seen.passed_on(self.role) || (keeps && memberships::granted(&seen.server, self.role).next().is_some())
+    fn is_in_the_way(&self, server: &ServerCatalog) -> bool {
+        let mut hanging = server.dependencies.iter();
+        hanging.any(|one| one.database.is_some() || !is_privilege(one))
     }
 
     /// What it takes at last: privileges on databases are taken back, and from version 16 on the memberships that the role granted are granted
-    /// by us.
-    fn last_words(&self, server: &ServerCatalog, role: &Name) -> Result<Vec<Statement>> {
+    /// by us, where what the role owns goes on too.
+    fn last_words(&self, server: &ServerCatalog) -> LastWords {
         let taking = TakingBack::of_databases(server, self.role);
-        let succession = Succession::of(server, self.role);
-        let lost = [taking.passed_on.clone(), succession.lost].concat();
-        if !lost.is_empty() {
-            return Err(Obstacles::at(None, lost).explain(role.as_str(), self.owned));
-        }
         let mut statements = taking.statements(server);
-        let mut lenders = taking.lenders;
-        if !succession.statements.is_empty() {
-            lenders.insert(self.role);
+        let (mut lost, mut lenders) = (taking.passed_on, taking.lenders);
+        if self.owned == OwnedObjects::Refuse {
+            lost.extend(memberships::granted(server, self.role).map(|held| memberships::named(server, held)));
+        } else {
+            let succession = Succession::of(server, self.role);
+            lost.extend(succession.lost);
+            if !succession.statements.is_empty() {
+                lenders.insert(self.role);
+            }
+            statements.extend(succession.statements);
         }
-        statements.extend(succession.statements);
-        let loan = borrow(server, lenders)?;
-        let mut all: Vec<Statement> = loan.begin.into_iter().chain(statements).chain(loan.end).collect();
-        all.push(sql!("DROP ROLE {}", role));
-        Ok(all)
+        LastWords {
+            lost,
+            lenders,
+            statements,
+        }
     }
 
-    async fn clear_the_way(&self, seen: &Seen) -> Result<()> {
-        let found = &seen.server;
-        let obstacles = Obstacles::find(self, seen).await?;
+    /// Nothing goes anywhere before it is known that everything can.
+    async fn clear_the_way(&self, found: &ServerCatalog, lost: Vec<String>) -> Result<()> {
+        let mut obstacles = Obstacles::find(self, found, lost).await?;
+        let (places, mut refused) = (self.places(found), None);
+        // Privileges in a single database are taken back together or not at all.
+        let is_one_step = matches!(places[..], [(_, false)]) && obstacles.is_empty();
+        for (database, owns) in places.iter().filter(|_| !is_one_step) {
+            match self.rehearse(database, *owns).await {
+                Ok(passed_on) => obstacles.add(Some(database), passed_on),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
         if !obstacles.is_empty() {
             let name = found.role_name(self.role).map_or("", Name::as_str);
             return Err(obstacles.explain(name, self.owned));
         }
-        for (database, kinds) in places(found, self.role) {
-            let owns = kinds.iter().any(|kind| *kind != DependencyKind::Privilege);
-            let name = match database {
-                Some(database) => found.databases.get(&database).map(|database| database.name.as_str()),
-                // What databases share is given away from any of them.
-                None => (owns && self.owned == OwnedObjects::Reassign).then_some(POSTGRES),
-            };
-            if let Some(name) = name {
-                self.leave(name, owns).await?;
-            }
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
+        for (database, owns) in places {
+            self.leave(database, owns).await?;
         }
         Ok(())
     }
+
+    /// The databases that have to be left, and whether the role owns something there that has to go.
+    fn places<'c>(&self, found: &'c ServerCatalog) -> Vec<(&'c str, bool)> {
+        let places = places(found, self.role).into_iter().filter_map(|(database, kinds)| {
+            let owns = kinds.iter().any(|kind| *kind != DependencyKind::Privilege);
+            let name = match database {
+                Some(database) => {
+                    let database = found.databases.get(&database);
+                    database.filter(|database| !is_closed(database))?.name.as_str()
+                }
+                // What databases share is given away from any of them.
+                None => (owns && self.owned == OwnedObjects::Reassign).then_some(POSTGRES)?,
+            };
+            Some((name, owns))
+        });
+        places.collect()
+    }
+}
+
+/// What it takes to drop a role that has nothing any more in any database.
+struct LastWords {
+    /// What others would lose.
+    lost: Vec<String>,
+    /// As whom we must act.
+    lenders: BTreeSet<u32>,
+    /// The statements before the last one. The loan is around them.
+    statements: Vec<Statement>,
 }
 
 /// The binding of an administrator, where administrators cannot change each other.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
 use crate::resources::postgresql::departure::dropping::Plan;
-use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::{Departure, OwnedObjects};
 use crate::sql::error::Kind;
 use crate::sql::postgres::server_catalog::{Database, Dependency, DependencyKind, ServerCatalog};
@@ -13,8 +12,6 @@ use crate::sql::postgres::server_catalog::{Database, Dependency, DependencyKind,
 /// How many are named.
 const NAMED: usize = 20;
 
-const DATABASES: i64 = 1262;
-const TABLESPACES: i64 = 1213;
 const USER_MAPPINGS: i64 = 1418;
 const DEFAULT_PRIVILEGES: u32 = 826;
 
@@ -35,34 +32,26 @@ const OWNED: &str = "SELECT s.deptype, s.classid, pg_catalog.pg_describe_object(
 pub(super) struct Obstacles(BTreeMap<String, Vec<String>>);
 
 impl Obstacles {
-    /// Looks in every database that has something of the role.
-    pub(super) async fn find(departure: &Departure<'_>, seen: &Seen) -> Result<Self, Failure> {
-        let server = &seen.server;
-        let mut obstacles = Self::default();
+    /// Looks in every database that has something of the role, beside what would be lost among what they share.
+    pub(super) async fn find(
+        departure: &Departure<'_>,
+        server: &ServerCatalog,
+        lost: Vec<String>,
+    ) -> Result<Self, Failure> {
+        let mut obstacles = Self::at(None, lost);
         for (database, kinds) in places(server, departure.role) {
-            let name = match database.map(|database| server.databases.get(&database)) {
+            let found = match database.map(|database| server.databases.get(&database)) {
                 None => None,
                 Some(Some(found)) => Some(found),
                 // Gone meanwhile, and what was in it.
                 Some(None) => continue,
             };
-            let is_closed =
-                |found: &&Database| !found.allows_connections || PLATFORM_DATABASES.contains(&found.name.as_str());
-            if let Some(found) = name.filter(is_closed) {
-                obstacles.add(
-                    &place(Some(found.name.as_str())),
-                    vec!["something that cannot be looked at: the database is closed".into()],
-                );
-                continue;
-            }
-            let name = name.map(|found| found.name.as_str());
-            if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
+            let name = found.map(|found| found.name.as_str());
+            if found.is_some_and(is_closed) {
+                let closed = "something that cannot be looked at: the database is closed";
+                obstacles.add(name, vec![closed.to_owned()]);
+            } else if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
                 obstacles.look(departure, name).await?;
-            }
-            // What was seen already says whether anything was passed on that databases share.
-            let shared = database.is_none() && !departure.took_part(seen);
-            if !shared && kinds.contains(&DependencyKind::Privilege) {
-                obstacles.add(&place(name), departure.passed_on(name).await?);
             }
         }
         Ok(obstacles)
@@ -82,7 +71,7 @@ impl Obstacles {
             let in_the_way = match departure.owned {
                 OwnedObjects::Refuse => true,
                 OwnedObjects::Reassign => policy || class == USER_MAPPINGS,
-                OwnedObjects::Drop => [DATABASES, TABLESPACES].contains(&class),
+                OwnedObjects::Drop => database.is_none(),
             };
             if in_the_way {
                 found.push(
@@ -92,7 +81,7 @@ impl Obstacles {
                 );
             }
         }
-        self.add(&place(database), found);
+        self.add(database, found);
         if let (OwnedObjects::Drop, Some(database)) = (departure.owned, database) {
             let others = Plan::others(&session, departure.role).await?;
             if !others.is_empty() {
@@ -104,12 +93,15 @@ impl Obstacles {
 
     /// These, in one place.
     pub(super) fn at(database: Option<&str>, what: Vec<String>) -> Self {
-        Self([(place(database), what)].into())
+        let mut obstacles = Self::default();
+        obstacles.add(database, what);
+        obstacles
     }
 
-    fn add(&mut self, place: &str, what: Vec<String>) {
+    /// These too.
+    pub(super) fn add(&mut self, database: Option<&str>, what: Vec<String>) {
         if !what.is_empty() {
-            self.0.entry(place.to_owned()).or_default().extend(what);
+            self.0.entry(place(database)).or_default().extend(what);
         }
     }
 
@@ -142,7 +134,7 @@ impl Obstacles {
                  set `owned_objects` to `drop`, apply that, and destroy again."
             }
             OwnedObjects::Drop => {
-                "Databases and tablespaces are never dropped along with a role: give them another owner, or set \
+                "Databases, tablespaces and subscriptions are never dropped along with a role: give them another owner, or set \
                  `owned_objects` to `reassign`, apply that, and destroy again."
             }
         };
@@ -153,6 +145,11 @@ impl Obstacles {
             ),
         )
     }
+}
+
+/// Whether nobody may look into it.
+pub(super) fn is_closed(database: &Database) -> bool {
+    !database.allows_connections || PLATFORM_DATABASES.contains(&database.name.as_str())
 }
 
 /// Where there is something of the role, and of which kinds. The server as a whole comes first.

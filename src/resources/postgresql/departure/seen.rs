@@ -31,6 +31,12 @@ impl Seen {
         [server, database, &[traces::large_objects(role)]].concat()
     }
 
+    /// The same of everybody and everything: what it takes to move or drop what the role owns.
+    pub(super) fn everything(role: u32) -> Vec<Question> {
+        let [server, database] = [&ServerCatalog::QUESTIONS[..], &DatabaseCatalog::QUESTIONS[..]];
+        [server, database, &[traces::large_objects(role)]].concat()
+    }
+
     /// The answers to these, or to their beginning, those of [`traces::on_server`].
     pub(super) fn read(version: u32, answers: &[Vec<Row>]) -> Result<Self, Failure> {
         let (server, rest) = answers.split_at(answers.len().min(ServerCatalog::QUESTIONS.len()));
@@ -57,11 +63,6 @@ impl Seen {
         lists
             .flat_map(|acl| &acl.0)
             .filter(move |grant| [grant.grantee, grant.grantor].contains(&role))
-    }
-
-    /// Whether the role may have granted anything on to others.
-    pub(super) fn passed_on(&self, role: u32) -> bool {
-        self.grants(role).any(|grant| grant.grantee != role)
     }
 
     /// The roles that have to be known by name, or acted for.
@@ -99,7 +100,7 @@ impl Seen {
 }
 
 /// The snapshot of a database leaves these out.
-pub(super) fn large_objects(rows: &[Row]) -> Result<Vec<Object>, Failure> {
+fn large_objects(rows: &[Row]) -> Result<Vec<Object>, Failure> {
     let object = |row: &Row| {
         Ok(Object {
             kind: ObjectKind::LargeObject,
