@@ -17,6 +17,7 @@ mod postgresql_role_grantors;
 mod postgresql_role_membership;
 mod postgresql_strict;
 mod postgresql_user;
+mod postgresql_user_adopting;
 mod postgresql_user_at_once;
 mod postgresql_user_principals;
 mod postgresql_user_rights;

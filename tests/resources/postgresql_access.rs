@@ -268,3 +268,35 @@ async fn imports_by_id_and_by_identity_settle() {
     let nowhere = stage.id().replace("|import|", "|nowhere|");
     assert!(stage.plugin.resource(TYPE).try_import(&nowhere).await.is_err());
 }
+
+/// MAINTAIN came with version 17; an older server does not know the word.
+#[tokio::test]
+async fn everything_contains_maintaining_where_the_server_has_it() {
+    let stage = Stage::new("maintain", TABLES).await;
+    let place = stage.place();
+    let mut access = stage.create(stage.level("all")).await;
+    access.settled().await;
+    if stage.emulator.postgresql().major < 17 {
+        assert!(stage.can("TRUNCATE", "sales.orders").await);
+        let sent = stage.sent_since(place);
+        assert!(!sent.iter().any(|text| text.contains("MAINTAIN")), "{sent:#?}");
+        return;
+    }
+    stage
+        .by_hand("set role {etl}; create table sales.later (); reset role;")
+        .await;
+    for table in ["sales.orders", "sales.totals", "sales.loaded", "sales.later"] {
+        assert!(stage.can("MAINTAIN", table).await, "{table}");
+    }
+    stage.by_hand("revoke maintain on sales.orders from {app}").await;
+    access.refresh().await;
+    assert_eq!(lines(access.get("missing")), ["table sales.orders lacks MAINTAIN"]);
+    access.update(stage.level("all")).await;
+    access.settled().await;
+    assert!(stage.can("MAINTAIN", "sales.orders").await);
+    access.update(stage.level("write")).await;
+    access.settled().await;
+    assert!(!stage.can("MAINTAIN", "sales.orders").await && !stage.can("MAINTAIN", "sales.later").await);
+    access.destroy().await;
+    assert_eq!(stage.privileges_of("app").await, 0);
+}

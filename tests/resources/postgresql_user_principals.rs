@@ -6,9 +6,7 @@ use entradb_emulator::Emulator;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{
-    by_hand, emulator, fact, identity, label, log_in, next_command, provider, role_by_hand, text, with,
-};
+use crate::resources::world::{by_hand, emulator, fact, identity, label, log_in, next_command, provider, text, with};
 use crate::{block, config};
 
 fn users(plugin: &Plugin) -> Resource<'_> {
@@ -274,89 +272,4 @@ async fn what_a_killed_apply_left_is_taken_up_and_anything_else_refused() {
         Some("6")
     );
     adopted.destroy().await;
-}
-
-#[tokio::test]
-async fn a_role_with_a_password_becomes_a_user_and_keeps_what_it_has() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let object_id = new_application(emulator, "old-user").await;
-    role_by_hand(emulator, "old_user", "login password 'old secret'").await;
-    by_hand(
-        emulator,
-        "app",
-        "create table old_table (); alter table old_table owner to old_user;
-         create table granted (); alter table granted owner to azure_pg_admin; grant select on granted to old_user; alter role old_user set work_mem = '9MB'",
-    )
-    .await;
-    log_in(emulator, "old_user", "old secret", "app")
-        .await
-        .expect("the password opens it");
-    let given = user(emulator, "old_user", application(&object_id));
-    let Err(failed) = users(&plugin).try_create(given.clone()).await else {
-        panic!("it is there")
-    };
-    assert!(
-        failed.told[0].detail.contains("set `adopt_existing`"),
-        "{:?}",
-        failed.told
-    );
-
-    let adopting = with(given, config! { "adopt_existing" => true });
-    let planned = users(&plugin).plan_create(adopting.clone()).await;
-    let mut made = users(&plugin)
-        .create_planned(planned, adopting.clone())
-        .await
-        .ok()
-        .expect("adopted");
-    made.settled().await;
-    let client = log_in(emulator, "old_user", &emulator.database_token(&object_id), "app")
-        .await
-        .expect("the token opens it");
-    client
-        .simple_query("select from public.granted; alter table public.old_table add column a int")
-        .await
-        .expect("it keeps both");
-    assert!(log_in(emulator, "old_user", "old secret", "app").await.is_err());
-    assert_eq!(
-        fact(
-            emulator,
-            "app",
-            "select setconfig::text from pg_db_role_setting where setrole = 'old_user'::regrole"
-        )
-        .await
-        .as_deref(),
-        Some("{work_mem=9MB}")
-    );
-    by_hand(emulator, "app", "drop table old_table").await;
-    made.destroy().await;
-    by_hand(emulator, "app", "drop table granted").await;
-}
-
-/// Taken over as less than an administrator, it would lose its rights without a word.
-#[tokio::test]
-async fn an_administrator_is_not_taken_over_as_something_less() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let object_id = new_application(emulator, "old-chief").await;
-    by_hand(
-        emulator,
-        "postgres",
-        "create role old_chief login createrole createdb password 'x' in role azure_pg_admin",
-    )
-    .await;
-    let given = user(
-        emulator,
-        "old_chief",
-        with(application(&object_id), config! { "adopt_existing" => true }),
-    );
-    let Err(failed) = users(&plugin).try_create(given).await else {
-        panic!("its rights would be gone")
-    };
-    let told = &failed.told[0];
-    assert_eq!(told.path.to_string(), "administrator");
-    assert!(told.detail.contains("administers the server"), "{told:?}");
-    let rights = "select pg_has_role('old_chief', 'azure_pg_admin', 'member')::text";
-    assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("true"));
-    by_hand(emulator, "postgres", "drop role old_chief").await;
 }

@@ -4,24 +4,31 @@ use std::time::Duration;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{Access, Emulator, Options};
+use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use crate::harness::azure;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
-use crate::resources::world::{by_hand, fact, role_by_hand, started, with};
+use crate::resources::world::{ADMINISTRATOR, by_hand, fact, role_by_hand, started, with};
 use crate::storms::picture::Eyes;
 use crate::{block, config};
+
+/// How many sessions the pooler opens at the server for one user in one database, as the emulator sets it up.
+const POOL_SIZE: usize = 5;
+/// How many processes of the provider share it; each opens as many as four sessions.
+const PROCESSES: usize = 4;
 
 /// One server with a pooler for all tests here: each uses names of its own.
 async fn emulator() -> &'static Emulator {
     static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
-    let start = || async {
-        let emulator = started(Options::default()).await;
-        emulator.start_pgbouncer().await.expect("PgBouncer");
-        emulator
-    };
-    EMULATOR.get_or_init(start).await
+    EMULATOR.get_or_init(with_pooler).await
+}
+
+async fn with_pooler() -> Emulator {
+    let emulator = started(Options::default()).await;
+    emulator.start_pgbouncer().await.expect("PgBouncer");
+    emulator
 }
 
 /// A configuration for the server itself.
@@ -142,17 +149,33 @@ async fn access_and_ownership_live_behind_the_pooler() {
     nothing_is_left_behind(emulator).await;
 }
 
+/// Each process keeps the sessions that it opened, and the server has fewer than there are of those.
 #[tokio::test]
 async fn the_pooler_keeps_few_sessions_for_many_of_ours() {
-    let emulator = emulator().await;
-    let plugin = provider(emulator).await;
-    let roles = plugin.resource("entradb_postgresql_role");
-    let names: Vec<String> = (0..12).map(|number| format!("pooled_role_{number}")).collect();
-    let making = names
+    // Of its own: whoever is logged in there as the administrator came through the pooler.
+    let emulator = &with_pooler().await;
+    let plugins = join_all((0..PROCESSES).map(|_| provider(emulator))).await;
+    let making = (0..PROCESSES * 6).map(|number| {
+        let given = config! { "name" => format!("pooled_role_{number}").as_str() };
+        plugins[number % PROCESSES]
+            .resource("entradb_postgresql_role")
+            .create(on(emulator, given))
+    });
+    let made = join_all(making).await;
+    let logins = emulator.logins();
+    let ours = logins
         .iter()
-        .map(|name| roles.create(on(emulator, config! { "name" => name.as_str() })));
-    let made = futures_util::future::join_all(making).await;
-    futures_util::future::join_all(made.into_iter().map(|made| made.destroy())).await;
+        .filter(|login| login.user == ADMINISTRATOR && login.refusal.is_none());
+    let ours = ours.count();
+    assert!(ours > 2 * POOL_SIZE, "the processes have only {ours} sessions");
+    let kept = format!("select count(*) from pg_stat_activity where usename = '{ADMINISTRATOR}'");
+    let kept = fact(emulator, "postgres", &kept).await.expect("a count");
+    let kept: usize = kept.parse().expect("a number");
+    assert!(
+        (1..=POOL_SIZE).contains(&kept),
+        "the server has {kept} sessions for {ours} of ours"
+    );
+    join_all(made.into_iter().map(|made| made.destroy())).await;
     let left = "select string_agg(rolname, ' ') from pg_roles where rolname like 'pooled_role%'";
     assert_eq!(fact(emulator, "postgres", left).await, None);
 }

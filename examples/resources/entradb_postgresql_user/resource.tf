@@ -9,7 +9,8 @@ resource "entradb_postgresql_user" "app" {
   }
 }
 
-# The user of a running application moves from its password to the identity, and keeps what it owns and may do.
+# A user with a password becomes the identity's, and keeps what it owns and may do. New logins take a token from then on: let no application run
+# that still logs in with the password.
 resource "entradb_postgresql_user" "moved" {
   server         = var.postgresql_server_id
   name           = "openmetadata_user"

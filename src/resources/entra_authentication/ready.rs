@@ -126,9 +126,11 @@ fn somebody_breaks(server: &DatabaseServer<'_>, missed: &[PasswordLogin]) -> Dia
         more => format!("\n  - and {more} more"),
     };
     let detail = format!(
-        "These logins of {} have no Microsoft Entra principal, and could not log in any more:\n{}{more}\n\nBind each to a principal (`entradb_postgresql_user` \
-         with `adopt_existing = true` keeps what it owns and may do), give what it owns to another role (`entradb_postgresql_ownership`) and take its login away \
-         (`ALTER ROLE … NOLOGIN`), or drop it. Set `force = true` to switch passwords off all the same.",
+        "These logins of {} have no Microsoft Entra principal, and could not log in any more:\n{}{more}\n\nGive whatever still logs in a principal of its own \
+         beside the login (`entradb_postgresql_user`), move what the login owns to it (`entradb_postgresql_ownership`), and then take the login away \
+         (`ALTER ROLE … NOLOGIN`) or drop it. Or bind the login itself to a principal (`entradb_postgresql_user` with `adopt_existing = true`): it keeps what it \
+         owns and may do, but, as far as is known, new logins take a token from that moment and no longer the password. Set `force = true` to switch passwords \
+         off all the same.",
         server.id,
         named.join("\n")
     );

@@ -15,6 +15,9 @@ use crate::sql::statement::{Name, Statement};
 /// The catalogue of roles, by its number.
 const ROLES: u32 = 1260;
 
+/// How many of many are shown.
+const SHOWN: usize = 10;
+
 /// The number of a role, out of a state.
 pub fn number(oid: Option<&String>) -> Option<u32> {
     oid.and_then(|oid| oid.parse().ok())
@@ -83,27 +86,86 @@ pub fn limit(role: &Role) -> i64 {
     role.connection_limit.map_or(-1, i64::from)
 }
 
-/// Asks for the open sessions of a role, by database with their process numbers.
+/// Asks for the open sessions of a role: what opened them, from where, and their process numbers. Addresses are shown to members of `pg_monitor`.
 pub fn sessions_of(role: u32) -> Question {
     let statement = sql!(
-        "SELECT a.datname::text || ' (process ' || pg_catalog.string_agg(a.pid::text, ', ' ORDER BY a.pid) || ')' \
-         FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = {} AND a.datname IS NOT NULL GROUP BY a.datname ORDER BY a.datname",
+        "SELECT a.datname::text, a.application_name, pg_catalog.host(a.client_addr), pg_catalog.array_agg(a.pid::text ORDER BY a.pid) \
+         FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = {} AND a.datname IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         role
     );
-    Question::new(statement, "t")
+    Question::new(statement, "tttl")
 }
 
-/// The open sessions, as people call them.
+/// The open sessions, as people call them: the first of many.
 ///
 /// # Errors
 /// When the answer is none to this question.
 pub fn sessions(answers: &[Vec<Row>]) -> Result<Vec<String>, Failure> {
-    let texts = answers.iter().flatten().map(|row| row.text(0).map(str::to_owned));
-    Ok(texts.collect::<Result<_, _>>()?)
+    let rows: Vec<&Row> = answers.iter().flatten().collect();
+    let mut shown = Vec::new();
+    for row in rows.iter().take(SHOWN) {
+        let database = row.text(0)?;
+        let opener = match row.optional_text(1)? {
+            Some(application) if !application.is_empty() => format!(" of {application}"),
+            _ => String::new(),
+        };
+        let address = row
+            .optional_text(2)?
+            .map_or_else(String::new, |address| format!(" from {address}"));
+        let processes = row.list(3)?;
+        let more = if processes.len() > SHOWN { ", …" } else { "" };
+        let numbers = processes[..processes.len().min(SHOWN)].join(", ");
+        shown.push(format!(
+            "{}{opener}{address} in {database} (process {numbers}{more})",
+            processes.len()
+        ));
+    }
+    if rows.len() > SHOWN {
+        shown.push(format!("and more in {} other places", rows.len() - SHOWN));
+    }
+    Ok(shown)
 }
 
 /// What a plan that is out of date is told.
 pub fn gone(name: &Name) -> Failure {
     let detail = format!("The role {name} does not exist any more. Plan again: it will be created.");
     Diagnostic::error("Role not found", detail).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::row::Cell;
+
+    fn row(application: Option<&str>, address: Option<&str>, processes: std::ops::Range<u32>) -> Row {
+        let text = |text: Option<&str>| text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()));
+        let processes = processes.map(|number| number.to_string()).collect();
+        Row::new(vec![
+            text(Some("app")),
+            text(application),
+            text(address),
+            Cell::List(processes),
+        ])
+    }
+
+    #[test]
+    fn sessions_are_told_by_what_opened_them_and_from_where() {
+        let rows = vec![
+            row(Some("OpenMetadata"), Some("10.1.2.3"), 11..13),
+            row(Some("pgbench"), None, 20..40),
+            row(Some(""), Some("::1"), 50..51),
+            row(None, None, 60..61),
+        ];
+        let told = sessions(&[rows]).ok().unwrap_or_default();
+        let expected = [
+            "2 of OpenMetadata from 10.1.2.3 in app (process 11, 12)",
+            "20 of pgbench in app (process 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, …)",
+            "1 from ::1 in app (process 50)",
+            "1 in app (process 60)",
+        ];
+        assert_eq!(told, expected);
+        let many = (0..12).map(|number| row(Some("one"), None, number..number + 1));
+        let told = sessions(&[many.collect()]).ok().unwrap_or_default();
+        assert_eq!((told.len(), told[10].as_str()), (11, "and more in 2 other places"));
+    }
 }

@@ -1,12 +1,12 @@
 //! What a role was granted in one database, and how it is taken back: one by one, each in the name of who granted it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::sql;
 use crate::sql::postgres::acl::{Acl, PUBLIC};
 use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{DatabaseCatalog, DefaultPrivileges};
-use crate::sql::postgres::object::Object;
+use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::postgres::server_catalog::ServerCatalog;
 use crate::sql::statement::{Name, Part, Statement};
 
@@ -36,10 +36,16 @@ impl TakingBack {
             ours: server.inherited_by(server.current_role),
             server,
         };
-        let columns = database.columns.iter().filter_map(|column| {
-            let table = database.objects.iter().find(|object| object.oid == column.table)?;
-            Some((table, &column.acl))
-        });
+        // A number is unique within one catalogue only: a function may have that of a table.
+        let relations = database
+            .objects
+            .iter()
+            .filter(|object| object.kind.catalog() == ObjectKind::Table.catalog());
+        let relations: HashMap<u32, &Object> = relations.map(|object| (object.oid, object)).collect();
+        let columns = database
+            .columns
+            .iter()
+            .filter_map(|column| Some((*relations.get(&column.table)?, &column.acl)));
         let objects = database.objects.iter().chain(large_objects);
         let lists = objects.filter_map(|object| Some((object, object.acl.as_ref()?)));
         for (object, acl) in lists.chain(columns) {

@@ -128,6 +128,31 @@ fn what_was_granted_is_taken_back_in_the_name_of_who_granted_it() {
     check(&taking.statements(&server), &expected);
 }
 
+/// Numbers are unique within one catalogue: a schema, a type and a function may have that of a table.
+#[test]
+fn a_column_is_its_tables_whatever_else_has_the_number_of_the_table() {
+    let catalog = catalog(
+        vec![
+            object(ObjectKind::Schema, 12, "s", HEIR, &[]),
+            object(ObjectKind::Function, 12, "f", HEIR, &[]),
+            object(ObjectKind::Type, 12, "t", HEIR, &[]),
+            object(ObjectKind::Table, 12, "theirs", OWNER, &[]),
+        ],
+        vec![Column {
+            table: 12,
+            name: name("c"),
+            acl: acl(&["2=a*/3", "4=a/2"]),
+        }],
+        Vec::new(),
+    );
+    let server = server();
+    let taking = TakingBack::of(&server, &catalog, &[], LEAVER);
+    assert_eq!(taking.passed_on, ["INSERT on table s.theirs to heir"]);
+    assert_eq!(taking.lenders, [OWNER].into());
+    let expected = expect![[r#"REVOKE ALL PRIVILEGES ON TABLE "s"."theirs" FROM "lea""ver" CASCADE"#]];
+    check(&taking.statements(&server), &expected);
+}
+
 #[test]
 fn default_privileges_go_back_to_what_the_server_starts_with() {
     let catalog = catalog(

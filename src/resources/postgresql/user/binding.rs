@@ -126,6 +126,15 @@ pub fn another_administrator(name: &Name, refused: Failure) -> Diagnostic {
     Diagnostic::error("Another administrator", detail).at("administrator")
 }
 
+/// Takes the bond away: the role is an ordinary one again.
+pub(super) fn unbind(name: &Name) -> Statement {
+    sql!(
+        "SECURITY LABEL FOR {} ON ROLE {} IS NULL",
+        &Name::from_catalog(PROVIDER),
+        name
+    )
+}
+
 fn kind_of(label: Label) -> PrincipalKind {
     label.kind.unwrap_or(PrincipalKind::User)
 }
@@ -154,10 +163,9 @@ fn rights_statements(name: &Name, admin: bool) -> Result<[Statement; 2]> {
 }
 
 fn label_statement(name: &Name, label: Label) -> Result<Statement> {
-    let provider = Name::new(PROVIDER).map_err(|error| Diagnostic::bug(error.to_string()))?;
     Ok(sql!(
         "SECURITY LABEL FOR {} ON ROLE {} IS {}",
-        &provider,
+        &Name::from_catalog(PROVIDER),
         name,
         text(label.to_string())?
     ))

@@ -1,6 +1,7 @@
 //! `entradb_postgresql_user`
 
 pub mod binding;
+mod former_login;
 mod work;
 
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ model! {
         pub connection_limit: i64,
         /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
-        /// Whether a role of this name that is there already is taken over: a role with a password is bound to the principal and keeps what it owns and may do. Its password is left as it is: switch passwords off on the server when nobody needs them any more. Without this, such a role is an error.
+        /// Whether a role of this name that is there already is taken over: it is bound to the principal and keeps what it owns and may do. Where it logged in with a password, whoever does so is locked out by that: new logins take a token, open sessions go on until they end, and the password stays stored but is not to be counted on (Azure's documentation does not say in so many words that it opens nothing any more). The apply warns and names the open sessions. To move a running application without an interruption, make a user for its identity beside the role, move what the role owns with `entradb_postgresql_ownership`, and then change the application, as the guide "Moving a running PostgreSQL application to Entra" does. Without this argument, a role that is there already is an error.
         #[default(false)]
         pub adopt_existing: bool,
         /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
@@ -118,6 +119,7 @@ impl Resource for PostgresqlUser {
     async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         Server::plan(plan);
         principal::plan(plan, cx).await?;
+        former_login::plan(plan);
         if !plan.config("name").is_null() {
             return Ok(());
         }
@@ -149,7 +151,7 @@ impl Resource for PostgresqlUser {
             name: &name,
             label: self.label(&principal),
         };
-        let (state, found) = binding::patiently(cx, &server, &principal, || work.make()).await?;
+        let (made, found) = binding::patiently(cx, &server, &principal, || work.make()).await?;
         match found {
             Found::Nothing => {}
             Found::Same => cx.warn(
@@ -161,8 +163,11 @@ impl Resource for PostgresqlUser {
                 format!("The role {name} existed already. It is bound to the principal {} now, and managed by Terraform; it keeps what it owns and may do.", principal.object_id),
             ),
         }
+        if let Some(former) = made.former {
+            former.tell(&name, principal.object_id, cx);
+        }
         self.keep_record(&name, cx);
-        Ok(state)
+        Ok(made.state)
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
@@ -195,13 +200,8 @@ impl Resource for PostgresqlUser {
             label: self.label(&principal),
         };
         let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
-        if let Some((old, sessions)) = changed.left_over {
-            let detail = format!(
-                "The role {name} is bound to the principal {} now. Sessions that the former principal {old} opened stay open until they close: {}.",
-                principal.object_id,
-                sessions.join(", ")
-            );
-            cx.warn("Sessions of the former principal", detail);
+        if let Some(former) = changed.former {
+            former.tell(name, principal.object_id, cx);
         }
         self.keep_record(name, cx);
         Ok(changed.state)

@@ -4,9 +4,10 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{gone, limit, locks, number, sessions, sessions_of, setting_changes};
+use crate::resources::postgresql::found_role::{gone, limit, locks, number, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
+use crate::resources::postgresql::user::former_login::FormerLogin;
 use crate::resources::postgresql::user::{PostgresqlUser, binding};
 use crate::sql;
 use crate::sql::error::Kind;
@@ -42,12 +43,12 @@ pub(super) enum Found {
     Other,
 }
 
-/// What a change came to.
+/// What a creation or change came to.
 pub(super) struct Changed {
     /// As it is now.
     pub(super) state: PostgresqlUser,
-    /// The principal that the role was bound to before, and its sessions, which are still open.
-    pub(super) left_over: Option<(Guid, Vec<String>)>,
+    /// How the role was logged in to before, where that ended.
+    pub(super) former: Option<FormerLogin>,
 }
 
 /// How an administrator is changed.
@@ -61,7 +62,7 @@ enum Way {
 
 impl Work<'_> {
     /// Makes the role, or takes over what is there.
-    pub(super) async fn make(&self) -> Result<(PostgresqlUser, Found), Failure> {
+    pub(super) async fn make(&self) -> Result<(Changed, Found), Failure> {
         tracing::info!(role = %self.name, "creating the role");
         let make = |session| self.attempt_to_make(session, Way::Directly);
         match self.server.write(POSTGRES, "creating the role", make).await {
@@ -102,7 +103,7 @@ impl Work<'_> {
         }
     }
 
-    async fn attempt_to_make(&self, mut session: Pooled, way: Way) -> Result<(PostgresqlUser, Found), Failure> {
+    async fn attempt_to_make(&self, mut session: Pooled, way: Way) -> Result<(Changed, Found), Failure> {
         let version = session.version();
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(None, self.name)), &[self.question()])
@@ -118,13 +119,16 @@ impl Work<'_> {
                         [vec![binding::create(self.name, self.ordinary())?], changes, last].concat()
                     }
                 };
-                Ok((self.finish(transaction, statements, None).await?, Found::Nothing))
+                let state = self.finish(transaction, statements, None).await?;
+                Ok((Changed { state, former: None }, Found::Nothing))
             }
             Some(look) => {
                 let found = self.judge(&look)?;
                 let changes = self.changes_of(&look.role, None)?;
                 let statements = self.bound(&look, changes, (way, version))?;
-                Ok((self.finish(transaction, statements, None).await?, found))
+                let former = FormerLogin::find(&transaction, &look.role, self.user, self.label).await?;
+                let state = self.finish(transaction, statements, None).await?;
+                Ok((Changed { state, former }, found))
             }
         }
     }
@@ -192,6 +196,10 @@ impl Work<'_> {
                 "is bound to the same principal, but with other flags, attributes or settings".to_owned(),
                 true,
             ),
+            None if role.login => (
+                "is not bound to a principal of Microsoft Entra: it logs in with a password so far, and with a token once it is bound".to_owned(),
+                true,
+            ),
             None => ("is not bound to a principal of Microsoft Entra".to_owned(), true),
         };
         if adoptable && self.user.adopt_existing {
@@ -235,15 +243,7 @@ impl Work<'_> {
             .begin_and_ask(&lock::take(&locks(oid, self.name)), &question)
             .await?;
         let look = role_look::read(&answers, number(oid), known)?.ok_or_else(|| gone(known))?;
-        let other_principal = look
-            .role
-            .binding()
-            .filter(|found| found.oid != self.label.oid)
-            .map(|found| Guid(found.oid));
-        let open = match other_principal {
-            Some(_) => sessions(&transaction.execute_and_ask(&[], &[sessions_of(look.role.oid)]).await?)?,
-            None => Vec::new(),
-        };
+        let former = FormerLogin::find(&transaction, &look.role, self.user, self.label).await?;
         let mut changes = Vec::new();
         if look.role.name != *self.name {
             changes.push(sql!("ALTER ROLE {} RENAME TO {}", &look.role.name, self.name));
@@ -252,7 +252,7 @@ impl Work<'_> {
         let statements = self.bound(&look, changes, (way, version))?;
         Ok(Changed {
             state: self.finish(transaction, statements, Some(prior)).await?,
-            left_over: other_principal.filter(|_| !open.is_empty()).map(|old| (old, open)),
+            former,
         })
     }
 
