@@ -7,6 +7,7 @@ pub mod goal;
 pub mod members;
 pub mod moving;
 pub mod note;
+pub mod notebook;
 pub mod recall;
 pub mod record;
 mod restoring;

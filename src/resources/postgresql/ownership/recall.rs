@@ -6,7 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
-use crate::resources::postgresql::ownership::note::{self, Declaration, Intent, Note};
+use crate::resources::postgresql::ownership::note::{Declaration, Intent, Note};
+use crate::resources::postgresql::ownership::notebook::{self, Found};
 use crate::resources::postgresql::ownership::record::{Record, place};
 use crate::resources::postgresql::ownership::steps::list;
 use crate::resources::postgresql::role_name::is_platform;
@@ -40,19 +41,17 @@ pub async fn open(
     (declared, earlier): (&[&Declaration], Option<&Declaration>),
 ) -> Result<Opened, Failure> {
     let kept: Option<Record> = cx.record();
-    let mut notes = note::find(server, database, inventory).await?;
+    let notes = notebook::find(server, database, inventory).await?;
     let number = kept.as_ref().and_then(|kept| kept.note);
-    let exactly = |declared: &&Declaration| notes.iter().position(|(_, note)| note.declared == **declared);
-    let place = notes
-        .iter()
-        .position(|(known, _)| Some(*known) == number)
+    let exactly = |declared: &&Declaration| notes.iter().find(|found| found.heading.declared == **declared);
+    let before = |found: &&Found| earlier.is_some() && found.heading.before.as_ref() == earlier;
+    let found = (notes.iter().find(|found| Some(found.number) == number))
         .or_else(|| declared.iter().find_map(exactly))
-        .or_else(|| {
-            notes
-                .iter()
-                .position(|(_, note)| earlier.is_some() && note.before.as_ref() == earlier)
-        });
-    let note = place.map(|place| notes.swap_remove(place));
+        .or_else(|| notes.iter().find(before));
+    let note = match found {
+        Some(found) => found.read(database)?.map(|note| (found.number, note)),
+        None => None,
+    };
     let noted = note.as_ref().map(|(_, note)| &note.record);
     let newer = match (kept, noted) {
         (Some(kept), Some(noted)) if kept.writes < noted.writes => Some(noted.clone()),

@@ -10,7 +10,8 @@ use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::ownership::carrying::Carrier;
 use crate::resources::postgresql::ownership::goal::Restoration;
-use crate::resources::postgresql::ownership::note::{self, Declaration};
+use crate::resources::postgresql::ownership::note::Declaration;
+use crate::resources::postgresql::ownership::notebook;
 use crate::resources::postgresql::ownership::recall::{Opened, open};
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::steps::{end_members, list, warn_of_refused};
@@ -63,7 +64,7 @@ impl PostgresqlOwnership {
         end_members(&carrier, &inventory, 0, &BTreeSet::new()).await?;
         self.shut_out(&carrier, &inventory, &record).await?;
         if let Some((number, _)) = note {
-            note::erase(&carrier.server, &self.database, number).await?;
+            notebook::erase(&carrier.server, &self.database, number).await?;
         }
         Ok(())
     }
@@ -109,7 +110,7 @@ impl PostgresqlOwnership {
         };
         let opened = self.open(cx, &server, &inventory).await?;
         if let Some((number, _)) = opened.note {
-            note::erase(&server, &self.database, number).await?;
+            notebook::erase(&server, &self.database, number).await?;
         }
         Ok(())
     }
