@@ -156,10 +156,9 @@ async fn the_pooler_keeps_few_sessions_for_many_of_ours() {
     let emulator = &with_pooler().await;
     let plugins = join_all((0..PROCESSES).map(|_| provider(emulator))).await;
     let making = (0..PROCESSES * 6).map(|number| {
-        let given = config! { "name" => format!("pooled_role_{number}").as_str() };
-        plugins[number % PROCESSES]
-            .resource("entradb_postgresql_role")
-            .create(on(emulator, given))
+        let plugin = &plugins[number % PROCESSES];
+        let given = on(emulator, config! { "name" => format!("pooled_role_{number}").as_str() });
+        async move { plugin.resource("entradb_postgresql_role").create(given).await }
     });
     let made = join_all(making).await;
     let logins = emulator.logins();
@@ -167,7 +166,7 @@ async fn the_pooler_keeps_few_sessions_for_many_of_ours() {
         .iter()
         .filter(|login| login.user == ADMINISTRATOR && login.refusal.is_none());
     let ours = ours.count();
-    assert!(ours > 2 * POOL_SIZE, "the processes have only {ours} sessions");
+    assert!(ours > POOL_SIZE, "the processes have only {ours} sessions");
     let kept = format!("select count(*) from pg_stat_activity where usename = '{ADMINISTRATOR}'");
     let kept = fact(emulator, "postgres", &kept).await.expect("a count");
     let kept: usize = kept.parse().expect("a number");
