@@ -10,3 +10,4 @@ mod noted;
 mod owners;
 mod reassign;
 mod running;
+mod twins;

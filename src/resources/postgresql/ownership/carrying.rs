@@ -93,16 +93,16 @@ impl<'a> Carrier<'a> {
         self.notebook = notebook;
     }
 
-    /// Writes down the record and what is about to move, before anything does.
+    /// Writes down the record and what is about to move, before anything does; nothing: this is the end.
     ///
     /// # Errors
     /// Of the server.
-    pub async fn write_down(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
+    pub async fn write_down(&self, moves: Option<&[Move<'_>]>, inventory: &Inventory) -> Result<(), Failure> {
         let Some(notebook) = &self.notebook else { return Ok(()) };
         let record = self.record().clone();
         let place = (&self.server, self.database);
         let written = notebook
-            .write(place, &inventory.server, &record, Intent::of(moves))
+            .write(place, &inventory.server, &record, moves.map(Intent::of))
             .await?;
         if let Some((number, writes)) = written {
             self.keep(|record| (record.note, record.writes) = (Some(number), writes));
@@ -174,7 +174,7 @@ impl<'a> Carrier<'a> {
         }
         tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
         let moved = async {
-            self.write_down(&moves, &inventory).await?;
+            self.write_down(Some(&moves), &inventory).await?;
             self.move_all(&moves, &inventory).await
         };
         match moved.await {

@@ -15,6 +15,7 @@ pub mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod twins;
 pub mod verdict;
 
 use std::collections::BTreeSet;
@@ -56,7 +57,10 @@ model! {
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
     ///
-    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
+    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
+    /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a
+    /// creation that was killed; the earlier one gives nothing back when it is destroyed, and the later one does. Once the earlier one has changed
+    /// something, the last of the two does.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]
