@@ -9,5 +9,6 @@ mod life;
 mod noted;
 mod owners;
 mod reassign;
+mod reverted;
 mod running;
 mod twins;

@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::ownership::goal::Handover;
+use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::note::{Declaration, Intent, Note};
 use crate::resources::postgresql::ownership::notebook::{self, Found};
 use crate::resources::postgresql::ownership::record::{Record, place};
@@ -195,4 +198,36 @@ pub fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owne
     record.taken.retain(|place, _| !places.contains(place));
     cx.keep_record(&record);
     record
+}
+
+impl PostgresqlOwnership {
+    /// What another owner got before an update was cut short, and has to come back, or to follow.
+    pub(super) fn cut_short<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<&'a Object> {
+        let handover = Handover {
+            scope: self.scope(),
+            owner: &self.owner,
+            former: record.other_owner(&inventory.server, owner).into_iter().collect(),
+            access: self.previous_owner_access,
+        };
+        handover.handed_on(inventory, record, owner)
+    }
+
+    /// Forgets an update that was cut short before anything moved: what the next owner makes from now on is its own. And forgets memberships that
+    /// are gone: when they come back, somebody else has granted them.
+    pub(super) fn forget_untrue(&self, cx: &Context, inventory: &Inventory, mut record: Record, owner: u32) -> Record {
+        let before = record.clone();
+        // Large objects of the next owner are not looked at.
+        let unseen = (record.taken.keys()).any(|(catalog, _)| *catalog == ObjectKind::LargeObject.catalog());
+        let began = record.other_owner(&inventory.server, owner).is_some();
+        if began && !unseen && self.cut_short(inventory, &record, owner).is_empty() {
+            record.owner = owner;
+        }
+        record
+            .members
+            .retain(|member| members::is_there(&inventory.server, member));
+        if record != before {
+            cx.keep_record(&record);
+        }
+        record
+    }
 }

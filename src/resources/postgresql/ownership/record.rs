@@ -33,7 +33,7 @@ pub struct Record {
     pub database_oid: u32,
     /// The owner's number.
     pub owner: u32,
-    /// Roles that were the owner before an update.
+    /// Roles that were the owner before an update. The present one may be among them, when it came back.
     pub former_owners: BTreeSet<u32>,
     /// The names of all roles that are mentioned, for the case that their numbers have changed.
     pub roles: BTreeMap<u32, String>,

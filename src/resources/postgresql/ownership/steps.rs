@@ -128,9 +128,9 @@ impl PostgresqlOwnership {
         }
         let before = prior.and_then(|prior| inventory.server.role(prior.owner.as_str()));
         let on_record = inventory.server.roles.get(&record.owner);
-        let former = before.into_iter().chain(on_record).map(|role| role.oid);
-        record.former_owners.extend(former);
-        record.former_owners.remove(&owner);
+        // Whoever is on record and unknown to Terraform was to become the owner, in a change that was cut short.
+        let former = before.or(on_record).map(|role| role.oid);
+        record.former_owners.extend(former.filter(|former| *former != owner));
         record.owner = owner;
         record.remember_names(&inventory.server);
         record
@@ -146,7 +146,7 @@ impl PostgresqlOwnership {
         for former in record
             .former_owners
             .iter()
-            .filter(|former| server.roles.contains_key(former))
+            .filter(|former| **former != owner && server.roles.contains_key(former))
         {
             if server.memberships_of(owner).contains(former) {
                 let (former, owner) = (inventory.called(*former), inventory.called(owner));
@@ -254,7 +254,7 @@ async fn make_members(
     // What became of a commit without an answer only a look can tell; without one, everything intended stays on record.
     if let Ok(server) = carrier.server.catalog().await {
         carrier.keep(|record| {
-            let ours = |member: &Member| members::is_ours(&server, member.role, member.member);
+            let ours = |member: &Member| members::is_ours(&server, member);
             record.members.retain(|member| !new.contains(member) || ours(member));
             record.remember_names(&server);
         });
