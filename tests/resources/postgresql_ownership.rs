@@ -6,6 +6,7 @@ mod busy;
 mod every_kind;
 mod killed;
 mod life;
+mod migrating;
 mod noted;
 mod owners;
 mod reassign;
