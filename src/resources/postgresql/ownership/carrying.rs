@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::access::locking::{Relations, cannot_lock};
 use crate::resources::postgresql::borrowed::Loan;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
@@ -93,16 +94,16 @@ impl<'a> Carrier<'a> {
         self.notebook = notebook;
     }
 
-    /// Writes down the record and what is about to move, before anything does.
+    /// Writes down the record and what is about to move, before anything does; nothing: this is the end.
     ///
     /// # Errors
     /// Of the server.
-    pub async fn write_down(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
+    pub async fn write_down(&self, moves: Option<&[Move<'_>]>, inventory: &Inventory) -> Result<(), Failure> {
         let Some(notebook) = &self.notebook else { return Ok(()) };
         let record = self.record().clone();
         let place = (&self.server, self.database);
         let written = notebook
-            .write(place, &inventory.server, &record, Intent::of(moves))
+            .write(place, &inventory.server, &record, moves.map(Intent::of))
             .await?;
         if let Some((number, writes)) = written {
             self.keep(|record| (record.note, record.writes) = (Some(number), writes));
@@ -174,7 +175,7 @@ impl<'a> Carrier<'a> {
         }
         tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
         let moved = async {
-            self.write_down(&moves, &inventory).await?;
+            self.write_down(Some(&moves), &inventory).await?;
             self.move_all(&moves, &inventory).await
         };
         match moved.await {
@@ -252,11 +253,24 @@ impl<'a> Carrier<'a> {
         let started = Instant::now();
         let locks = take(&self.locks(moves, inventory));
         let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
-        let moving = |present: &Inventory| {
-            let moves = moves.iter().flat_map(|next| next.statements(present));
-            [lock::give_way()].into_iter().chain(moves).collect()
+        // What moves is locked by that; how many objects share a transaction has been decided.
+        let staying = moves.iter().filter(|next| !next.moves()).map(|next| next.object);
+        let relations: Vec<Statement> = staying.collect::<Relations<'_>>().lock(u64::MAX);
+        let moving = |relations: Vec<Statement>| {
+            move |present: &Inventory| -> Vec<Statement> {
+                let moves = moves.iter().flat_map(|next| next.statements(present));
+                [lock::give_way()]
+                    .into_iter()
+                    .chain(relations.clone())
+                    .chain(moves)
+                    .collect()
+            }
         };
-        let done = transaction(session, inventory, &locks, (borrowing, moving)).await;
+        let unlocked = relations.is_empty();
+        let mut done = transaction(session, inventory, &locks, (borrowing, moving(relations))).await;
+        if matches!(&done, Err(Failure::Sql(error)) if !unlocked && cannot_lock(error)) {
+            done = transaction(session, inventory, &locks, (borrowing, moving(Vec::new()))).await;
+        }
         if matches!(&done, Err(Failure::Sql(error)) if error.ends_session()) {
             self.uncertain().extend(Intent::of(moves));
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::borrowed::{granted_by, held_by_our_grant, our_grantor, word};
+use crate::resources::postgresql::borrowed::{granted_by, held_by_our_grant, our_grant, our_grantor, word};
 use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::sql;
 use crate::sql::postgres::lock::{Lock, take};
-use crate::sql::postgres::server_catalog::{OPTIONS, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Membership, OPTIONS, ServerCatalog};
 use crate::sql::statement::{Name, Part, Statement};
 
 /// Whether a role has everything that another one has, and may become it.
@@ -74,7 +74,7 @@ pub fn superfluous(
             return (member.clone(), None);
         };
         let statement = match member.before {
-            _ if !is_ours(server, member.role, member.member) => None,
+            _ if !is_ours(server, member) => None,
             Some(options) => Some(with_options(server, member.role, name, options)),
             None => {
                 let by = granted_by(server, our_grantor(server, member.role).told());
@@ -90,14 +90,26 @@ pub fn superfluous(
         .collect()
 }
 
-/// Whether there is such a membership and it is one that we granted; before version 16 nobody else's can stand beside it.
+/// The memberships of ours in other roles than the owner: an update to those was cut short.
+pub fn of_others<'a>(server: &ServerCatalog, record: &'a Record, owner: u32) -> impl Iterator<Item = &'a Member> {
+    let members = record.members.iter();
+    members.filter(move |member| member.role != owner && is_ours(server, member))
+}
+
+/// Whether there is such a membership, whoever granted it.
 #[must_use]
-pub fn is_ours(server: &ServerCatalog, role: u32, member: u32) -> bool {
-    if server.version < OPTIONS {
-        let mut held = server.memberships.iter();
-        return held.any(|held| held.role == role && held.member == member);
-    }
-    held_by_our_grant(server, role, member).is_some()
+pub fn is_there(server: &ServerCatalog, member: &Member) -> bool {
+    let mut held = server.memberships.iter();
+    held.any(|held| held.role == member.role && held.member == member.member)
+}
+
+/// Whether there is such a membership, and it is still what we granted: one with other options was granted again since. Before version 16 nobody
+/// else's can stand beside it.
+#[must_use]
+pub fn is_ours(server: &ServerCatalog, member: &Member) -> bool {
+    let held = our_grant(server, member.role, member.member);
+    let full = |held: &Membership| held.inherit != Some(false) && held.set != Some(false);
+    held.is_some_and(|held| full(held) && (member.before.is_some() || !held.admin))
 }
 
 fn with_options(server: &ServerCatalog, role: u32, member: &Name, (inherit, set): (bool, bool)) -> Statement {

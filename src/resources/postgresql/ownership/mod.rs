@@ -15,6 +15,7 @@ pub mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod twins;
 pub mod verdict;
 
 use std::collections::BTreeSet;
@@ -33,7 +34,6 @@ use crate::provider::server::Server;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::argument::{OnDestroy, PreviousOwnerAccess};
-use crate::resources::postgresql::ownership::goal::Handover;
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::scope::Scope;
 use crate::sql::postgres::server_catalog::Role;
@@ -56,7 +56,10 @@ model! {
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
     ///
-    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
+    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
+    /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a
+    /// creation that was killed; the earlier one gives nothing back when it is destroyed, and the later one does. Once the earlier one has changed
+    /// something, the last of the two does.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]
@@ -83,6 +86,8 @@ model! {
         pub include_database: bool,
         /// What previous owners can still do. With `membership` they are members of the owner, so that nothing changes for them: they can still
         /// alter and drop what was theirs. With `privileges` they keep all privileges on it, and with `none` they keep nothing.
+        /// A membership that came with this resource ends with it, also when somebody grants the same again meanwhile: to PostgreSQL that is the same
+        /// one. What is to stay has to be there before this resource is created, or to come with the ADMIN option.
         #[default("membership")]
         pub previous_owner_access: PreviousOwnerAccess,
         /// What destroying this resource does. With `keep` the owner keeps everything. With `restore` each object goes back to the owner it was
@@ -187,6 +192,7 @@ impl Resource for PostgresqlOwnership {
             return Ok(None);
         };
         let record = recall::forget_lost(cx, &inventory, record, owner);
+        let record = self.forget_untrue(cx, &inventory, record, owner.oid);
         let (pending, not_movable) = self.findings(&inventory, owner.oid, &record);
         let (id, host) = (server.id.clone(), server.host.to_string());
         Ok(Some(Self {
@@ -247,17 +253,15 @@ impl PostgresqlOwnership {
     /// What is pending, as people read it, and what cannot move.
     fn findings(&self, inventory: &Inventory, owner: u32, record: &Record) -> (Vec<String>, Vec<String>) {
         let selection = self.scope().select(inventory, owner, record);
-        // What another owner got before an update was cut short has to come back, or to follow.
-        let cut_short = Handover {
-            scope: self.scope(),
-            owner: &self.owner,
-            former: record.other_owner(&inventory.server, owner).into_iter().collect(),
-            access: self.previous_owner_access,
-        };
-        let left = cut_short.handed_on(inventory, record, owner);
+        let left = self.cut_short(inventory, record, owner);
         let mut pending: Vec<String> = (selection.pending.iter().chain(&left))
             .map(|object| scope::with_owner(object, inventory))
             .collect();
+        let theirs = members::of_others(&inventory.server, record, owner);
+        pending.extend(theirs.map(|held| {
+            let (member, role) = (inventory.called(held.member), inventory.called(held.role));
+            format!("role {member} (member of {role})")
+        }));
         if self.previous_owner_access == PreviousOwnerAccess::Membership {
             let lost = self
                 .scope()
