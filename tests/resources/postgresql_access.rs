@@ -278,7 +278,9 @@ async fn everything_contains_maintaining_where_the_server_has_it() {
     access.settled().await;
     if stage.emulator.postgresql().major < 17 {
         assert!(stage.can("TRUNCATE", "sales.orders").await);
-        let sent = stage.sent_since(place);
+        let mut sent = stage.sent_since(place);
+        sent.retain(|text| text.starts_with("GRANT") || text.starts_with("ALTER DEFAULT"));
+        assert!(sent.iter().any(|text| text.contains("TRUNCATE")), "{sent:#?}");
         assert!(!sent.iter().any(|text| text.contains("MAINTAIN")), "{sent:#?}");
         return;
     }

@@ -27,8 +27,8 @@ resource "entradb_postgresql_access" "reporting" {
   }
 }
 
-# Nobody connects, or calls what functions the schema has now, only because everybody can; of a function that is made later, the next apply takes that
-# away. Terraform's own role keeps its way in.
+# Nobody connects, or calls the functions that the schema has now, only because everybody can. A function that is made later can be called by everybody
+# until the next apply. Terraform's own role keeps its way in.
 resource "entradb_postgresql_access" "terraform" {
   server              = "pg-data.postgres.database.azure.com"
   database            = "openmetadata_db"

@@ -43,9 +43,9 @@ model! {
     /// What a role may do in a database: on the database itself, on schemas, and on everything in them, both what is there and what will be
     /// made later.
     ///
-    /// What everybody may do by default with functions and types cannot be taken away beforehand for one schema, because PostgreSQL has that only for
-    /// each creator in the whole database (`ALTER DEFAULT PRIVILEGES FOR ROLE … REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`): what is made later shows in
-    /// `unexpected` of an exclusive declaration for `PUBLIC`, and the next apply takes it away.
+    /// What everybody may do by default with new functions and types cannot be taken away beforehand for one schema, because PostgreSQL has that only
+    /// for each creator in the whole database (`ALTER DEFAULT PRIVILEGES FOR ROLE … REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`): a function that is made
+    /// later shows in `unexpected` of an exclusive declaration for `PUBLIC`, and the next apply revokes it.
     ///
     /// Changes are applied as a difference in one transaction, so a running application never loses a privilege that it keeps. What else the
     /// role holds is left alone unless `exclusive` is set. What the grantee passed on to others with a grant option is never taken from them along
