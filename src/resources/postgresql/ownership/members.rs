@@ -9,22 +9,19 @@ use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::sql;
 use crate::sql::postgres::lock::{Lock, take};
 use crate::sql::postgres::server_catalog::{Membership, OPTIONS, ServerCatalog};
+use crate::sql::quote::Dialect;
 use crate::sql::statement::{Name, Part, Statement};
 
 /// Whether a role has everything that another one has, and may become it.
 #[must_use]
 pub fn is_full_member(server: &ServerCatalog, role: u32, member: u32) -> bool {
-    // Before version 16 a membership has no options: whether it inherits is the member's own affair.
-    if server.version < OPTIONS {
-        return server.memberships_of(member).contains(&role);
-    }
     server.inherited_by(member).contains(&role) && server.assumable_by(member).contains(&role)
 }
 
 /// The memberships that are missing, and the statements that grant them.
 ///
 /// # Errors
-/// When a previous owner cannot become a member because the owner is a member of it.
+/// When a previous owner cannot become a member because the owner is a member of it, and when it would have nothing of a membership.
 pub fn missing(server: &ServerCatalog, owner: u32, members: &BTreeSet<u32>) -> Result<Vec<(Member, Statement)>> {
     let mut missing = Vec::new();
     for member in members.iter().filter(|member| !is_full_member(server, owner, **member)) {
@@ -38,6 +35,14 @@ pub fn missing(server: &ServerCatalog, owner: u32, members: &BTreeSet<u32>) -> R
                  nobody logs in as own the objects, with both as its members; or set `previous_owner_access` to `privileges` or `none`."
             );
             return Err(Diagnostic::error("Circular membership", detail).at("previous_owner_access"));
+        }
+        if server.version < OPTIONS && server.roles.get(member).is_some_and(|member| !member.inherit) {
+            let remedy = sql!("ALTER ROLE {} INHERIT", member_name).render(Dialect::PostgreSql);
+            let detail = format!(
+                "{member_name} has NOINHERIT. Before PostgreSQL {OPTIONS} such a role cannot use what it is a member of, so that as a member of \
+                 {owner_name} it would lose access to what is its own now. Let it inherit (`{remedy}`), or set `previous_owner_access` to `privileges`."
+            );
+            return Err(Diagnostic::error("Membership without effect", detail).at("previous_owner_access"));
         }
         let before = held_by_our_grant(server, owner, *member);
         let statement = if server.version < OPTIONS {
