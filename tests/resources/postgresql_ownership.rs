@@ -13,3 +13,4 @@ mod reassign;
 mod reverted;
 mod running;
 mod twins;
+mod views;

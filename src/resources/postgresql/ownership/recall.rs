@@ -14,6 +14,7 @@ use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::note::{Declaration, Intent, Note};
 use crate::resources::postgresql::ownership::notebook::{self, Found};
 use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::scope::Selection;
 use crate::resources::postgresql::ownership::steps::list;
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -158,9 +159,11 @@ pub fn prune(record: &mut Record, inventory: &Inventory, owner: u32) {
         .collect();
     // Large objects of the owner are not looked at: there may be millions.
     let unseen = ObjectKind::LargeObject.catalog();
+    // What could not follow to another owner has stayed with the one before.
+    let ours = |has: &u32| *has == owner || record.former_owners.contains(has);
     record
         .taken
-        .retain(|place, _| place.0 == unseen || owners.get(place) == Some(&owner));
+        .retain(|place, _| place.0 == unseen || owners.get(place).is_some_and(ours));
     record.remember_names(&inventory.server);
 }
 
@@ -202,7 +205,7 @@ pub fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owne
 
 impl PostgresqlOwnership {
     /// What another owner got before an update was cut short, and has to come back, or to follow.
-    pub(super) fn cut_short<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Vec<&'a Object> {
+    pub(super) fn cut_short<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Selection<'a> {
         let handover = Handover {
             scope: self.scope(),
             owner: &self.owner,
@@ -219,7 +222,8 @@ impl PostgresqlOwnership {
         // Large objects of the next owner are not looked at.
         let unseen = (record.taken.keys()).any(|(catalog, _)| *catalog == ObjectKind::LargeObject.catalog());
         let began = record.other_owner(&inventory.server, owner).is_some();
-        if began && !unseen && self.cut_short(inventory, &record, owner).is_empty() {
+        let left = self.cut_short(inventory, &record, owner);
+        if began && !unseen && left.pending.is_empty() && left.not_movable.is_empty() {
             record.owner = owner;
         }
         record

@@ -20,6 +20,7 @@ use crate::resources::postgresql::ownership::moving::lets_in;
 use crate::resources::postgresql::ownership::note::Declaration;
 use crate::resources::postgresql::ownership::recall::{open, prune};
 use crate::resources::postgresql::ownership::record::{Member, Record, Usage, place};
+use crate::resources::postgresql::ownership::rights::{warn_of_definers, warn_of_failing};
 use crate::resources::postgresql::ownership::scope::LISTED;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -66,6 +67,7 @@ impl PostgresqlOwnership {
         // Whoever cannot be acted for is told of before anything changes.
         let moves = goal.moves(&inventory, &carrier.record())?;
         Needs::of(&moves, &inventory).borrow(&inventory)?;
+        warn_of_definers(&moves, &inventory, &self.owner, cx);
         begun();
         let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
         let new = intend(&carrier, owner, &missing, &closed);
@@ -84,7 +86,8 @@ impl PostgresqlOwnership {
             prune(record, &inventory, owner);
         });
         carrier.write_down(None, &inventory).await?;
-        let (_, not_movable) = self.findings(&inventory, owner, &carrier.record());
+        let found = self.findings(&inventory, owner, &carrier.record());
+        warn_of_failing(&found.failing, cx);
         warn_of_refused(&carrier.record(), &inventory, cx);
         Ok(Self {
             server_id: Computed::known(self.server_id.get().cloned().unwrap_or(id)),
@@ -92,7 +95,7 @@ impl PostgresqlOwnership {
             // What appeared since the last look is the next one's to tell.
             pending: Computed::known(Vec::new()),
             pending_count: Computed::known(0),
-            not_movable: Computed::known(not_movable),
+            not_movable: Computed::known(found.not_movable),
             ..self
         })
     }
