@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::azure::credential::refusal;
 use crate::retry::Interrupted;
 
 /// What kind of failure it is; decides what the code does next.
