@@ -26,7 +26,7 @@ use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::creation::Start;
-use crate::resources::entra_admin::seated::is_same_name;
+use crate::resources::entra_admin::seated::{GivesWay, is_same_name};
 use crate::resources::entra_admin::seats::Seats;
 use crate::resources::principal::{self, Named, Principal};
 
@@ -116,6 +116,7 @@ struct Wanted {
     tenant_id: Guid,
     server_identity_id: Option<ResourceId>,
     attach: bool,
+    gives_way: GivesWay,
 }
 
 impl Resource for EntraAdmin {
@@ -190,8 +191,11 @@ impl Resource for EntraAdmin {
         if adopted && former.is_some() && !self.may_take_from(&prior) {
             return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
         }
-        let pending = prior.pending.get().is_some_and(|pending| !pending.is_empty());
-        if pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
+        let pending = prior.pending.get().cloned().unwrap_or_default();
+        let is_pending = !pending.is_empty();
+        wanted.gives_way.name(former.map(|former| former.to_string()));
+        wanted.gives_way.name(pending);
+        if is_pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
             seats.must_take_administrators()?;
             let _held = server.turn().await?;
             match former {
@@ -306,6 +310,7 @@ impl EntraAdmin {
             tenant_id,
             server_identity_id: self.server_identity_id.clone(),
             attach: self.attach_server_identity,
+            gives_way: GivesWay::when(self.replace_existing),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Servers that have one administrator: MySQL, Azure SQL, managed instances. The same life on each.
 
+mod contested;
+
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{ArmServer, Emulator};
 
