@@ -43,8 +43,9 @@ model! {
     /// An adopted administrator (`adopt_existing`) was there before: it stays when the resource is destroyed, and it follows an identity that was made anew.
     /// It is taken from its principal for another one only with `replace_existing`.
     ///
-    /// Azure SQL and MySQL refuse all logins once "Entra only" is on and the administrator is gone. So the last administrator is not removed while passwords are
-    /// switched off: let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and it is given back first.
+    /// Nobody could administer a server whose passwords are switched off and whose last administrator is gone, so that one is not removed then. On Azure SQL and
+    /// MySQL, let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and passwords are given back first. On
+    /// PostgreSQL it is the other way around: switch passwords on in an apply before.
     pub struct EntraAdmin {
         /// The ARM ID of the server.
         #[replace]
@@ -227,10 +228,14 @@ impl Resource for EntraAdmin {
         server.must_run()?;
         let seats = Seats::of(&server);
         let _held = server.turn().await?;
-        if server.kind() == ServerKind::Postgresql {
-            return seats.remove(std::slice::from_ref(&server.id), sid).await;
-        }
         let seated = seats.look().await?;
+        if server.kind() == ServerKind::Postgresql {
+            let server = std::slice::from_ref(&server.id);
+            if seated.has_only(sid) {
+                seats.must_not_shut_everybody_out(server).await?;
+            }
+            return seats.remove(server, sid).await;
+        }
         for (id, stranger) in seated.everybody(&server.id).filter(|(_, one)| !self.is(one.sid)) {
             let detail = format!(
                 "The administrator of {id} is `{}` by now, who was not set here; it stays.",

@@ -93,6 +93,11 @@ impl Seated {
         own.chain(self.replicas.iter().filter_map(|(id, one)| Some((id, one.as_ref()?))))
     }
 
+    /// Whether a principal is the only one of the server itself.
+    pub(super) fn has_only(&self, sid: Guid) -> bool {
+        !self.own.is_empty() && self.own.iter().all(|one| one.sid == sid)
+    }
+
     /// Whether a principal is among them.
     pub(super) fn has(&self, principal: &Principal) -> bool {
         let replicas = self.replicas.iter().filter_map(|(_, one)| one.as_ref());

@@ -176,9 +176,13 @@ impl<'a> Seats<'a> {
     pub(super) async fn must_not_shut_everybody_out(&self, servers: &[ResourceId]) -> Result<()> {
         let azure = self.server.clients.azure();
         for id in servers {
-            let shown = azure.authentication(id, &self.server.found, self.cx.patience()).await?;
+            // PostgreSQL's switches are a part of the server, which was read before it was our turn.
+            let Some(found) = azure.server(id, self.cx.patience()).await? else {
+                continue;
+            };
+            let shown = azure.authentication(id, &found, self.cx.patience()).await?;
             if !shown.now.password {
-                return Err(shut_out(id));
+                return Err(shut_out(id, self.kind()));
             }
         }
         Ok(())
@@ -257,12 +261,19 @@ fn judged(found: &EntraAdministrator, wanted: &Wanted) -> Sitting {
     }
 }
 
-fn shut_out(server: &ResourceId) -> Diagnostic {
+fn shut_out(server: &ResourceId, kind: ServerKind) -> Diagnostic {
+    let advice = match kind {
+        ServerKind::Postgresql => {
+            "Set another one first, or switch passwords on in an apply before this one (`password_enabled = true` in `entradb_entra_authentication`)."
+        }
+        _ => {
+            "Switch passwords on first. If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = \
+             entradb_entra_admin.….server_id`, or `depends_on` for a replica): it is destroyed first then, and gives back what was there before."
+        }
+    };
     let detail = format!(
-        "Passwords are switched off on {server} (\"Entra only\"), so without its only administrator nobody could administer it any more. Switch passwords on \
-         first. If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = entradb_entra_admin.….server_id`, or \
-         `depends_on` for a replica): it is destroyed first then, and gives back what was there before. If the administrator is to go only because its \
-         creation failed half-way, `terraform untaint` lets the next apply go on instead."
+        "Passwords are switched off on {server} (\"Entra only\"), so without its last administrator nobody could administer it any more. {advice} If the \
+         administrator is to go only because its creation failed half-way, `terraform untaint` lets the next apply go on instead."
     );
     Diagnostic::error("Passwords are switched off", detail)
 }
