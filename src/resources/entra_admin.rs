@@ -46,6 +46,8 @@ model! {
     /// Nobody could administer a server whose passwords are switched off and whose last administrator is gone, so that one is not removed then. On Azure SQL and
     /// MySQL, let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and passwords are given back first. On
     /// PostgreSQL it is the other way around: switch passwords on in an apply before.
+    ///
+    /// A managed instance looks the administrator up as itself: its own identity needs the directory role `Directory Readers`.
     pub struct EntraAdmin {
         /// The ARM ID of the server.
         #[replace]

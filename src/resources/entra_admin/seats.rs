@@ -13,7 +13,7 @@ use crate::provider::database_server::DatabaseServer;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::creation::{kept_by_another, refused};
 use crate::resources::entra_admin::seated::{Present, Seated};
-use crate::resources::entra_admin::{Wanted, mysql, postgresql};
+use crate::resources::entra_admin::{Wanted, mssql, mysql, postgresql};
 use crate::resources::principal::NotKnown;
 use crate::retry::Attempt;
 
@@ -224,7 +224,7 @@ impl<'a> Seats<'a> {
     /// Why nobody was seated, for the person.
     fn told(&self, server: &ResourceId, wanted: &Wanted, ended: NotSeated) -> Diagnostic {
         let found = match ended {
-            NotSeated::Failed(error) => return error.into(),
+            NotSeated::Failed(error) => return mssql::explained(error, server),
             NotSeated::Taken(found) => self.present(found),
         };
         match found {
