@@ -15,7 +15,7 @@ pub(super) const RESTARTS: &str = "The server restarts";
 pub(super) fn restarts(plan: &mut Plan, cx: &Context) {
     let is_replaced = !plan.is_create() && plan.changes("server_id");
     let details = [
-        restart_when_set(plan).map(str::to_owned),
+        restart_when_set(plan, plan.is_create() || is_replaced).map(str::to_owned),
         restart_when_destroyed(plan.prior("server_id"), plan.prior("entra_enabled"), cx).filter(|_| is_replaced),
     ];
     for detail in details.into_iter().flatten() {
@@ -23,12 +23,12 @@ pub(super) fn restarts(plan: &mut Plan, cx: &Context) {
     }
 }
 
-fn restart_when_set(plan: &Plan) -> Option<&'static str> {
+fn restart_when_set(plan: &Plan, is_new: bool) -> Option<&'static str> {
     let id = plan.planned("server_id").as_str().and_then(|text| text.parse().ok());
     if id.is_some_and(|id| ServerKind::of(&id) != Some(ServerKind::Postgresql)) {
         return None;
     }
-    match (plan.is_create(), plan.planned("entra_enabled").as_bool()) {
+    match (is_new, plan.planned("entra_enabled").as_bool()) {
         (true, Some(true)) => Some(
             "If Microsoft Entra is not enabled on this PostgreSQL server yet, enabling it restarts the server: open sessions end, and for about a minute \
              nobody can log in.",

@@ -21,11 +21,10 @@ async fn the_plan_says_that_the_server_restarts_when_entra_goes_off_again() {
     assert!(restarts(&switched).await, "it was off before");
     let elsewhere = given(&format!("{server}-2"), true);
     let planned = switched.plan(elsewhere).await.expect("a plan to replace it");
-    let details: Vec<&str> = planned.warnings.iter().map(|told| told.detail.as_str()).collect();
-    assert!(
-        details.iter().any(|detail| detail.contains("Destroying this resource")),
-        "{details:?}"
-    );
+    let told: Vec<&str> = planned.warnings.iter().map(|told| told.detail.as_str()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("If Microsoft Entra is not enabled"), "{told:?}");
+    assert!(told[1].starts_with("Destroying this resource"), "{told:?}");
 
     // Off already: nothing is left to switch.
     let off = with(given(&server, true), config! { "entra_enabled" => false });
