@@ -258,7 +258,7 @@ async fn access_lists_are_read_by_number() {
 async fn what_runs_in_its_owners_name_is_known_with_what_it_uses() {
     let Some(server) = server() else { return };
     server.database("uses").await;
-    let statements = "CREATE TABLE a (id int, \"we:ird\" text, rest int); GRANT SELECT (rest) ON a TO PUBLIC; CREATE TABLE b (x int);
+    let statements = "SET search_path = public; CREATE TABLE a (id int, \"we:ird\" text, rest int); GRANT SELECT (rest) ON a TO PUBLIC; CREATE TABLE b (x int);
         CREATE VIEW v AS SELECT id, \"we:ird\" FROM a, b; CREATE VIEW system AS SELECT relname FROM pg_class;
         CREATE RULE r AS ON INSERT TO b DO ALSO INSERT INTO a SELECT count(*) FROM v;
         CREATE FUNCTION definer() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
