@@ -72,7 +72,7 @@ model! {
         /// Whether a role of this name that is there already is taken over: a role with a password is bound to the principal and keeps what it owns and may do. Its password is left as it is: switch passwords off on the server when nobody needs them any more. Without this, such a role is an error.
         #[default(false)]
         pub adopt_existing: bool,
-        /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. When a step fails, such as at a table that somebody uses all the while, those before it are done, and the next destroy goes on. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
         #[default("refuse")]
         pub owned_objects: OwnedObjects,
         /// The role that becomes the owner, with `owned_objects = "reassign"`.
