@@ -142,39 +142,43 @@ impl Plan {
             .map(|(key, _)| *key)
             .collect();
         let step = |next: Next<'_>| {
-            let (key, with_next) = match next {
-                Next::Object(key) => (key, false),
-                Next::ForeignKey(foreign) => (foreign.table, true),
+            let key = match next {
+                Next::Object(key) => key,
+                Next::ForeignKey(foreign) => foreign.table,
             };
             let object = owned.get(&key)?;
-            let address = object.address()?;
-            let (hold, statement, locks) = match next {
-                Next::Object(_) => (
-                    sql!("COMMENT ON {} IS NULL", &address),
-                    sql!("DROP {}", &address),
-                    locks.get(&key).copied().unwrap_or(1),
-                ),
-                Next::ForeignKey(ForeignKey { name, locks, .. }) => {
-                    let table = sql!("{}.{}", object.schema.as_ref()?, &object.name);
-                    (
-                        sql!("COMMENT ON CONSTRAINT {} ON {} IS NULL", name, table),
-                        sql!("ALTER {} DROP CONSTRAINT {}", &address, name),
-                        *locks,
-                    )
-                }
+            let (statements, locks) = match next {
+                Next::Object(_) => (dropped(object)?, locks.get(&key).copied().unwrap_or(1)),
+                Next::ForeignKey(foreign) => (cut(object, foreign)?, foreign.locks),
             };
+            let [hold, statement] = statements;
             Some(Step {
                 key,
                 identity: (*identities.get(&key)?).to_owned(),
                 hold,
                 statement,
                 locks,
-                with_next,
+                with_next: matches!(next, Next::ForeignKey(_)),
             })
         };
         plan.steps = in_order(&steps, &edges, &keys).into_iter().filter_map(step).collect();
         Ok(plan)
     }
+}
+
+/// What holds an object, and what drops it.
+fn dropped(object: &Object) -> Option<[Statement; 2]> {
+    let address = object.address()?;
+    Some([sql!("COMMENT ON {} IS NULL", &address), sql!("DROP {}", &address)])
+}
+
+/// What holds a table, and what drops a foreign key of it.
+fn cut(table: &Object, ForeignKey { name, .. }: &ForeignKey) -> Option<[Statement; 2]> {
+    let written = sql!("{}.{}", table.schema.as_ref()?, &table.name);
+    Some([
+        sql!("COMMENT ON CONSTRAINT {} ON {} IS NULL", name, written),
+        sql!("ALTER {} DROP CONSTRAINT {}", table.address()?, name),
+    ])
 }
 
 /// What the session's database says of what these steps drop, to be asked when they hold it.
