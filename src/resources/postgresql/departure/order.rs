@@ -87,7 +87,7 @@ mod tests {
         let edges = edges.iter().map(|(one, other)| (key(one), key(other))).collect();
         let keys = keys.iter().map(|(name, table, refers_to)| ForeignKey {
             table: key(table),
-            name: Name::new(name).unwrap(),
+            name: Name::new(*name).unwrap(),
             refers_to: refers_to.iter().map(key).collect(),
             locks: 1,
         });
