@@ -51,7 +51,7 @@ model! {
         pub connection_limit: i64,
         /// Settings of the role in all databases, as `ALTER ROLE … SET` gives them. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
-        /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. When a step fails, such as at a table that somebody uses all the while, those before it are done, and the next destroy goes on. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
         #[default("refuse")]
         pub owned_objects: OwnedObjects,
         /// The role that becomes the owner, with `owned_objects = "reassign"`.

@@ -2,9 +2,9 @@
 
 use entradb_emulator::Emulator;
 
-use crate::config;
 use crate::resources::postgresql_departure::{exists, made, owners, role};
 use crate::resources::world::{alone, by_hand, emulator, fact, provider};
+use crate::{block, config};
 
 /// Far more than one transaction can drop, with what is portioned out below: tables in a circle, partitions, views on views, serial columns
 /// that others use, functions, types.
@@ -69,43 +69,108 @@ async fn what_one_transaction_has_no_room_for_goes_in_steps() {
     assert_eq!(fact(emulator, "full_db", left).await.as_deref(), Some("theirs"));
 }
 
-/// `DROP TABLE` takes partitions along without a word, whoever owns them.
+/// `DROP TABLE` takes partitions along without a word, whoever owns them and wherever they are.
 #[tokio::test]
 async fn a_partition_of_another_role_is_not_dropped_with_its_table() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
     let leaving = made(&plugin, emulator, "dp-table", config! { "owned_objects" => "drop" }).await;
     let other = made(&plugin, emulator, "dp-partition", config! {}).await;
-    let tables = "create schema dp authorization \"dp-table\"; create table dp.t (id int) partition by list (id);
-        create table dp.mine partition of dp.t for values in (1); create table dp.theirs partition of dp.t for values in (2);
+    let tables = "create schema dp authorization \"dp-table\"; create table dp.t (id int) partition by list (id); create schema dp_other;
+        create table dp.mine partition of dp.t for values in (1); create table dp_other.theirs partition of dp.t for values in (2);
         create table dp.kept (id serial primary key, at text);
         alter table dp.t owner to \"dp-table\"; alter table dp.mine owner to \"dp-table\"; alter table dp.kept owner to \"dp-table\";
-        alter table dp.theirs owner to \"dp-partition\"";
+        alter table dp_other.theirs owner to \"dp-partition\"";
     by_hand(emulator, "app", tables).await;
     let mut leaving = leaving;
     let told = leaving
         .try_destroy()
         .await
         .expect_err("another role would lose its rows");
-    assert!(told[0].detail.contains("table dp.theirs"), "{}", told[0].detail);
+    assert!(told[0].detail.contains("table dp_other.theirs"), "{}", told[0].detail);
     assert!(
         !told[0].detail.contains("dp.mine") && !told[0].detail.contains("kept"),
         "{}",
         told[0].detail
     );
-    assert_eq!(
-        owners(emulator, "app", "dp").await.as_deref(),
-        Some("\"dp-partition\", \"dp-table\"")
-    );
-    by_hand(
-        emulator,
-        "app",
-        "alter table dp.t detach partition dp.theirs; alter table dp.theirs set schema public",
-    )
-    .await;
+    assert_eq!(owners(emulator, "app", "dp").await.as_deref(), Some("\"dp-table\""));
+    let detach = "alter table dp.t detach partition dp_other.theirs";
+    by_hand(emulator, "app", detach).await;
     leaving.destroy().await;
-    by_hand(emulator, "app", "drop table public.theirs").await;
+    by_hand(emulator, "app", "drop schema dp_other cascade").await;
     other.destroy().await;
+}
+
+/// The server makes its own superuser the owner of what an extension brings.
+#[tokio::test]
+async fn an_extension_goes_with_what_it_brought() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let mut leaving = made(&plugin, emulator, "de-maker", config! { "owned_objects" => "drop" }).await;
+    let made = "grant create on database app to \"de-maker\"; create schema de authorization \"de-maker\"; set role \"de-maker\";
+        create extension hstore schema de; reset role; create schema de_other; create table de_other.user (h de.hstore)";
+    by_hand(emulator, "app", made).await;
+    let told = leaving.try_destroy().await.expect_err("somebody uses it");
+    assert!(
+        told[0].detail.contains("column h of table de_other.\"user\"") && !told[0].detail.contains("function"),
+        "{}",
+        told[0].detail
+    );
+    by_hand(emulator, "app", "drop schema de_other cascade").await;
+    leaving.destroy().await;
+    let left = "select 1 from pg_extension where extname = 'hstore'";
+    assert_eq!(fact(emulator, "app", left).await, None);
+}
+
+/// So little lock memory that a few dozen objects are too much for one transaction.
+const CRAMPED: [(&str, &str); 2] = [("max_connections", "20"), ("max_locks_per_transaction", "10")];
+
+/// Tables that refer to each other, in a line and in a circle, and a tree that refers to itself; behind some that nobody refers to.
+const REFERRING: &str = "create schema d authorization dropper; set role dropper;
+    do $$ begin for i in 1..20 loop execute format('create table d.t%s (id int primary key, a text)', i); end loop; end $$;
+    create table d.parent (id int primary key); create table d.child (id int references d.parent);
+    create table d.one (id int primary key, other int); create table d.two (id int primary key references d.one);
+    alter table d.one add foreign key (other) references d.two;
+    create table d.tree (id int, kind int, up int, primary key (id, kind), foreign key (up, kind) references d.tree) partition by list (kind);
+    create table d.tree1 partition of d.tree for values in (1); create table d.tree2 partition of d.tree for values in (2)";
+
+/// What is left for `DROP OWNED` has to fit into one transaction.
+#[tokio::test]
+async fn every_table_goes_by_a_statement_of_its_own() {
+    let emulator = &alone(&CRAMPED).await;
+    let plugin = provider(emulator).await;
+    let leaving = made(&plugin, emulator, "dropper", config! { "owned_objects" => "drop" }).await;
+    by_hand(emulator, "app", REFERRING).await;
+    let last = "create function last() returns event_trigger language plpgsql as $$ begin
+          if exists (select from pg_event_trigger_dropped_objects() where object_type = 'table') then raise 'left for the end'; end if; end $$;
+        create event trigger last on sql_drop when tag in ('DROP OWNED') execute function last()";
+    by_hand(emulator, "app", last).await;
+    leaving.destroy().await;
+    assert!(!exists(emulator, "dropper").await);
+}
+
+/// Somebody uses a table all the while, so that not everything can go.
+#[tokio::test]
+async fn tables_that_stay_keep_their_foreign_keys() {
+    let emulator = &alone(&CRAMPED).await;
+    let plugin = provider(emulator).await;
+    let drop = config! { "owned_objects" => "drop", "timeouts" => block! { "delete" => "5s" } };
+    let mut leaving = made(&plugin, emulator, "dropper", drop).await;
+    by_hand(emulator, "app", REFERRING).await;
+    let user = emulator.superuser("app").await;
+    let used = user.batch_execute("begin; lock table d.t10 in access share mode");
+    used.await.expect("a lock");
+    leaving.try_destroy().await.expect_err("a table is in use");
+    let first = "select to_regclass('d.t1')::text";
+    assert_eq!(fact(emulator, "app", first).await, None, "it had begun");
+    let keys = "select string_agg(conrelid::regclass::text, ' ' order by conrelid) from pg_constraint where contype = 'f' and conparentid = 0";
+    assert_eq!(
+        fact(emulator, "app", keys).await.as_deref(),
+        Some("d.child d.one d.two d.tree")
+    );
+    user.batch_execute("rollback").await.expect("a session");
+    leaving.destroy().await;
+    assert!(!exists(emulator, "dropper").await);
 }
 
 /// While the first steps run, somebody gives a table of the last ones to a role whose privileges we have.

@@ -8,6 +8,7 @@ mod entry;
 mod leaving;
 mod memberships;
 mod obstacles;
+mod order;
 mod seen;
 mod taking_back;
 #[cfg(test)]
