@@ -188,18 +188,38 @@ impl Azure {
     async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<Answer, Error> {
         let done = || self.already(call, patience);
         let answer = self.call_unless(call, patience, done).await?;
-        let seen = self.see_through(call, id, &answer, patience).await;
-        // An operation that failed says so; whatever else ends the asking says nothing of it.
-        let says_nothing = |error: &Error| {
-            !matches!(
-                error.kind(),
-                Kind::OperationFailed | Kind::Busy | Kind::PrincipalNotFound
-            )
+        self.ended(call, id, &answer, patience).await.map(|()| answer)
+    }
+
+    /// Writes a resource whole, once, and waits for the end of the operation: for a write that must be thought over again before it is repeated.
+    pub(crate) async fn put_once<B: Serialize + ?Sized>(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: &B,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        let call = Call {
+            scope: Scope::ResourceManager,
+            method: Method::PUT,
+            url: self.resource_url(id, &[], api_version).await?,
+            body: Some(json(body)?),
+            if_match: None,
         };
-        match seen {
-            Err(error) if says_nothing(&error) => Err(error.with_doubt(true)),
-            other => other.map(|()| answer),
-        }
+        let answer = self.call_once(&call).await.map_err(|error| {
+            let in_doubt = error.kind().leaves_doubt();
+            error.with_doubt(in_doubt)
+        });
+        self.ended(&call, id, &answer?, patience).await
+    }
+
+    /// Waits for the end of what a write began. An operation that failed says so; whatever else ends the asking says nothing of it.
+    async fn ended(&self, call: &Call, id: &ResourceId, answer: &Answer, patience: &Patience) -> Result<(), Error> {
+        let seen = self.see_through(call, id, answer, patience).await;
+        seen.map_err(|error| {
+            let says_so = [Kind::OperationFailed, Kind::Busy, Kind::PrincipalNotFound].contains(&error.kind());
+            error.with_doubt(!says_so)
+        })
     }
 
     /// Waits for the end of the operation that a write began, if it began one.

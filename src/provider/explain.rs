@@ -134,8 +134,12 @@ impl Shared for AzureError {
     fn lasts(&self) -> bool {
         matches!(
             self.kind(),
-            Azure::Unreachable | Azure::Untrusted | Azure::TimedOut | Azure::Transient | Azure::Throttled
+            Azure::Unreachable | Azure::Untrusted | Azure::Transient | Azure::Throttled
         )
+    }
+
+    fn gave_up(&self) -> bool {
+        matches!(self.kind(), Azure::TimedOut | Azure::Stopped)
     }
 }
 

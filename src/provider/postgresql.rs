@@ -31,6 +31,8 @@ pub enum Failure {
     Sql(SqlError),
     /// Ready for the person.
     Told(Box<Diagnostic>),
+    /// Ready for the person too: the time of the call had passed, or it was stopped.
+    GaveUp(Box<Diagnostic>),
 }
 
 impl Failure {
@@ -38,7 +40,7 @@ impl Failure {
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Self::Sql(error) => Some(error.kind),
-            Self::Told(_) => None,
+            Self::Told(_) | Self::GaveUp(_) => None,
         }
     }
 
@@ -57,7 +59,12 @@ impl Shared for Failure {
         match self {
             Self::Sql(error) => matches!(error.kind, Kind::Unreachable(_) | Kind::Tls(_)),
             Self::Told(_) => true,
+            Self::GaveUp(_) => false,
         }
+    }
+
+    fn gave_up(&self) -> bool {
+        matches!(self, Self::GaveUp(_))
     }
 }
 
@@ -75,13 +82,16 @@ impl From<Diagnostic> for Failure {
 
 impl From<crate::azure::error::Error> for Failure {
     fn from(error: crate::azure::error::Error) -> Self {
-        Diagnostic::from(error).into()
+        match error.gave_up() {
+            true => Self::GaveUp(Box::new(error.into())),
+            false => Self::Told(Box::new(error.into())),
+        }
     }
 }
 
 impl From<Interrupted> for Failure {
     fn from(interrupted: Interrupted) -> Self {
-        Diagnostic::from(interrupted).into()
+        Self::GaveUp(Box::new(interrupted.into()))
     }
 }
 
@@ -89,7 +99,7 @@ impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Sql(error) => error.into(),
-            Failure::Told(diagnostic) => *diagnostic,
+            Failure::Told(diagnostic) | Failure::GaveUp(diagnostic) => *diagnostic,
         }
     }
 }

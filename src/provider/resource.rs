@@ -30,6 +30,8 @@ pub trait Resource: Model {
     fn plan(_plan: &mut Plan, _cx: &Context) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
+    /// Warns whoever plans to destroy it. May ask nobody.
+    fn plan_destroy(_prior: &Object, _cx: &Context) {}
     /// Brings it about. Finding it there already, exactly so, is success with a warning.
     fn create(self, cx: &Context) -> impl Future<Output = Result<Self>> + Send;
     /// Looks at it. `None`: it is gone.
@@ -84,6 +86,8 @@ pub trait AnyResource: Send + Sync {
     fn validate(&self, config: &Object) -> Vec<Diagnostic>;
     /// Plans a creation (no prior state) or an update.
     fn plan<'a>(&'a self, plan: Change, cx: &'a Context) -> BoxFuture<'a, Result<Decided>>;
+    /// Warns of what destroying it means.
+    fn plan_destroy(&self, prior: &Object, cx: &Context);
     /// Creates.
     fn create<'a>(&'a self, planned: Object, cx: &'a Context) -> BoxFuture<'a, Result<Object, Vec<Diagnostic>>>;
     /// Looks.
@@ -167,6 +171,10 @@ impl<R: Resource> AnyResource for Erased<R> {
             R::plan(&mut plan, cx).await?;
             Ok(plan.decide(&self.schema))
         })
+    }
+
+    fn plan_destroy(&self, prior: &Object, cx: &Context) {
+        R::plan_destroy(prior, cx);
     }
 
     fn create<'a>(&'a self, planned: Object, cx: &'a Context) -> BoxFuture<'a, Result<Object, Vec<Diagnostic>>> {

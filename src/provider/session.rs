@@ -110,25 +110,29 @@ impl Session {
             private,
             diagnostics: vec![error],
         };
+        let resource = match self.resource(&type_name) {
+            Ok(resource) => resource,
+            Err(error) => return failed(proposed, error, private),
+        };
+        let cx = self.context(READ, private.clone());
+        let prior = into_object(prior);
         let Value::Map(proposed) = proposed else {
+            if let Some(prior) = &prior {
+                resource.plan_destroy(prior, &cx);
+            }
             return Planned {
                 state: Value::Null,
                 replace: Vec::new(),
                 private,
-                diagnostics: Vec::new(),
+                diagnostics: cx.finish().warnings,
             };
         };
-        let resource = match self.resource(&type_name) {
-            Ok(resource) => resource,
-            Err(error) => return failed(Value::Map(proposed), error, private),
-        };
-        let cx = self.context(READ, private.clone());
         let fallback = Value::Map(proposed.clone());
         let config = into_object(config).unwrap_or_default();
         match resource
             .plan(
                 Change {
-                    prior: into_object(prior),
+                    prior,
                     proposed,
                     config,
                 },

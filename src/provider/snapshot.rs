@@ -17,6 +17,8 @@ use crate::retry::{Interrupted, Patience};
 const LIFE: Duration = Duration::from_secs(10);
 /// How long a failure stands for those who come after it: as long as for a sign-in.
 const FAILURE_LIFE: Duration = Duration::from_secs(15);
+/// Who has so little more time than another has just as much.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Snapshots by key.
 #[derive(Debug)]
@@ -35,12 +37,16 @@ type Loaded<V, E> = Result<Arc<V>, Failed<E>>;
 struct Failed<E> {
     error: E,
     at: Instant,
+    /// How long the loading took.
+    waited: Duration,
 }
 
 /// A failure that may be shared.
 pub trait Shared: Clone + From<Interrupted> {
     /// Whether who asks a moment later would only fail in the same way, after the same wait.
     fn lasts(&self) -> bool;
+    /// Whether it only says that who loaded gave up: its time had passed, or it was stopped.
+    fn gave_up(&self) -> bool;
 }
 
 impl<K, V, E> Default for Snapshots<K, V, E> {
@@ -50,7 +56,8 @@ impl<K, V, E> Default for Snapshots<K, V, E> {
 }
 
 impl<K: Eq + Hash + Clone, V, E: Shared> Snapshots<K, V, E> {
-    /// The snapshot; loaded by the first who asks, while the others wait for it, each no longer than its patience. `what` names it, as a fragment.
+    /// The snapshot; loaded by the first who asks, while the others wait for it, each no longer than its patience. Who loads and gives up fails
+    /// alone: the next one who has more time loads. `what` names it, as a fragment.
     ///
     /// # Errors
     /// Of the loading, for all who waited for it; and [`Interrupted`].
@@ -59,32 +66,39 @@ impl<K: Eq + Hash + Clone, V, E: Shared> Snapshots<K, V, E> {
         key: &K,
         patience: &Patience,
         what: &str,
-        load: impl FnOnce() -> F,
+        load: impl Fn() -> F,
     ) -> Result<Arc<V>, E> {
-        let cell = self.cell(key);
-        let leads = AtomicBool::new(false);
-        let loaded = cell.get_or_init(|| async {
-            leads.store(true, Ordering::Relaxed);
-            load().await.map(Arc::new).map_err(|error| Failed {
-                error,
-                at: Instant::now(),
-            })
-        });
-        tokio::pin!(loaded);
-        let loaded = tokio::select! {
-            biased;
-            loaded = &mut loaded => loaded,
-            interrupted = patience.interrupted(what, "another resource is at it") => {
-                // Who loads knows its own patience, and a better reason.
-                if !leads.load(Ordering::Relaxed) {
-                    return Err(interrupted.into());
+        loop {
+            let cell = self.cell(key);
+            let leads = AtomicBool::new(false);
+            let loaded = cell.get_or_init(|| async {
+                leads.store(true, Ordering::Relaxed);
+                let begun = Instant::now();
+                load().await.map(Arc::new).map_err(|error| Failed {
+                    error,
+                    at: Instant::now(),
+                    waited: begun.elapsed(),
+                })
+            });
+            tokio::pin!(loaded);
+            let loaded = tokio::select! {
+                biased;
+                loaded = &mut loaded => loaded,
+                interrupted = patience.interrupted(what, "another resource is at it") => {
+                    // Who loads knows its own patience, and a better reason.
+                    if !leads.load(Ordering::Relaxed) {
+                        return Err(interrupted.into());
+                    }
+                    loaded.await
                 }
-                loaded.await
+            };
+            match loaded {
+                Ok(value) => return Ok(value.clone()),
+                Err(failed) if leads.load(Ordering::Relaxed) || failed.stands_for(patience) => {
+                    return Err(failed.error.clone());
+                }
+                Err(_) => self.entries().retain(|_, entry| !Arc::ptr_eq(&entry.cell, &cell)),
             }
-        };
-        match loaded {
-            Ok(value) => Ok(value.clone()),
-            Err(failed) => Err(failed.error.clone()),
         }
     }
 
@@ -108,13 +122,24 @@ impl<K: Eq + Hash + Clone, V, E: Shared> Snapshots<K, V, E> {
     }
 }
 
+impl<E: Shared> Failed<E> {
+    /// Whether it is a failure of everybody with this patience. Who has more time than another who gave up may see the end of it.
+    fn stands_for(&self, patience: &Patience) -> bool {
+        !self.error.gave_up() || patience.left() <= self.waited + MOMENT
+    }
+
+    fn is_good(&self) -> bool {
+        (self.error.lasts() || self.error.gave_up()) && self.at.elapsed() < FAILURE_LIFE
+    }
+}
+
 impl<V, E: Shared> Entry<V, E> {
     fn is_good(&self) -> bool {
         match self.cell.get() {
             // Somebody is at it; whoever comes waits for the same.
             None => true,
             Some(Ok(_)) => self.begun.elapsed() < LIFE,
-            Some(Err(failed)) => failed.error.lasts() && failed.at.elapsed() < FAILURE_LIFE,
+            Some(Err(failed)) => failed.is_good(),
         }
     }
 }
@@ -124,7 +149,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::retry::{Backoff, StopSignal};
+    use crate::retry::{Backoff, StopSignal, within};
 
     #[derive(Clone, Debug, PartialEq)]
     enum Failure {
@@ -142,6 +167,10 @@ mod tests {
     impl Shared for Failure {
         fn lasts(&self) -> bool {
             *self == Failure::Dead
+        }
+
+        fn gave_up(&self) -> bool {
+            matches!(self, Failure::Interrupted(_))
         }
     }
 
@@ -207,6 +236,56 @@ mod tests {
         );
         let working = || async { Ok(1) };
         assert_eq!(snapshots.get(&"a", &patience, "x", working).await, Ok(Arc::new(1)));
+    }
+
+    /// Loads for as long as it has the patience.
+    async fn loading(loads: &AtomicUsize, time: Duration, patience: &Patience) -> Result<usize, Failure> {
+        let count = loads.fetch_add(1, Ordering::SeqCst);
+        within(patience, "the server", "it is slow", pass(time)).await?;
+        Ok(count)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_little_time_or_is_stopped_fails_alone() {
+        let snapshots = Snapshots::<&str, usize, Failure>::default();
+        let loads = AtomicUsize::new(0);
+        let get = async |after: u64, patience: &Patience| {
+            pass(Duration::from_secs(after)).await;
+            let load = || loading(&loads, Duration::from_secs(60), patience);
+            snapshots.get(&"a", patience, "the roles", load).await
+        };
+        let (short, stopped, long, late) = (patience(5), patience(600), patience(600), patience(600));
+        let stop = async {
+            pass(Duration::from_secs(7)).await;
+            stopped.stop.stop();
+        };
+        let (short, stopped, long, late, ()) =
+            tokio::join!(get(0, &short), get(1, &stopped), get(2, &long), get(8, &late), stop);
+        for ended in [short, stopped] {
+            assert!(matches!(ended, Err(Failure::Interrupted(_))), "{ended:?}");
+        }
+        assert_eq!((long, late), (Ok(Arc::new(2)), Ok(Arc::new(2))));
+        assert_eq!(loads.load(Ordering::SeqCst), 3, "each time by the next one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_as_little_time_does_not_wait_for_the_same_again() {
+        let snapshots = Snapshots::<&str, usize, Failure>::default();
+        let loads = AtomicUsize::new(0);
+        let get = async || {
+            let patience = patience(60);
+            let load = || loading(&loads, Duration::from_secs(600), &patience);
+            snapshots.get(&"a", &patience, "the roles", load).await
+        };
+        let begin = Instant::now();
+        let waited = futures_util::future::join_all((0..20).map(|_| get())).await;
+        for answer in waited.into_iter().chain([get().await]) {
+            assert!(matches!(answer, Err(Failure::Interrupted(_))), "{answer:?}");
+        }
+        assert_eq!((loads.load(Ordering::SeqCst), begin.elapsed().as_secs()), (1, 60));
+        tokio::time::advance(FAILURE_LIFE).await;
+        assert!(get().await.is_err());
+        assert_eq!(loads.load(Ordering::SeqCst), 2, "it may be faster by now");
     }
 
     #[tokio::test(start_paused = true)]

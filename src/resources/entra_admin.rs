@@ -26,7 +26,7 @@ use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::creation::Start;
-use crate::resources::entra_admin::seated::is_same_name;
+use crate::resources::entra_admin::seated::{GivesWay, is_same_name};
 use crate::resources::entra_admin::seats::Seats;
 use crate::resources::principal::{self, Named, Principal};
 
@@ -43,8 +43,11 @@ model! {
     /// An adopted administrator (`adopt_existing`) was there before: it stays when the resource is destroyed, and it follows an identity that was made anew.
     /// It is taken from its principal for another one only with `replace_existing`.
     ///
-    /// Azure SQL and MySQL refuse all logins once "Entra only" is on and the administrator is gone. So the last administrator is not removed while passwords are
-    /// switched off: let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and it is given back first.
+    /// Nobody could administer a server whose passwords are switched off and whose last administrator is gone, so that one is not removed then. On Azure SQL and
+    /// MySQL, let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and passwords are given back first. On
+    /// PostgreSQL it is the other way around: switch passwords on in an apply before.
+    ///
+    /// A managed instance looks the administrator up as itself: its own identity needs the directory role `Directory Readers`.
     pub struct EntraAdmin {
         /// The ARM ID of the server.
         #[replace]
@@ -116,6 +119,7 @@ struct Wanted {
     tenant_id: Guid,
     server_identity_id: Option<ResourceId>,
     attach: bool,
+    gives_way: GivesWay,
 }
 
 impl Resource for EntraAdmin {
@@ -190,8 +194,11 @@ impl Resource for EntraAdmin {
         if adopted && former.is_some() && !self.may_take_from(&prior) {
             return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
         }
-        let pending = prior.pending.get().is_some_and(|pending| !pending.is_empty());
-        if pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
+        let pending = prior.pending.get().cloned().unwrap_or_default();
+        let is_pending = !pending.is_empty();
+        wanted.gives_way.name(former.map(|former| former.to_string()));
+        wanted.gives_way.name(pending);
+        if is_pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
             seats.must_take_administrators()?;
             let _held = server.turn().await?;
             match former {
@@ -223,10 +230,14 @@ impl Resource for EntraAdmin {
         server.must_run()?;
         let seats = Seats::of(&server);
         let _held = server.turn().await?;
-        if server.kind() == ServerKind::Postgresql {
-            return seats.remove(std::slice::from_ref(&server.id), sid).await;
-        }
         let seated = seats.look().await?;
+        if server.kind() == ServerKind::Postgresql {
+            let server = std::slice::from_ref(&server.id);
+            if seated.has_only(sid) {
+                seats.must_not_shut_everybody_out(server).await?;
+            }
+            return seats.remove(server, sid).await;
+        }
         for (id, stranger) in seated.everybody(&server.id).filter(|(_, one)| !self.is(one.sid)) {
             let detail = format!(
                 "The administrator of {id} is `{}` by now, who was not set here; it stays.",
@@ -306,6 +317,7 @@ impl EntraAdmin {
             tenant_id,
             server_identity_id: self.server_identity_id.clone(),
             attach: self.attach_server_identity,
+            gives_way: GivesWay::when(self.replace_existing),
         })
     }
 

@@ -1,5 +1,6 @@
 //! `entradb_entra_authentication`
 
+mod planning;
 mod ready;
 
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ model! {
     /// which needs an administrator first. Refer to `entradb_entra_admin` in `server_id`: the administrator is set before, and goes after. On PostgreSQL it
     /// is the other way around: the administrator refers to this resource, because Entra must be enabled first, and passwords are switched off in a later apply.
     ///
-    /// Enabling Microsoft Entra on PostgreSQL restarts the server; the plan says so. Where MySQL wants to be restarted before the switch works, each plan
+    /// Switching Microsoft Entra on PostgreSQL restarts the server; the plan says so, also the one to destroy this resource. Where MySQL wants to be restarted before the switch works, each plan
     /// reminds of it until that is done.
     ///
     /// Read replicas of PostgreSQL have what their primary has. Those of MySQL have a switch of their own: have one resource for each.
@@ -71,6 +72,15 @@ model! {
 struct Record {
     server_id: String,
     before: Authentication,
+}
+
+impl Record {
+    /// What this server had before, where that is known.
+    fn of(server_id: &ResourceId, cx: &Context) -> Option<Authentication> {
+        let record = cx.record::<Record>()?;
+        let is_of_it = record.server_id.parse::<ResourceId>().is_ok_and(|id| id == *server_id);
+        is_of_it.then_some(record.before)
+    }
 }
 
 /// Why the settings could not be brought about.
@@ -107,15 +117,19 @@ impl Resource for EntraAuthentication {
         mistake.into_iter().collect()
     }
 
-    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+    async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         if plan.planned("entra_enabled").as_bool() == Some(false) && plan.config("tenant_id").is_null() {
             plan.set("tenant_id", Value::Null);
         }
-        let id = plan.planned("server_id").as_str().and_then(|text| text.parse().ok());
-        if id.is_none_or(|id| ServerKind::of(&id) == Some(ServerKind::Postgresql)) {
-            plan_restart(plan);
-        }
+        planning::restarts(plan, cx);
         Ok(())
+    }
+
+    fn plan_destroy(prior: &Object, cx: &Context) {
+        let value = |name: &str| prior.get(name).unwrap_or(&Value::Null);
+        if let Some(warning) = planning::restart_when_destroyed(value("server_id"), value("entra_enabled"), cx) {
+            cx.warn(planning::RESTARTS, warning);
+        }
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
@@ -167,10 +181,7 @@ impl Resource for EntraAuthentication {
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
-        let record = cx.record::<Record>();
-        let record =
-            record.filter(|record| record.server_id.parse::<ResourceId>().ok() == Some(self.server_id.clone()));
-        let Some(Record { mut before, .. }) = record else {
+        let Some(mut before) = Record::of(&self.server_id, cx) else {
             let detail = format!(
                 "What {} had before is not known: this resource was imported, or the provider was killed while it changed it. Its settings stay as they are: \
                  passwords are {}, Microsoft Entra is {}.",
@@ -281,22 +292,6 @@ fn mistake(kind: ServerKind, entra: bool, password: bool, tenant: bool) -> Optio
         _ => return None,
     };
     Some(Diagnostic::error("Invalid value", detail).at(attribute))
-}
-
-/// PostgreSQL restarts when Entra is switched.
-fn plan_restart(plan: &mut Plan) {
-    let planned = plan.planned("entra_enabled").as_bool();
-    let detail = match (plan.is_create(), planned) {
-        (true, Some(true)) => {
-            "If Microsoft Entra is not enabled on this PostgreSQL server yet, enabling it restarts the server: open sessions end, and for about a minute \
-             nobody can log in."
-        }
-        (false, Some(enabled)) if plan.prior("entra_enabled").as_bool() == Some(!enabled) => {
-            "Switching Microsoft Entra restarts the PostgreSQL server: open sessions end, and for about a minute nobody can log in."
-        }
-        _ => return,
-    };
-    plan.warn(Diagnostic::warning("The server restarts", detail).at("entra_enabled"));
 }
 
 /// What a server says of its settings.

@@ -163,6 +163,16 @@ impl Instance<'_> {
     /// # Errors
     /// What was told, when an error was among it; the instance is then what Terraform keeps.
     pub async fn try_destroy(&mut self) -> Result<Vec<Told>, Vec<Told>> {
+        let mut told = self.plan_destroy().await?;
+        told.extend(self.delete(self.private.clone()).await?);
+        Ok(told)
+    }
+
+    /// Plans to destroy. Gives the warnings.
+    ///
+    /// # Errors
+    /// What was told, when an error was among it.
+    pub async fn plan_destroy(&self) -> Result<Vec<Told>, Vec<Told>> {
         let who = self.resource.name;
         let planned = self
             .resource
@@ -189,7 +199,7 @@ impl Instance<'_> {
             planned.planned_private, self.private,
             "{who}: plan loses what is private"
         );
-        self.delete(planned.planned_private).await
+        Ok(told)
     }
 
     async fn delete(&mut self, private: Vec<u8>) -> Result<Vec<Told>, Vec<Told>> {

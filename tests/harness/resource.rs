@@ -209,9 +209,11 @@ impl<'a> Resource<'a> {
             ..Before::NOTHING
         };
         let again = self.plan_once(anew, config).await?;
+        // Core shows what the first plan warned of, and of the second only errors.
         Ok(Planned {
             action: Action::Replace,
             replace,
+            warnings: planned.warnings,
             ..again
         })
     }

@@ -1,6 +1,7 @@
 //! `entradb_entra_admin`, on PostgreSQL; on servers with one administrator in `sole.rs`.
 
 mod half_way;
+mod last;
 mod mysql;
 mod replacing;
 mod sole;

@@ -1,5 +1,7 @@
 //! `entradb_entra_authentication`
 
+mod destroying;
+
 use std::time::Duration;
 
 use entradb::protocol::value::{Object, Value};

@@ -23,5 +23,6 @@ mod postgresql_user_principals;
 mod postgresql_user_rights;
 mod principal;
 mod server;
+mod short_timeouts;
 mod stumbling;
 pub mod world;

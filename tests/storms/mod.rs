@@ -4,7 +4,7 @@
 mod at_once;
 mod convergence;
 mod logins;
-mod picture;
+pub mod picture;
 mod pooler;
 mod proxies;
 mod stage;

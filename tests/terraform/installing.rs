@@ -52,7 +52,7 @@ fn with_a_mirror(workspace: &Workspace) -> String {
 async fn the_provider_is_installed_from_a_mirror_and_held_to_its_checksum() {
     let workspace = Workspace::new(shared().await, &identity("installed", ""));
     let program = with_a_mirror(&workspace);
-    workspace.run(&["plan"]).await.refused().says(&["terraform init"]);
+    workspace.run(&["plan"]).await.refused().says(&[" init"]);
     workspace
         .ok(&["init"])
         .await

@@ -49,7 +49,7 @@ async fn drift_is_shown_and_put_right() {
 
     by_hand(azure, "PATCH", &id, Some(json!({"tags": {"team": "somebody else"}}))).await;
     let refresh = workspace.run(&["plan", "-refresh-only", "-detailed-exitcode"]).await;
-    refresh.says(&["Objects have changed outside of Terraform", "somebody else"]);
+    refresh.says(&["Objects have changed outside of", "somebody else"]);
     assert_eq!(workspace.planned("drift.tfplan", &[]).await, only("update"));
     workspace.apply().await;
     workspace.settled().await;

@@ -53,6 +53,8 @@ async fn one_apply_is_enough() {
         azure.writes()
     );
     workspace.destroy().await;
+    let failed = azure.faults().steady();
+    assert!(failed > 5, "only {failed} answers failed");
     assert_eq!(
         (made(&azure, "DELETE"), azure.writes().len()),
         (8, 16),

@@ -1,7 +1,7 @@
 //! Each kind's own form becomes the common one; administrators and switches are written as each kind takes them.
 
 use super::*;
-use crate::azure::administrator::EntraAdministrator;
+use crate::azure::administrator::{EntraAdministrator, Sitting};
 use crate::azure::authentication::Authentication;
 use crate::azure::scripted::{Scripted, patience};
 
@@ -71,7 +71,10 @@ async fn a_managed_instance_has_a_public_host_while_its_public_endpoint_is_open(
 
 #[tokio::test]
 async fn the_only_administrator_is_put_in_its_seat() {
-    let answers = ["200\n\n{}", "200\n\n{}", "200\n\n{}", "200\n\n{}"];
+    let vacant = "404\n\n{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"none\"}}";
+    let seated = r#"{"properties":{"administratorType":"ActiveDirectory","login":"app","sid":"s","tenantId":"t"}}"#;
+    let seated = format!("200\n\n{seated}");
+    let answers = [vacant, "200\n\n{}", &seated, vacant, "200\n\n{}", &seated];
     let scripted = Scripted::new(&answers).await;
     let azure = scripted.azure();
     let wanted = EntraAdministrator {
@@ -88,19 +91,15 @@ async fn the_only_administrator_is_put_in_its_seat() {
     for (kind, wanted) in [(ServerKind::Mssql, &wanted), (ServerKind::Mysql, &with_identity)] {
         let server = id(kind.resource_type());
         azure
-            .set_administrator(&server, kind, wanted, &patience())
+            .seat_administrator(&server, kind, wanted, |_| Sitting::Same, &patience())
             .await
             .unwrap();
     }
     let asked = scripted.asked();
     let body = r#"{"properties":{"administratorType":"ActiveDirectory","login":"app","sid":"s","tenantId":"t"}}"#;
-    assert!(asked[0].starts_with("PUT ") && asked[0].contains("/servers/one/administrators/ActiveDirectory?"));
-    assert!(asked[0].ends_with(body), "{}", asked[0]);
-    assert!(
-        asked[2].ends_with(r#""tenantId":"t","identityResourceId":"/i"}}"#),
-        "{}",
-        asked[2]
-    );
+    assert!(asked[1].starts_with("PUT ") && asked[1].contains("/servers/one/administrators/ActiveDirectory?"));
+    assert!(asked[1].ends_with(body), "{}", asked[1]);
+    assert!(asked[4].contains(r#""identityResourceId":"/i""#), "{}", asked[4]);
 }
 
 #[tokio::test]

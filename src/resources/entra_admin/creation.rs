@@ -52,36 +52,7 @@ impl EntraAdmin {
         } else if self.replace_existing {
             return Ok(Start::Replace(found.clone()));
         }
-        Err(self.refused(has_one_seat, found, wanted))
-    }
-
-    fn refused(&self, has_one_seat: bool, found: &Present, wanted: &Wanted) -> Diagnostic {
-        let kind = found
-            .principal_type
-            .map_or_else(|| "a principal".to_owned(), |kind| kind.to_string());
-        let seat = if has_one_seat {
-            "the only administrator that it can have"
-        } else {
-            "the administrator"
-        };
-        let server_identity = |id: &Option<_>| match id {
-            Some(id) => format!(" (the server asks the directory as {id})"),
-            None => String::new(),
-        };
-        let detail = format!(
-            "The server has {seat} already, `{}`: {kind} with the ID {}{}. Configured is `{}`: {} with the object ID {}{}. \
-             To manage the one that exists, import it (the next apply then binds it to the configured principal where only that differs):\n\n  \
-             terraform import <address> '{}'\n\nTo have it replaced, set `replace_existing = true`.",
-            found.name,
-            found.sid,
-            server_identity(&found.server_identity_id),
-            wanted.name,
-            wanted.principal.principal_type,
-            wanted.principal.object_id,
-            server_identity(&wanted.server_identity_id),
-            import::id([self.server_id.as_str(), found.name.as_str()])
-        );
-        Diagnostic::error("Already exists in Azure", detail)
+        Err(refused(&self.server_id, has_one_seat, found, wanted))
     }
 
     /// What is told when there was nothing to do.
@@ -101,7 +72,38 @@ impl EntraAdmin {
     }
 }
 
-fn kept_by_another(replica: &ResourceId, stranger: &Present) -> Diagnostic {
+/// What is told when another one keeps its place.
+pub(super) fn refused(server: &ResourceId, has_one_seat: bool, found: &Present, wanted: &Wanted) -> Diagnostic {
+    let kind = found
+        .principal_type
+        .map_or_else(|| "a principal".to_owned(), |kind| kind.to_string());
+    let seat = if has_one_seat {
+        "the only administrator that it can have"
+    } else {
+        "the administrator"
+    };
+    let server_identity = |id: &Option<_>| match id {
+        Some(id) => format!(" (the server asks the directory as {id})"),
+        None => String::new(),
+    };
+    let detail = format!(
+        "The server has {seat} already, `{}`: {kind} with the ID {}{}. Configured is `{}`: {} with the object ID {}{}. \
+         To manage the one that exists, import it (the next apply then binds it to the configured principal where only that differs):\n\n  \
+         terraform import <address> '{}'\n\nTo have it replaced, set `replace_existing = true`.",
+        found.name,
+        found.sid,
+        server_identity(&found.server_identity_id),
+        wanted.name,
+        wanted.principal.principal_type,
+        wanted.principal.object_id,
+        server_identity(&wanted.server_identity_id),
+        import::id([server.as_str(), found.name.as_str()])
+    );
+    Diagnostic::error("Already exists in Azure", detail)
+}
+
+/// The same, of the seat of a replica.
+pub(super) fn kept_by_another(replica: &ResourceId, stranger: &Present) -> Diagnostic {
     let detail = format!(
         "The replica {replica} has the only administrator that it can have already, `{}` with the ID {}, and it gets the same one as the server. To have it \
          replaced, set `replace_existing = true`.",

@@ -28,9 +28,43 @@ pub(super) struct Seated {
     pub(super) replicas: Vec<(ResourceId, Option<Present>)>,
 }
 
+/// Who gives way to the administrator that is wanted, where there is one seat.
+#[derive(Debug)]
+pub(super) enum GivesWay {
+    /// Anybody.
+    Anybody,
+    /// Whom the plan has named, each by a text with the ID.
+    Named(Vec<String>),
+}
+
 /// Whether two names are one: those of users have no case.
 pub(super) fn is_same_name(one: &str, other: &str, user: bool) -> bool {
     one == other || user && one.to_lowercase() == other.to_lowercase()
+}
+
+impl GivesWay {
+    /// Nobody gives way without having been named, unless that is meant.
+    pub(super) fn when(anybody: bool) -> Self {
+        match anybody {
+            true => Self::Anybody,
+            false => Self::Named(Vec::new()),
+        }
+    }
+
+    /// The plan has named these too.
+    pub(super) fn name(&mut self, texts: impl IntoIterator<Item = String>) {
+        if let Self::Named(named) = self {
+            named.extend(texts);
+        }
+    }
+
+    /// Whether this one does.
+    pub(super) fn includes(&self, sid: Guid) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Named(named) => named.iter().any(|text| text.contains(&sid.to_string())),
+        }
+    }
 }
 
 impl Present {
@@ -57,6 +91,11 @@ impl Seated {
     pub(super) fn everybody<'a>(&'a self, id: &'a ResourceId) -> impl Iterator<Item = (&'a ResourceId, &'a Present)> {
         let own = self.own.iter().map(move |one| (id, one));
         own.chain(self.replicas.iter().filter_map(|(id, one)| Some((id, one.as_ref()?))))
+    }
+
+    /// Whether a principal is the only one of the server itself.
+    pub(super) fn has_only(&self, sid: Guid) -> bool {
+        !self.own.is_empty() && self.own.iter().all(|one| one.sid == sid)
     }
 
     /// Whether a principal is among them.

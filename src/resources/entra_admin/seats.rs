@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::azure::administrator::EntraAdministrator;
-use crate::azure::error::{Error, Kind};
+use crate::azure::administrator::{EntraAdministrator, NotSeated, Sitting};
+use crate::azure::error::Kind;
 use crate::azure::resource_id::ResourceId;
 use crate::azure::server::ServerKind;
 use crate::protocol::diagnostic::{Diagnostic, Result};
@@ -11,8 +11,9 @@ use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::provider::database_server::DatabaseServer;
 use crate::resources::attributes::PrincipalType;
+use crate::resources::entra_admin::creation::{kept_by_another, refused};
 use crate::resources::entra_admin::seated::{Present, Seated};
-use crate::resources::entra_admin::{Wanted, mysql, postgresql};
+use crate::resources::entra_admin::{Wanted, mssql, mysql, postgresql};
 use crate::resources::principal::NotKnown;
 use crate::retry::Attempt;
 
@@ -37,8 +38,8 @@ impl<'a> Seats<'a> {
         self.in_doubt.load(Ordering::Relaxed)
     }
 
-    fn note(&self, outcome: &std::result::Result<(), Error>) {
-        let in_doubt = outcome.as_ref().err().is_some_and(Error::is_in_doubt);
+    fn note(&self, outcome: &std::result::Result<(), NotSeated>) {
+        let in_doubt = matches!(outcome, Err(NotSeated::Failed(error)) if error.is_in_doubt());
         self.in_doubt.fetch_or(in_doubt, Ordering::Relaxed);
     }
 
@@ -139,14 +140,14 @@ impl<'a> Seats<'a> {
             match self.put(&self.server.id, wanted).await {
                 Ok(()) => {}
                 // Known not to be yet: waited for below, when the name is free.
-                Err(error) if error.kind() == Kind::PrincipalNotFound => {
+                Err(NotSeated::Failed(error)) if error.kind() == Kind::PrincipalNotFound => {
                     self.put_when_known(&self.server.id, wanted).await?;
                 }
                 // The name belongs to the former one, and nobody else can have it before that one is gone.
-                Err(error) if error.message().contains("already exists") => {
+                Err(NotSeated::Failed(error)) if error.message().contains("already exists") => {
                     tracing::info!(%error, "the name is taken by the former principal");
                 }
-                Err(error) => return Err(error.into()),
+                Err(ended) => return Err(self.told(&self.server.id, wanted, ended)),
             }
         }
         self.remove(std::slice::from_ref(&self.server.id), former).await?;
@@ -175,9 +176,13 @@ impl<'a> Seats<'a> {
     pub(super) async fn must_not_shut_everybody_out(&self, servers: &[ResourceId]) -> Result<()> {
         let azure = self.server.clients.azure();
         for id in servers {
-            let shown = azure.authentication(id, &self.server.found, self.cx.patience()).await?;
+            // PostgreSQL's switches are a part of the server, which was read before it was our turn.
+            let Some(found) = azure.server(id, self.cx.patience()).await? else {
+                continue;
+            };
+            let shown = azure.authentication(id, &found, self.cx.patience()).await?;
             if !shown.now.password {
-                return Err(shut_out(id));
+                return Err(shut_out(id, self.kind()));
             }
         }
         Ok(())
@@ -186,12 +191,14 @@ impl<'a> Seats<'a> {
     /// Makes the principal an administrator of one server, also one that the server does not know yet.
     async fn put_patiently(&self, server: &ResourceId, wanted: &Wanted) -> Result<()> {
         match self.put(server, wanted).await {
-            Err(error) if error.kind() == Kind::PrincipalNotFound => self.put_when_known(server, wanted).await,
-            other => other.map_err(Diagnostic::from),
+            Err(NotSeated::Failed(error)) if error.kind() == Kind::PrincipalNotFound => {
+                self.put_when_known(server, wanted).await
+            }
+            other => other.map_err(|ended| self.told(server, wanted, ended)),
         }
     }
 
-    async fn put(&self, server: &ResourceId, wanted: &Wanted) -> std::result::Result<(), Error> {
+    async fn put(&self, server: &ResourceId, wanted: &Wanted) -> std::result::Result<(), NotSeated> {
         let body = EntraAdministrator {
             sid: wanted.sid.to_string(),
             name: wanted.name.clone(),
@@ -199,11 +206,32 @@ impl<'a> Seats<'a> {
             tenant_id: Some(wanted.tenant_id.to_string()),
             server_identity_id: wanted.server_identity_id.as_ref().map(ToString::to_string),
         };
-        let azure = self.server.clients.azure();
-        let outcome = azure.set_administrator(server, self.kind(), &body, self.cx.patience());
-        let outcome = outcome.await;
+        let (azure, patience) = (self.server.clients.azure(), self.cx.patience());
+        let outcome = match self.kind() {
+            ServerKind::Postgresql => {
+                let added = azure.add_administrator(server, &body, patience).await;
+                added.map_err(NotSeated::Failed)
+            }
+            kind => {
+                let judge = |found: &EntraAdministrator| judged(found, wanted);
+                azure.seat_administrator(server, kind, &body, judge, patience).await
+            }
+        };
         self.note(&outcome);
         outcome
+    }
+
+    /// Why nobody was seated, for the person.
+    fn told(&self, server: &ResourceId, wanted: &Wanted, ended: NotSeated) -> Diagnostic {
+        let found = match ended {
+            NotSeated::Failed(error) => return mssql::explained(error, server),
+            NotSeated::Taken(found) => self.present(found),
+        };
+        match found {
+            Ok(found) if *server == self.server.id => refused(server, true, &found, wanted),
+            Ok(found) => kept_by_another(server, &found),
+            Err(unreadable) => unreadable,
+        }
     }
 
     /// A principal that was made moments ago is not known everywhere; how long that is worth waiting for depends on who confirms it.
@@ -211,23 +239,41 @@ impl<'a> Seats<'a> {
         let named = format!("the server {}", server.name());
         let known = wanted.principal.until_known(self.cx, &named, || async {
             match self.put(server, wanted).await {
-                Err(error) if error.kind() == Kind::PrincipalNotFound => Ok(Attempt::again(error.to_string())),
+                Err(NotSeated::Failed(error)) if error.kind() == Kind::PrincipalNotFound => {
+                    Ok(Attempt::again(error.to_string()))
+                }
                 other => other.map(Attempt::Done),
             }
         });
         known.await.map_err(|ended| match ended {
-            NotKnown::Failed(error) => error.into(),
+            NotKnown::Failed(ended) => self.told(server, wanted, ended),
             NotKnown::Told(diagnostic) => diagnostic,
         })
     }
 }
 
-fn shut_out(server: &ResourceId) -> Diagnostic {
+/// What whoever has the only seat is to the administrator that is wanted.
+fn judged(found: &EntraAdministrator, wanted: &Wanted) -> Sitting {
+    match found.sid.parse::<Guid>() {
+        Ok(sid) if sid == wanted.sid || wanted.principal.is(sid) => Sitting::Same,
+        Ok(sid) if wanted.gives_way.includes(sid) => Sitting::GivesWay,
+        _ => Sitting::Stays,
+    }
+}
+
+fn shut_out(server: &ResourceId, kind: ServerKind) -> Diagnostic {
+    let advice = match kind {
+        ServerKind::Postgresql => {
+            "Set another one first, or switch passwords on in an apply before this one (`password_enabled = true` in `entradb_entra_authentication`)."
+        }
+        _ => {
+            "Switch passwords on first. If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = \
+             entradb_entra_admin.….server_id`, or `depends_on` for a replica): it is destroyed first then, and gives back what was there before."
+        }
+    };
     let detail = format!(
-        "Passwords are switched off on {server} (\"Entra only\"), so without its only administrator nobody could administer it any more. Switch passwords on \
-         first. If `entradb_entra_authentication` switched them off, let it refer to this resource (`server_id = entradb_entra_admin.….server_id`, or \
-         `depends_on` for a replica): it is destroyed first then, and gives back what was there before. If the administrator is to go only because its \
-         creation failed half-way, `terraform untaint` lets the next apply go on instead."
+        "Passwords are switched off on {server} (\"Entra only\"), so without its last administrator nobody could administer it any more. {advice} If the \
+         administrator is to go only because its creation failed half-way, `terraform untaint` lets the next apply go on instead."
     );
     Diagnostic::error("Passwords are switched off", detail)
 }

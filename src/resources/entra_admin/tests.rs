@@ -55,6 +55,7 @@ fn wanted(principal_type: PrincipalType) -> Wanted {
         tenant_id: guid(TENANT),
         server_identity_id: None,
         attach: false,
+        gives_way: GivesWay::when(false),
     }
 }
 

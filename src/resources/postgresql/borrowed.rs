@@ -217,17 +217,23 @@ pub fn granted_by(catalog: &ServerCatalog, told: Option<u32>) -> Statement {
     }
 }
 
-/// The options `inherit` and `set` of the membership that a grant of ours would change. From version 16 on, one of another grantor stands
-/// beside ours and is not touched: that of the bootstrap superuser, for example, which comes with creating a role.
+/// The membership that a grant of ours would change. From version 16 on, one of another grantor stands beside ours and is not touched: that of the
+/// bootstrap superuser, for example, which comes with creating a role.
 #[must_use]
-pub fn held_by_our_grant(catalog: &ServerCatalog, role: u32, member: u32) -> Option<(bool, bool)> {
+pub fn our_grant(catalog: &ServerCatalog, role: u32, member: u32) -> Option<&Membership> {
     let grantor = our_grantor(catalog, role);
     let ours = |held: &&Membership| match grantor {
-        Grantor::Whoever => held.grantor != BOOTSTRAP,
+        Grantor::Whoever => catalog.version < OPTIONS || held.grantor != BOOTSTRAP,
         Grantor::Role(grantor) | Grantor::Chosen(grantor) => held.grantor == grantor,
     };
     let mut held = catalog.memberships.iter();
-    let held = held.find(|held| held.role == role && held.member == member && ours(held))?;
+    held.find(|held| held.role == role && held.member == member && ours(held))
+}
+
+/// Its options `inherit` and `set`, which it has from version 16 on.
+#[must_use]
+pub fn held_by_our_grant(catalog: &ServerCatalog, role: u32, member: u32) -> Option<(bool, bool)> {
+    let held = our_grant(catalog, role, member)?;
     Some((held.inherit?, held.set?))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::sql::postgres::acl::PUBLIC;
 use crate::sql::postgres::class::Class;
-use crate::sql::postgres::database_catalog::{DatabaseCatalog, large_objects};
+use crate::sql::postgres::database_catalog::{DatabaseCatalog, Used, large_objects};
 use crate::sql::postgres::label::PrincipalKind;
 use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{ObjectKind, Parent};
@@ -255,6 +255,43 @@ async fn access_lists_are_read_by_number() {
 }
 
 #[tokio::test]
+async fn what_runs_in_its_owners_name_is_known_with_what_it_uses() {
+    let Some(server) = server() else { return };
+    server.database("uses").await;
+    let statements = "SET search_path = public; CREATE TABLE a (id int, \"we:ird\" text, rest int); GRANT SELECT (rest) ON a TO PUBLIC; CREATE TABLE b (x int);
+        CREATE VIEW v AS SELECT id, \"we:ird\" FROM a, b; CREATE VIEW system AS SELECT relname FROM pg_class;
+        CREATE RULE r AS ON INSERT TO b DO ALSO INSERT INTO a SELECT count(*) FROM v;
+        CREATE FUNCTION definer() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
+        CREATE FUNCTION invoker() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+    server.run("uses", statements).await;
+    let catalog = DatabaseCatalog::load(&server.session("azuresu", "uses").await)
+        .await
+        .unwrap();
+    let called = |oid: u32| {
+        catalog
+            .objects
+            .iter()
+            .find(|object| object.oid == oid)
+            .unwrap()
+            .to_string()
+    };
+    let columns = |used: &Used| used.columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let each = catalog.used.iter().flat_map(|(oid, used)| {
+        used.iter()
+            .map(|used| format!("{} uses {} {:?}", called(*oid), called(used.relation), columns(used)))
+    });
+    let mut lines: Vec<String> = each.chain(catalog.definers.iter().map(|oid| called(*oid))).collect();
+    lines.sort();
+    expect![[r#"
+        function public.definer()
+        table public.b uses table public.a ["id"]
+        table public.b uses view public.v []
+        view public.v uses table public.a ["id", "we:ird"]
+        view public.v uses table public.b []"#]]
+    .assert_eq(&lines.join("\n"));
+}
+
+#[tokio::test]
 async fn roles_come_with_settings_memberships_and_comments() {
     let Some(server) = server() else { return };
     server.database("roles").await;
@@ -317,6 +354,7 @@ async fn an_ordinary_role_may_read_everything() {
         (asked.columns, asked.default_privileges),
         (catalog.columns, catalog.default_privileges)
     );
+    assert_eq!((asked.used, asked.definers), (catalog.used, catalog.definers));
     let asked = ServerCatalog::of(transaction.version(), &answers[..4]).unwrap();
     assert_eq!(
         (asked.current_role, asked.memberships),

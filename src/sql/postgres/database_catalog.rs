@@ -11,7 +11,7 @@ use crate::sql::question::Question;
 use crate::sql::row::Row;
 use crate::sql::session::Session;
 use crate::sql::statement::Name;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The snapshot.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,10 @@ pub struct DatabaseCatalog {
     pub default_privileges: Vec<DefaultPrivileges>,
     /// Columns that have access lists of their own.
     pub columns: Vec<Column>,
+    /// What views and rules use with the privileges of their owner, by the number of the relation that they are or belong to.
+    pub used: BTreeMap<u32, Vec<Used>>,
+    /// The routines that run with the privileges of their owner.
+    pub definers: BTreeSet<u32>,
     pub(crate) schema_numbers: HashMap<Name, usize>,
 }
 
@@ -51,6 +55,15 @@ pub struct Column {
     pub acl: Acl,
 }
 
+/// A relation that a view or a rule uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Its number.
+    pub relation: u32,
+    /// Which of its columns, where some have access lists of their own.
+    pub columns: BTreeSet<Name>,
+}
+
 /// How a row becomes an object.
 type Reader = fn(&Row) -> Result<Object, Error>;
 
@@ -58,8 +71,8 @@ impl DatabaseCatalog {
     /// What it takes to read the snapshot, to be asked together.
     pub const QUESTIONS: [Question; 7] = [
         Question::constant(queries::SCHEMAS, "tnttnlb"),
-        Question::constant(queries::RELATIONS, "tnttnlbnnbn"),
-        Question::constant(queries::ROUTINES, "tnttnlblt"),
+        Question::constant(queries::RELATIONS, "tnttnlbnnbnl"),
+        Question::constant(queries::ROUTINES, "tnttnlbltb"),
         Question::constant(queries::TYPES, "tnttnlb"),
         Question::constant(queries::OTHERS, "tnttnlblt"),
         Question::constant(queries::DEFAULT_PRIVILEGES, "nttl"),
@@ -101,6 +114,18 @@ impl DatabaseCatalog {
                 objects.push(read(row)?);
             }
         }
+        let mut definers = BTreeSet::new();
+        for row in routines {
+            if row.bool(9)? {
+                definers.insert(row.oid(1)?);
+            }
+        }
+        let mut uses = BTreeMap::new();
+        for row in relations {
+            if let Some(list) = row.optional_list(11)? {
+                uses.insert(row.oid(1)?, used(list)?);
+            }
+        }
         objects.sort_by(|a, b| (a.kind, &a.schema, &a.name, a.oid).cmp(&(b.kind, &b.schema, &b.name, b.oid)));
         let is_schema = |(index, object): (usize, &Object)| {
             (object.kind == ObjectKind::Schema).then(|| (object.name.clone(), index))
@@ -111,6 +136,8 @@ impl DatabaseCatalog {
             objects,
             default_privileges: defaults.iter().map(default_privileges).collect::<Result<_, _>>()?,
             columns: columns.iter().map(column).collect::<Result<_, _>>()?,
+            used: uses,
+            definers,
         })
     }
 
@@ -181,6 +208,19 @@ fn callable(row: &Row) -> Result<Object, Error> {
         },
         ..object(row)?
     })
+}
+
+/// Reads `16385:note`, an entry for each column.
+fn used(list: &[String]) -> Result<Vec<Used>, Error> {
+    let mut found: BTreeMap<u32, BTreeSet<Name>> = BTreeMap::new();
+    for entry in list {
+        let unreadable = || Error::new(Kind::Unexpected, format!("{entry:?} is not a relation and its column"));
+        let (relation, column) = entry.split_once(':').ok_or_else(unreadable)?;
+        let columns = found.entry(relation.parse().map_err(|_| unreadable())?).or_default();
+        columns.extend((!column.is_empty()).then(|| Name::from_catalog(column)));
+    }
+    let found = found.into_iter();
+    Ok(found.map(|(relation, columns)| Used { relation, columns }).collect())
 }
 
 /// Operators have arguments, operator classes an access method, all others nothing.

@@ -87,7 +87,8 @@ pub(super) const SCHEMAS: &str = concat!(
 );
 
 /// Then: the table of a sequence, the first table inherited from, whether a partition, locks
-/// (itself, its indexes, its toast table with its index).
+/// (itself, its indexes, its toast table with its index), and what its rules use with the privileges of its owner: `16385:`, or each column,
+/// `16385:note`, where columns have access lists. A view is a rule; from version 15 on it may run with its user's privileges instead.
 pub(super) const RELATIONS: &str = concat!(
     "SELECT c.relkind, c.oid, n.nspname, c.relname, c.relowner, ",
     acl_text!("c.relacl"),
@@ -95,7 +96,8 @@ pub(super) const RELATIONS: &str = concat!(
     in_extension!("pg_class", "c"),
     ", d.refobjid, (SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid \
         ORDER BY h.inhseqno LIMIT 1), c.relispartition, \
-     1 + COALESCE(x.indexes, 0) + CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE 2 END \
+     1 + COALESCE(x.indexes, 0) + CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE 2 END, \
+     w.used \
      FROM pg_catalog.pg_class c",
     join_schema!("c.relnamespace"),
     "LEFT JOIN pg_catalog.pg_depend d ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
@@ -103,11 +105,21 @@ pub(super) const RELATIONS: &str = concat!(
         AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
      LEFT JOIN (SELECT i.indrelid, pg_catalog.count(*) AS indexes FROM pg_catalog.pg_index i GROUP BY i.indrelid) x \
         ON x.indrelid = c.oid \
+     LEFT JOIN (SELECT k.ev_class, pg_catalog.array_agg(k.refobjid::text || ':' || COALESCE(k.attname::text, '')) AS used FROM \
+        (SELECT DISTINCT r.ev_class, u.refobjid, a.attname FROM pg_catalog.pg_rewrite r \
+        JOIN pg_catalog.pg_depend u ON u.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND u.objid = r.oid \
+           AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid <> r.ev_class AND u.refobjid >= 16384 \
+        LEFT JOIN (SELECT l.attrelid, l.attnum, l.attname FROM pg_catalog.pg_attribute l WHERE l.attnum > 0 \
+           AND l.attrelid IN (SELECT s.attrelid FROM pg_catalog.pg_attribute s WHERE s.attacl IS NOT NULL)) a \
+           ON a.attrelid = u.refobjid AND a.attnum = u.refobjsubid) k GROUP BY k.ev_class) w \
+        ON w.ev_class = c.oid AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(c.reloptions) o (option) \
+           WHERE CASE WHEN pg_catalog.starts_with(o.option, 'security_invoker=') \
+                 THEN pg_catalog.split_part(o.option, '=', 2)::boolean ELSE false END) \
      WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')"
 );
 
 /// Without those that a type brings along (`int4range(…)`): they belong to the bootstrap superuser for good.
-/// Then: schema and name of each argument's type by turns, and the types as people write them.
+/// Then: schema and name of each argument's type by turns, the types as people write them, and whether it is SECURITY DEFINER.
 pub(super) const ROUTINES: &str = concat!(
     "SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, \
      p.oid, n.nspname, p.proname, p.proowner, ",
@@ -119,7 +131,7 @@ pub(super) const ROUTINES: &str = concat!(
         CROSS JOIN LATERAL (VALUES (1, s.nspname::text), (2, t.typname::text)) v (half, part) \
         ORDER BY a.place, v.half), \
      (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ', ' ORDER BY a.place) \
-        FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place)) \
+        FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place)), p.prosecdef \
      FROM pg_catalog.pg_proc p",
     join_schema!("p.pronamespace"),
     "WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \

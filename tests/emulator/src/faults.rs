@@ -196,9 +196,11 @@ impl Faults {
         });
     }
 
-    /// Ends [`Faults::stumble`].
-    pub fn steady(&self) {
-        hold(&self.plans).stumbling = None;
+    /// Ends [`Faults::stumble`]; gives how many answers failed.
+    #[must_use = "a test in which nothing failed has tried nothing"]
+    pub fn steady(&self) -> usize {
+        let stumbling = hold(&self.plans).stumbling.take();
+        stumbling.map_or(0, |row| row.writes + row.reads)
     }
 
     pub(crate) fn stumbles(&self, method: &Method) -> Option<Failure> {

@@ -220,6 +220,13 @@ impl Emulator {
         }
     }
 
+    /// Gives the identity of a managed instance the right to read the directory, which it has from the start, or takes it.
+    pub fn set_instance_reads_directory(&self, instance_id: &str, reads: bool) {
+        let mut state = hold(&self.world.state);
+        let record = state.records.get_mut(&instance_id.to_ascii_lowercase());
+        record.expect("the test names an instance that exists").reads_directory = reads;
+    }
+
     /// Attaches a user-assigned identity (resource ID) to a server, as another party would.
     pub fn attach_server_identity(&self, server_id: &str, identity_id: &str) {
         let mut state = hold(&self.world.state);

@@ -1,5 +1,7 @@
 //! Servers that have one administrator: MySQL, Azure SQL, managed instances. The same life on each.
 
+mod contested;
+
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{ArmServer, Emulator};
 
@@ -326,6 +328,21 @@ async fn the_last_administrator_stays_while_passwords_are_off() {
         stage.azure.set_entra_only(&stage.server.id, false);
         admin.destroy().await;
     }
+}
+
+#[tokio::test]
+async fn a_managed_instance_that_may_not_read_the_directory_says_what_to_do() {
+    let stage = stage("managed instance").await;
+    let group = stage.azure.add_group("operators", &[]).await.expect("a group");
+    let given = stage.of_object(&group, "Group", "operators");
+    stage.azure.set_instance_reads_directory(&stage.server.id, false);
+    let told = stage.refused(given.clone()).await;
+    for words in ["ServicePrincipalLookupInAadFailed", "`Directory Readers`", "mi-data"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(stage.seat(), None);
+    stage.azure.set_instance_reads_directory(&stage.server.id, true);
+    stage.create(given).await.destroy().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! What previous owners can still do, and how that changes.
 
 use crate::config;
-use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP};
+use crate::harness::instance::Found;
+use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, next};
 
 const ONE: &str = "create schema s authorization {old}; set role {old};
     create table s.one (id serial primary key); create table s.two (id int references s.one); reset role;";
@@ -93,4 +94,43 @@ async fn several_previous_owners_get_back_what_was_theirs() {
     );
     bench.run("drop table three").await;
     assert_eq!(bench.picture().await, before);
+}
+
+/// What somebody else grants is not ours to end, as far as PostgreSQL lets us tell.
+#[tokio::test]
+async fn a_membership_that_others_granted_since_stays() {
+    let bench = Bench::new("granted_since", ONE).await;
+    let given = bench.of_old(config! { "on_destroy" => "restore" });
+    let held = "select count(*) from pg_auth_members where roleid = '{new}'::regrole and member = '{old}'::regrole";
+    let (grant, revoke) = (
+        "set role terraform; grant {new} to {old}; reset role",
+        "set role terraform; revoke {new} from {old}; reset role",
+    );
+    // It was gone when somebody looked, and came back.
+    let (first, second) = (bench.provider().await, bench.provider().await);
+    let mut ownership = first.resource(OWNERSHIP).create(given.clone()).await;
+    bench.run(revoke).await;
+    first.configure(config! {}).await;
+    assert_eq!(ownership.refresh().await, Found::Changed);
+    bench.run(grant).await;
+    first.configure(config! {}).await;
+    assert_eq!(ownership.refresh().await, Found::Changed);
+    next(ownership, &second).destroy().await;
+    assert_eq!(bench.count(held).await, 1);
+    bench.run(revoke).await;
+
+    // It can do more than what we grant.
+    let ownership = first.resource(OWNERSHIP).create(given.clone()).await;
+    bench
+        .run("set role terraform; grant {new} to {old} with admin option; reset role")
+        .await;
+    second.configure(config! {}).await;
+    next(ownership, &second).destroy().await;
+    assert_eq!(bench.count(held).await, 1);
+    bench.run(revoke).await;
+
+    // Ours ends.
+    first.configure(config! {}).await;
+    first.resource(OWNERSHIP).create(given).await.destroy().await;
+    assert_eq!(bench.count(held).await, 0);
 }

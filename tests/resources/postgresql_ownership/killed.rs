@@ -67,6 +67,8 @@ async fn an_update_without_an_answer_is_taken_back() {
     let mut left = killed_after_an_update(&bench, (&given, &changed), (&first, &second)).await;
     assert_eq!(left.refresh().await, Found::Changed);
     let expected = [
+        "role reverted_new (member of reverted_next)",
+        "role reverted_old (member of reverted_next)",
         "role reverted_old (no member of reverted_new)",
         "table public.one (owner reverted_next)",
         "view public.two (owner reverted_next)",

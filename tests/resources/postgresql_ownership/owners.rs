@@ -3,7 +3,8 @@
 use entradb::protocol::value::Value;
 
 use crate::config;
-use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, list};
+use crate::harness::instance::Found;
+use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP, list, next};
 use crate::resources::world::{ADMINISTRATOR, quoted};
 
 #[tokio::test]
@@ -114,6 +115,55 @@ async fn an_old_owner_that_is_a_member_of_ours_is_acted_for_or_explained_before_
     let mut ownership = resource.create(bench.of_old(config! {})).await;
     ownership.settled().await;
     assert_eq!(bench.owned_by("old").await, 0);
+}
+
+/// Before PostgreSQL 16 it is the member that says whether it inherits; from then on, the membership.
+#[tokio::test]
+async fn a_previous_owner_that_inherits_nothing_is_not_left_without_access() {
+    let bench = Bench::new(
+        "noinherit",
+        "grant create on schema public to {old}; alter role {old} noinherit; set role {old}; create table own (id int); reset role",
+    )
+    .await;
+    let works = async || {
+        let old = bench.session("old").await;
+        old.batch_execute("insert into own values (1); select * from own").await
+    };
+    let alters = async || {
+        let old = bench.session("old").await;
+        old.batch_execute("alter table own add column x int; alter table own drop column x")
+            .await
+    };
+    let provider = bench.provider().await;
+    let resource = provider.resource(OWNERSHIP);
+    if bench.emulator.postgresql().major < 16 {
+        let failed = resource.try_create(bench.of_old(config! {})).await;
+        let failed = failed.err().expect("it would lose everything");
+        assert_eq!(failed.told[0].summary, "Membership without effect");
+        assert_eq!(failed.told[0].path.to_string(), "previous_owner_access");
+        let remedy = r#"`ALTER ROLE "noinherit_old" INHERIT`"#;
+        assert!(failed.told[0].detail.contains(remedy), "{:?}", failed.told);
+        assert!(!failed.left.exists(), "nothing is there to be replaced");
+        assert_eq!(bench.owned_by("new").await, 0);
+        let privileges = bench.of_old(config! { "previous_owner_access" => "privileges", "on_destroy" => "restore" });
+        let ownership = resource.create(privileges).await;
+        works().await.expect("it keeps its privileges");
+        ownership.destroy().await;
+        bench.run("alter role {old} inherit").await;
+    }
+    let mut ownership = resource.create(bench.of_old(config! {})).await;
+    ownership.settled().await;
+    assert_eq!(bench.owned_by("old").await, 0);
+    works().await.expect("it has what was its own");
+    alters().await.expect("it has what was its own");
+    if bench.emulator.postgresql().major < 16 {
+        bench.run("alter role {old} noinherit").await;
+        let plugin = bench.provider().await;
+        let mut ownership = next(ownership, &plugin);
+        assert_eq!(ownership.refresh().await, Found::Changed);
+        let pending = Value::from(["role noinherit_old (no member of noinherit_new)"]);
+        assert_eq!(ownership.get("pending"), &pending);
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::access::difference::Listing;
+use crate::resources::postgresql::access::locking::cannot_lock;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::work::{Job, Work};
 use crate::sql::error::{Error, Kind};
@@ -85,13 +86,6 @@ async fn attempt(mut session: Pooled, database: &Name, job: Job<'_>) -> Result<O
             Err(failure) => return Err(failure),
         }
     }
-}
-
-/// What we lock for the application's sake must not be what fails: others fill the server's lock table, or PostgreSQL cannot expand a view (or
-/// the policies below it) that contains itself.
-fn cannot_lock(error: &Error) -> bool {
-    const INVALID_DEFINITION: &str = "42P17";
-    error.kind == Kind::OutOfLockMemory || error.report.sqlstate.as_deref() == Some(INVALID_DEFINITION)
 }
 
 /// Tries whether we may become a member, and undoes it.

@@ -10,6 +10,7 @@ use crate::resources::postgresql::access::difference::Revokes;
 use crate::resources::postgresql::access::scene::{Scene, Target};
 use crate::resources::postgresql::access::statement::{LONGEST_LIST, written};
 use crate::sql;
+use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::lock;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::privilege::{Privilege, Privileges};
@@ -18,6 +19,14 @@ use crate::sql::statement::{Part, Statement};
 /// Relations by their numbers, which is the order in which they are locked.
 #[derive(Default)]
 pub struct Relations<'a>(BTreeMap<u32, &'a Object>);
+
+impl<'a> FromIterator<&'a Object> for Relations<'a> {
+    fn from_iter<I: IntoIterator<Item = &'a Object>>(objects: I) -> Self {
+        let objects = objects.into_iter();
+        let relations = objects.filter(|object| object.kind.catalog() == ObjectKind::Table.catalog());
+        Self(relations.map(|relation| (relation.oid, relation)).collect())
+    }
+}
 
 impl<'a> Relations<'a> {
     /// Adds those on which this acts as their owner.
@@ -31,11 +40,11 @@ impl<'a> Relations<'a> {
             Target::Column(place) => scene.column(*place).map(|(_, table)| table),
             Target::Database | Target::Future { .. } => None,
         });
-        let relations = relations.filter(|object| object.kind.catalog() == ObjectKind::Table.catalog());
-        self.0.extend(relations.map(|relation| (relation.oid, relation)));
+        self.0.append(&mut relations.collect::<Self>().0);
     }
 
     /// The statements that lock them, as many as the server's lock table has room for beside others.
+    #[must_use]
     pub fn lock(&self, room: u64) -> Vec<Statement> {
         let most = usize::try_from(room / lock::SHARE).unwrap_or(usize::MAX);
         let (tables, others): (Vec<&Object>, Vec<&Object>) = self
@@ -65,6 +74,14 @@ impl<'a> Relations<'a> {
         let patience = lock::give_way();
         std::iter::once(patience).chain(locks).collect()
     }
+}
+
+/// What we lock for the application's sake must not be what fails: others fill the server's lock table, or PostgreSQL cannot expand a view (or
+/// the policies below it) that contains itself.
+#[must_use]
+pub fn cannot_lock(error: &Error) -> bool {
+    const INVALID_DEFINITION: &str = "42P17";
+    error.kind == Kind::OutOfLockMemory || error.report.sqlstate.as_deref() == Some(INVALID_DEFINITION)
 }
 
 /// Whether LOCK TABLE may be said: it is a table, and its owner did not lose what that asks for.

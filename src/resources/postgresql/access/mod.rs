@@ -5,7 +5,7 @@ mod apply;
 mod declaration;
 mod difference;
 mod found;
-mod locking;
+pub mod locking;
 mod scene;
 mod statement;
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl World {
     fn relation(mut self, kind: &str, name: &str, owner: i64, entries: &[&str]) -> Self {
         let oid = 21000 + i64::try_from(self.relations.len()).unwrap();
         let mut cells = object(kind, oid, "sales", name, owner, entries);
-        cells.extend([Cell::Null, Cell::Null, Cell::Bool(false), Cell::Number(1)]);
+        cells.extend([Cell::Null, Cell::Null, Cell::Bool(false), Cell::Number(1), Cell::Null]);
         self.relations.push(Row::new(cells));
         self
     }
@@ -134,6 +134,7 @@ impl World {
         cells.extend([
             Cell::List(["pg_catalog", "int4"].map(str::to_owned).to_vec()),
             text("integer"),
+            Cell::Bool(false),
         ]);
         self.routines.push(Row::new(cells));
         self

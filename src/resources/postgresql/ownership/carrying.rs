@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
+use crate::resources::postgresql::access::locking::{Relations, cannot_lock};
 use crate::resources::postgresql::borrowed::Loan;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::borrowing::Needs;
@@ -15,6 +16,7 @@ use crate::resources::postgresql::ownership::moving::{Move, batch};
 use crate::resources::postgresql::ownership::note::Intent;
 use crate::resources::postgresql::ownership::notebook::Notebook;
 use crate::resources::postgresql::ownership::record::{Record, Refused, place};
+use crate::resources::postgresql::ownership::rights::hold_back;
 use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
 use crate::sql::error::{Error, Kind};
@@ -93,16 +95,16 @@ impl<'a> Carrier<'a> {
         self.notebook = notebook;
     }
 
-    /// Writes down the record and what is about to move, before anything does.
+    /// Writes down the record and what is about to move, before anything does; nothing: this is the end.
     ///
     /// # Errors
     /// Of the server.
-    pub async fn write_down(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<(), Failure> {
+    pub async fn write_down(&self, moves: Option<&[Move<'_>]>, inventory: &Inventory) -> Result<(), Failure> {
         let Some(notebook) = &self.notebook else { return Ok(()) };
         let record = self.record().clone();
         let place = (&self.server, self.database);
         let written = notebook
-            .write(place, &inventory.server, &record, Intent::of(moves))
+            .write(place, &inventory.server, &record, moves.map(Intent::of))
             .await?;
         if let Some((number, writes)) = written {
             self.keep(|record| (record.note, record.writes) = (Some(number), writes));
@@ -174,8 +176,8 @@ impl<'a> Carrier<'a> {
         }
         tracing::info!(database = %self.database, left = moves.len(), "{} objects are left to move", moves.len());
         let moved = async {
-            self.write_down(&moves, &inventory).await?;
-            self.move_all(&moves, &inventory).await
+            self.write_down(Some(&moves), &inventory).await?;
+            self.move_all(moves, &inventory).await
         };
         match moved.await {
             Err(Failure::Sql(error)) if error.is_transient() => Ok(Pass::Busy(error.to_string())),
@@ -195,19 +197,20 @@ impl<'a> Carrier<'a> {
         self.uncertain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn move_all(&self, moves: &[Move<'_>], inventory: &Inventory) -> Result<Pass, Failure> {
+    async fn move_all(&self, mut rest: Vec<Move<'_>>, inventory: &Inventory) -> Result<Pass, Failure> {
         let mut session = self.server.session(self.database.as_str()).await?;
         let mut budget = budget(&session).await?;
-        let (mut rest, mut busy) = (moves, None);
+        let (all, mut busy) = (rest.len(), None);
         while !rest.is_empty() {
             let over = self.server.patience.stop.is_stopped() || self.server.patience.left().is_zero();
-            if over && rest.len() < moves.len() {
-                return Ok(Pass::Busy(busy.unwrap_or_else(|| {
-                    format!("{} of {} objects are left", rest.len(), moves.len())
-                })));
+            if over && rest.len() < all {
+                return Ok(Pass::Busy(
+                    busy.unwrap_or_else(|| format!("{} of {all} objects are left", rest.len())),
+                ));
             }
-            let (now, later) = rest.split_at(batch(rest, budget, self.size()));
-            let Err(error) = self.transact(&mut session, now, inventory).await else {
+            let mut later = rest.split_off(batch(&rest, budget, self.size()));
+            let mut now = rest;
+            let Err(error) = self.transact(&mut session, &now, inventory).await else {
                 rest = later;
                 tracing::info!(database = %self.database, moved = now.len(), left = rest.len(), "moved {} objects, {} are left", now.len(), rest.len());
                 continue;
@@ -219,14 +222,20 @@ impl<'a> Carrier<'a> {
                         budget = (budget / 2).max(1);
                     }
                     self.resize(now.len() / 2);
+                    now.append(&mut later);
+                    rest = now;
                     continue;
                 }
                 Verdict::Later => {
                     tracing::info!(object = %now[0].object, "{} is in use: later", now[0].object);
                     busy = Some(format!("{} is in use ({error})", now[0].object));
+                    hold_back(&mut later, now[0].object, inventory);
                 }
                 Verdict::Gone => tracing::info!(object = %now[0].object, "{} is gone", now[0].object),
-                Verdict::Refused => self.refused(now[0].object, &error),
+                Verdict::Refused => {
+                    self.refused(now[0].object, &error);
+                    hold_back(&mut later, now[0].object, inventory);
+                }
                 Verdict::Again => return Ok(Pass::Busy(error.to_string())),
                 Verdict::Fail => return Err(error.into()),
             }
@@ -252,11 +261,24 @@ impl<'a> Carrier<'a> {
         let started = Instant::now();
         let locks = take(&self.locks(moves, inventory));
         let borrowing = |present: &Inventory| Needs::of(moves, present).borrow(present);
-        let moving = |present: &Inventory| {
-            let moves = moves.iter().flat_map(|next| next.statements(present));
-            [lock::give_way()].into_iter().chain(moves).collect()
+        // What moves is locked by that; how many objects share a transaction has been decided.
+        let staying = moves.iter().filter(|next| !next.moves()).map(|next| next.object);
+        let relations: Vec<Statement> = staying.collect::<Relations<'_>>().lock(u64::MAX);
+        let moving = |relations: Vec<Statement>| {
+            move |present: &Inventory| -> Vec<Statement> {
+                let moves = moves.iter().flat_map(|next| next.statements(present));
+                [lock::give_way()]
+                    .into_iter()
+                    .chain(relations.clone())
+                    .chain(moves)
+                    .collect()
+            }
         };
-        let done = transaction(session, inventory, &locks, (borrowing, moving)).await;
+        let unlocked = relations.is_empty();
+        let mut done = transaction(session, inventory, &locks, (borrowing, moving(relations))).await;
+        if matches!(&done, Err(Failure::Sql(error)) if !unlocked && cannot_lock(error)) {
+            done = transaction(session, inventory, &locks, (borrowing, moving(Vec::new()))).await;
+        }
         if matches!(&done, Err(Failure::Sql(error)) if error.ends_session()) {
             self.uncertain().extend(Intent::of(moves));
         }

@@ -7,7 +7,7 @@ use crate::resources::postgresql::inventory::{Inventory, obstacle};
 use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
 use crate::resources::postgresql::ownership::moving::{self, Move, followers_of, grant_again, granted, leave};
 use crate::resources::postgresql::ownership::record::{Place, Record, Taken, place};
-use crate::resources::postgresql::ownership::scope::{Scope, refusal};
+use crate::resources::postgresql::ownership::scope::{Scope, Selection, refusal};
 use crate::sql::postgres::object::{Object, Parent};
 use crate::sql::postgres::server_catalog::Role;
 use crate::sql::statement::{Name, Statement};
@@ -76,7 +76,7 @@ impl Goal for Handover<'_> {
         let left = self.access == PreviousOwnerAccess::Privileges;
         moves.extend(moving::forward(pending, inventory, owner, left));
         moves.extend(self.of_access(inventory, record, owner));
-        moving::sort(&mut moves, false);
+        moving::sort(&mut moves, inventory, false);
         Ok(moves)
     }
 
@@ -86,8 +86,9 @@ impl Goal for Handover<'_> {
 }
 
 impl Handover<'_> {
-    /// What former owners have still of what they hand on: what they were given, and what they made since.
-    pub fn handed_on<'b>(&self, inventory: &'b Inventory, record: &Record, owner: u32) -> Vec<&'b Object> {
+    /// What former owners have still of what they hand on: what they were given, and what they made since. What was left with one of those
+    /// before them, is handed on as soon as it can be.
+    pub fn handed_on<'b>(&self, inventory: &'b Inventory, record: &Record, owner: u32) -> Selection<'b> {
         let former = self
             .former
             .iter()
@@ -96,9 +97,10 @@ impl Handover<'_> {
         let given = |object: &&Object| {
             let ours = record.taken.contains_key(&place(object))
                 || self.scope.covers(object) && !record.own.contains_key(&place(object));
-            former.contains(&object.owner) && ours && is_free(object, inventory) && refusal(record, object).is_none()
+            let handed = former.contains(&object.owner) && ours || object.owner != owner && left_behind(object, record);
+            handed && is_free(object, inventory) && refusal(record, object).is_none()
         };
-        inventory.objects().filter(given).collect()
+        Selection::of(inventory.objects().filter(given).collect(), inventory, owner)
     }
 
     /// The moves of what former owners hand on. Where each thing came from stays on record.
@@ -132,7 +134,8 @@ impl Handover<'_> {
                 followers: following.len(),
             }
         };
-        self.handed_on(inventory, record, owner).into_iter().map(each).collect()
+        let handed_on = self.handed_on(inventory, record, owner).pending;
+        handed_on.into_iter().map(each).collect()
     }
 
     /// What was moved earlier, where previous owners are to have other access to it now.
@@ -168,7 +171,8 @@ impl Goal for Restoration<'_> {
         let mut moves = Vec::new();
         for object in inventory
             .objects()
-            .filter(|object| owners.contains(&object.owner) && is_free(object, inventory))
+            .filter(|object| owners.contains(&object.owner) || left_behind(object, record))
+            .filter(|object| is_free(object, inventory))
             .filter(|object| refusal(record, object).is_none())
         {
             let Some(to) = self.destination(object, inventory, record, heir) else {
@@ -193,7 +197,7 @@ impl Goal for Restoration<'_> {
                 followers: following.len(),
             });
         }
-        moving::sort(&mut moves, true);
+        moving::sort(&mut moves, inventory, true);
         Ok(moves)
     }
 
@@ -233,6 +237,11 @@ impl Restoration<'_> {
         };
         inventory.objects().filter(concerns).collect()
     }
+}
+
+/// Whether an owner from before has still what it was given.
+fn left_behind(object: &Object, record: &Record) -> bool {
+    record.former_owners.contains(&object.owner) && record.taken.contains_key(&place(object))
 }
 
 /// Whether an object has an owner of its own that can be changed.

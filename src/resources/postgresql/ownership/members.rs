@@ -4,27 +4,24 @@ use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::borrowed::{granted_by, held_by_our_grant, our_grantor, word};
+use crate::resources::postgresql::borrowed::{granted_by, held_by_our_grant, our_grant, our_grantor, word};
 use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::sql;
 use crate::sql::postgres::lock::{Lock, take};
-use crate::sql::postgres::server_catalog::{OPTIONS, ServerCatalog};
+use crate::sql::postgres::server_catalog::{Membership, OPTIONS, ServerCatalog};
+use crate::sql::quote::Dialect;
 use crate::sql::statement::{Name, Part, Statement};
 
 /// Whether a role has everything that another one has, and may become it.
 #[must_use]
 pub fn is_full_member(server: &ServerCatalog, role: u32, member: u32) -> bool {
-    // Before version 16 a membership has no options: whether it inherits is the member's own affair.
-    if server.version < OPTIONS {
-        return server.memberships_of(member).contains(&role);
-    }
     server.inherited_by(member).contains(&role) && server.assumable_by(member).contains(&role)
 }
 
 /// The memberships that are missing, and the statements that grant them.
 ///
 /// # Errors
-/// When a previous owner cannot become a member because the owner is a member of it.
+/// When a previous owner cannot become a member because the owner is a member of it, and when it would have nothing of a membership.
 pub fn missing(server: &ServerCatalog, owner: u32, members: &BTreeSet<u32>) -> Result<Vec<(Member, Statement)>> {
     let mut missing = Vec::new();
     for member in members.iter().filter(|member| !is_full_member(server, owner, **member)) {
@@ -38,6 +35,14 @@ pub fn missing(server: &ServerCatalog, owner: u32, members: &BTreeSet<u32>) -> R
                  nobody logs in as own the objects, with both as its members; or set `previous_owner_access` to `privileges` or `none`."
             );
             return Err(Diagnostic::error("Circular membership", detail).at("previous_owner_access"));
+        }
+        if server.version < OPTIONS && server.roles.get(member).is_some_and(|member| !member.inherit) {
+            let remedy = sql!("ALTER ROLE {} INHERIT", member_name).render(Dialect::PostgreSql);
+            let detail = format!(
+                "{member_name} has NOINHERIT. Before PostgreSQL {OPTIONS} such a role cannot use what it is a member of, so that as a member of \
+                 {owner_name} it would lose access to what is its own now. Let it inherit (`{remedy}`), or set `previous_owner_access` to `privileges`."
+            );
+            return Err(Diagnostic::error("Membership without effect", detail).at("previous_owner_access"));
         }
         let before = held_by_our_grant(server, owner, *member);
         let statement = if server.version < OPTIONS {
@@ -74,7 +79,7 @@ pub fn superfluous(
             return (member.clone(), None);
         };
         let statement = match member.before {
-            _ if !is_ours(server, member.role, member.member) => None,
+            _ if !is_ours(server, member) => None,
             Some(options) => Some(with_options(server, member.role, name, options)),
             None => {
                 let by = granted_by(server, our_grantor(server, member.role).told());
@@ -90,14 +95,26 @@ pub fn superfluous(
         .collect()
 }
 
-/// Whether there is such a membership and it is one that we granted; before version 16 nobody else's can stand beside it.
+/// The memberships of ours in other roles than the owner: an update to those was cut short.
+pub fn of_others<'a>(server: &ServerCatalog, record: &'a Record, owner: u32) -> impl Iterator<Item = &'a Member> {
+    let members = record.members.iter();
+    members.filter(move |member| member.role != owner && is_ours(server, member))
+}
+
+/// Whether there is such a membership, whoever granted it.
 #[must_use]
-pub fn is_ours(server: &ServerCatalog, role: u32, member: u32) -> bool {
-    if server.version < OPTIONS {
-        let mut held = server.memberships.iter();
-        return held.any(|held| held.role == role && held.member == member);
-    }
-    held_by_our_grant(server, role, member).is_some()
+pub fn is_there(server: &ServerCatalog, member: &Member) -> bool {
+    let mut held = server.memberships.iter();
+    held.any(|held| held.role == member.role && held.member == member.member)
+}
+
+/// Whether there is such a membership, and it is still what we granted: one with other options was granted again since. Before version 16 nobody
+/// else's can stand beside it.
+#[must_use]
+pub fn is_ours(server: &ServerCatalog, member: &Member) -> bool {
+    let held = our_grant(server, member.role, member.member);
+    let full = |held: &Membership| held.inherit != Some(false) && held.set != Some(false);
+    held.is_some_and(|held| full(held) && (member.before.is_some() || !held.admin))
 }
 
 fn with_options(server: &ServerCatalog, role: u32, member: &Name, (inherit, set): (bool, bool)) -> Statement {

@@ -11,10 +11,12 @@ pub mod notebook;
 pub mod recall;
 pub mod record;
 mod restoring;
+pub mod rights;
 pub mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod twins;
 pub mod verdict;
 
 use std::collections::BTreeSet;
@@ -33,7 +35,6 @@ use crate::provider::server::Server;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::argument::{OnDestroy, PreviousOwnerAccess};
-use crate::resources::postgresql::ownership::goal::Handover;
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::scope::Scope;
 use crate::sql::postgres::server_catalog::Role;
@@ -44,6 +45,10 @@ model! {
     ///
     /// Objects move in short transactions that give way to running applications, and previous owners keep working throughout. An apply that
     /// was interrupted is continued by the next one. What previous owners create later shows as `pending`, and moves with the next apply.
+    ///
+    /// A view, a materialized view or a rule runs with the privileges of its owner. Where it uses something that does not move along and that the
+    /// new owner may not use, it stays as it is and is listed in `not_movable`; once the privileges are granted, the next apply moves it. Functions
+    /// that are `SECURITY DEFINER` move, and the apply names them, because what they use cannot be seen: see to it that the new owner may use it.
     ///
     /// What belongs to an extension or to the platform stays where it is. Sequences of serial and identity columns follow their table.
     ///
@@ -56,7 +61,10 @@ model! {
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
     ///
-    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply.
+    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
+    /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a
+    /// creation that was killed; the earlier one gives nothing back when it is destroyed, and the later one does. Once the earlier one has changed
+    /// something, the last of the two does.
     pub struct PostgresqlOwnership {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
         #[replace]
@@ -82,7 +90,10 @@ model! {
         #[default(false)]
         pub include_database: bool,
         /// What previous owners can still do. With `membership` they are members of the owner, so that nothing changes for them: they can still
-        /// alter and drop what was theirs. With `privileges` they keep all privileges on it, and with `none` they keep nothing.
+        /// alter and drop what was theirs. Before PostgreSQL 16 that takes roles with `INHERIT`; others are refused before anything moves. With
+        /// `privileges` they keep all privileges on it, and with `none` they keep nothing.
+        /// A membership that came with this resource ends with it, also when somebody grants the same again meanwhile: to PostgreSQL that is the same
+        /// one. What is to stay has to be there before this resource is created, or to come with the ADMIN option.
         #[default("membership")]
         pub previous_owner_access: PreviousOwnerAccess,
         /// What destroying this resource does. With `keep` the owner keeps everything. With `restore` each object goes back to the owner it was
@@ -187,7 +198,10 @@ impl Resource for PostgresqlOwnership {
             return Ok(None);
         };
         let record = recall::forget_lost(cx, &inventory, record, owner);
-        let (pending, not_movable) = self.findings(&inventory, owner.oid, &record);
+        let record = self.forget_untrue(cx, &inventory, record, owner.oid);
+        let Findings {
+            pending, not_movable, ..
+        } = self.findings(&inventory, owner.oid, &record);
         let (id, host) = (server.id.clone(), server.host.to_string());
         Ok(Some(Self {
             server_id: Computed::known(id),
@@ -244,20 +258,18 @@ impl PostgresqlOwnership {
         }
     }
 
-    /// What is pending, as people read it, and what cannot move.
-    fn findings(&self, inventory: &Inventory, owner: u32, record: &Record) -> (Vec<String>, Vec<String>) {
-        let selection = self.scope().select(inventory, owner, record);
-        // What another owner got before an update was cut short has to come back, or to follow.
-        let cut_short = Handover {
-            scope: self.scope(),
-            owner: &self.owner,
-            former: record.other_owner(&inventory.server, owner).into_iter().collect(),
-            access: self.previous_owner_access,
-        };
-        let left = cut_short.handed_on(inventory, record, owner);
-        let mut pending: Vec<String> = (selection.pending.iter().chain(&left))
+    /// What is left to move, and what cannot.
+    fn findings(&self, inventory: &Inventory, owner: u32, record: &Record) -> Findings {
+        let mut selection = self.scope().select(inventory, owner, record);
+        let left = self.cut_short(inventory, record, owner);
+        let mut pending: Vec<String> = (selection.pending.iter().chain(&left.pending))
             .map(|object| scope::with_owner(object, inventory))
             .collect();
+        let theirs = members::of_others(&inventory.server, record, owner);
+        pending.extend(theirs.map(|held| {
+            let (member, role) = (inventory.called(held.member), inventory.called(held.role));
+            format!("role {member} (member of {role})")
+        }));
         if self.previous_owner_access == PreviousOwnerAccess::Membership {
             let lost = self
                 .scope()
@@ -269,8 +281,29 @@ impl PostgresqlOwnership {
         }
         pending.sort();
         pending.dedup();
-        (pending, selection.not_movable)
+        selection.not_movable.extend(left.not_movable);
+        selection.failing.extend(left.failing);
+        for list in [&mut selection.not_movable, &mut selection.failing] {
+            list.sort();
+            list.dedup();
+        }
+        selection.not_movable.truncate(scope::LISTED);
+        Findings {
+            pending,
+            not_movable: selection.not_movable,
+            failing: selection.failing,
+        }
     }
+}
+
+/// What a look found, as people read it.
+struct Findings {
+    /// What has to move.
+    pending: Vec<String>,
+    /// What stays, and why.
+    not_movable: Vec<String>,
+    /// What of that stays because it would fail as the owner's.
+    failing: Vec<String>,
 }
 
 /// The owner, also under another name than when it was last seen.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::record::{Granted, Place, Taken, place};
+use crate::resources::postgresql::ownership::rights::heights;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::privilege::Privilege;
@@ -100,11 +101,24 @@ impl Move<'_> {
 }
 
 /// Sorts moves so that what runs on a table never belongs to somebody who may not read the table: previous owners are members of
-/// the new one, so tables go first; on the way back they go last.
-pub fn sort(moves: &mut [Move<'_>], back: bool) {
+/// the new one, so tables go first, and inner views before outer ones; on the way back they go last.
+pub fn sort(moves: &mut [Move<'_>], inventory: &Inventory, back: bool) {
+    let heights = heights(inventory);
     moves.sort_by_key(|next| {
+        let relation = next.object.kind.catalog() == ObjectKind::Table.catalog();
+        let height = heights
+            .get(&next.object.oid)
+            .filter(|_| relation)
+            .copied()
+            .unwrap_or_default();
+        let phase = match Phase::of(next.object.kind) {
+            // A table whose rules use others.
+            Phase::Relations if height > 0 => Phase::Readers,
+            phase => phase,
+        };
         (
-            Phase::of(next.object.kind),
+            phase,
+            height,
             next.object.kind,
             next.object.schema.clone(),
             next.object.oid,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
@@ -30,6 +31,12 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// The same text for the same declaration.
+    #[must_use]
+    pub fn text(&self) -> String {
+        json(self)
+    }
+
     /// Of a resource.
     #[must_use]
     pub fn of(resource: &PostgresqlOwnership) -> Declaration {
@@ -64,11 +71,18 @@ pub struct Note {
     /// The format.
     #[serde(default = "first")]
     pub version: u32,
-    /// What is declared. It stands at the beginning, by which a comment is known.
+    /// The resources that go on with this record, the one that wrote it last before the others. A creation knows of no other one: whoever was
+    /// there before is among them again as soon as it is heard of.
+    #[serde(default)]
+    pub holders: Vec<Uuid>,
+    /// What is declared.
     pub declared: Declaration,
     /// What was declared before the last update, of which Terraform may not have heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Declaration>,
+    /// Whether this was written by a creation that had not ended then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub creating: bool,
     /// The record.
     pub record: Record,
     /// What was about to move when this was written.
@@ -130,13 +144,25 @@ impl Heading {
 }
 
 impl Note {
-    /// The beginning of a comment that declares this.
+    /// What a note says besides the record.
     #[must_use]
-    pub fn beginning(declared: &Declaration) -> Text {
-        text(format!(
-            "{TITLE}{{\"version\":{VERSION},\"declared\":{}",
-            json(declared)
-        ))
+    pub fn blank(declared: Declaration, before: Option<Declaration>, holders: Vec<Uuid>) -> Note {
+        Note {
+            version: VERSION,
+            holders,
+            before: before.filter(|before| *before != declared),
+            declared,
+            creating: false,
+            record: Record::default(),
+            intended: Vec::new(),
+        }
+    }
+
+    /// The beginning of each comment that this resource writes, and nobody else.
+    #[must_use]
+    pub fn beginning(&self) -> Text {
+        let holder = json(&self.holders.first());
+        text(format!("{TITLE}{{\"version\":{VERSION},\"holders\":[{holder}"))
     }
 
     /// The comment.
@@ -160,11 +186,13 @@ impl Note {
                 && one.members == other.members
                 && one.usage == other.usage
                 && one.own == other.own
+                && one.holder == other.holder
         };
         let known: BTreeMap<Place, &Intent> = self.intended.iter().map(|intent| (intent.object, intent)).collect();
         let intended = |intent: &Intent| known.get(&intent.object) == Some(&intent);
         let moving = !next.intended.is_empty() && next.intended.iter().all(intended);
-        self == next || moving && self.declared == next.declared && same(&self.record, &next.record)
+        let alike = self.declared == next.declared && self.holders == next.holders && self.creating == next.creating;
+        self == next || moving && alike && same(&self.record, &next.record)
     }
 }
 
@@ -187,10 +215,9 @@ mod tests {
             schemas: Some(["s".to_owned()].into()),
             ..Declaration::default()
         };
+        let holder = Uuid::from_u128(7);
         let note = Note {
-            version: VERSION,
-            declared: declared.clone(),
-            before: Some(Declaration::default()),
+            creating: true,
             record: Record {
                 owner: 7,
                 ..Record::default()
@@ -200,10 +227,11 @@ mod tests {
                 to: 7,
                 remember: Vec::new(),
             }],
+            ..Note::blank(declared, Some(Declaration::default()), vec![holder, Uuid::nil()])
         };
         let comment = note.comment();
+        assert!(comment.as_str().starts_with(note.beginning().as_str()));
         assert_eq!(Note::read(comment.as_str()), Some(note));
-        assert!(comment.as_str().starts_with(Note::beginning(&declared).as_str()));
         assert_eq!(Note::read("somebody's photograph"), None);
         // Of a version that knew less.
         let older = format!("{TITLE}{{\"declared\":{{\"owner\":\"new\"}},\"record\":{{}}}}");

@@ -6,10 +6,12 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use uuid::Uuid;
+
 use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
-use crate::resources::postgresql::ownership::note::{Declaration, Heading, Intent, Note, TITLE, VERSION};
+use crate::resources::postgresql::ownership::note::{Heading, Intent, Note, TITLE, VERSION};
 use crate::resources::postgresql::ownership::record::Record;
 use crate::sql;
 use crate::sql::error::Kind;
@@ -122,25 +124,41 @@ async fn change(server: &Postgresql<'_>, database: &Name, statement: &Statement)
     }
 }
 
+/// Leaves a note to these resources, of which the first one stands for the one that wrote it last.
+///
+/// # Errors
+/// Of the server. Being gone is none.
+pub async fn leave(
+    server: &Postgresql<'_>,
+    database: &Name,
+    (number, note): &(u32, Note),
+    holders: Vec<Uuid>,
+) -> Result<(), Failure> {
+    let mut note = note.clone();
+    note.record.holder = holders.first().copied();
+    note.holders = holders;
+    change(server, database, &comment(*number, &note)).await.map(drop)
+}
+
 /// The note of one resource, while it is changed.
 pub struct Notebook {
-    declared: Declaration,
-    before: Option<Declaration>,
+    /// What each note says besides the record.
+    blank: Note,
     written: Mutex<Option<(u32, Note)>>,
 }
 
 impl Notebook {
-    /// For a resource as it is declared now, and before; it goes on with the note that was found.
+    /// For a resource that says this besides the record; it goes on with the note that was found.
     #[must_use]
-    pub fn new(declared: Declaration, before: Option<Declaration>, found: Option<(u32, Note)>) -> Notebook {
+    pub fn new(blank: Note, found: Option<(u32, Note)>) -> Notebook {
         Notebook {
-            before: before.filter(|before| *before != declared),
-            declared,
+            blank,
             written: Mutex::new(found),
         }
     }
 
-    /// Writes down a record and what is about to move, unless that stands there already. Gives the number and how often it was written.
+    /// Writes down a record and what is about to move (nothing: this is the end), unless that stands there already. Gives the number and how
+    /// often it was written.
     ///
     /// # Errors
     /// Of the server.
@@ -149,15 +167,14 @@ impl Notebook {
         (server, database): (&Postgresql<'_>, &Name),
         roles: &ServerCatalog,
         record: &Record,
-        intended: Vec<Intent>,
+        intended: Option<Vec<Intent>>,
     ) -> Result<Option<(u32, u64)>, Failure> {
         let known = self.written().clone();
         let mut note = Note {
-            version: VERSION,
-            declared: self.declared.clone(),
-            before: self.before.clone(),
+            creating: self.blank.creating && intended.is_some(),
             record: record.clone(),
-            intended,
+            intended: intended.unwrap_or_default(),
+            ..self.blank.clone()
         };
         if note.record.is_blank() && note.intended.is_empty() && known.is_none()
             || known.as_ref().is_some_and(|(_, known)| known.covers(&note))
@@ -186,7 +203,7 @@ async fn make(server: &Postgresql<'_>, database: &Name, roles: &ServerCatalog, n
     let number = sql!(
         "SELECT COALESCE((SELECT l.oid {} AND pg_catalog.starts_with(d.description, {}) ORDER BY l.oid LIMIT 1), pg_catalog.lo_create(0))",
         COMMENTED,
-        Note::beginning(&note.declared)
+        note.beginning()
     );
     let question = &[Question::new(number, "n")];
     let us = roles.current_role;

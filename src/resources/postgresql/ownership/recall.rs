@@ -3,12 +3,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::ownership::goal::Handover;
+use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::note::{Declaration, Intent, Note};
 use crate::resources::postgresql::ownership::notebook::{self, Found};
 use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::scope::Selection;
 use crate::resources::postgresql::ownership::steps::list;
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -18,10 +24,21 @@ use crate::sql::statement::Name;
 /// The record to go on with, and the note of it in the database.
 #[derive(Debug, Default)]
 pub struct Opened {
+    /// Which resource asks. Nothing: one that is being created, or that never wrote anything down.
+    pub holder: Option<Uuid>,
     /// Nothing, when neither Terraform nor the database knows of one.
     pub record: Option<Record>,
     /// Its number, and what stands there.
     pub note: Option<(u32, Note)>,
+}
+
+impl Opened {
+    /// The other resources that go on with the same record.
+    #[must_use]
+    pub fn others(&self) -> Vec<Uuid> {
+        let holders = self.note.iter().flat_map(|(_, note)| &note.holders).copied();
+        holders.filter(|holder| Some(*holder) != self.holder).collect()
+    }
 }
 
 /// The record that Terraform kept, when it is about this database.
@@ -29,8 +46,8 @@ pub fn kept(cx: &Context, host: &str, inventory: &Inventory) -> Option<Record> {
     current(cx.record()?, host, inventory)
 }
 
-/// The newer one of what Terraform kept and what stands in the database. The note is known by its number; else by what is declared, in this
-/// order; else by what was declared `earlier`.
+/// The newer one of what Terraform kept and what stands in the database. The note is known by its number, where Terraform kept that; else by what
+/// is declared, in this order; else by what was declared `earlier`. A creation knows of nothing earlier, and of no number.
 ///
 /// # Errors
 /// Of the session.
@@ -42,17 +59,20 @@ pub async fn open(
 ) -> Result<Opened, Failure> {
     let kept: Option<Record> = cx.record();
     let notes = notebook::find(server, database, inventory).await?;
-    let number = kept.as_ref().and_then(|kept| kept.note);
+    let number = kept.as_ref().and_then(|kept| kept.note).filter(|_| earlier.is_some());
     let exactly = |declared: &&Declaration| notes.iter().find(|found| found.heading.declared == **declared);
     let before = |found: &&Found| earlier.is_some() && found.heading.before.as_ref() == earlier;
-    let found = (notes.iter().find(|found| Some(found.number) == number))
-        .or_else(|| declared.iter().find_map(exactly))
-        .or_else(|| notes.iter().find(before));
+    let found = match number {
+        Some(number) => notes.iter().find(|found| found.number == number),
+        None => (declared.iter().find_map(exactly)).or_else(|| notes.iter().find(before)),
+    };
     let note = match found {
         Some(found) => found.read(database)?.map(|note| (found.number, note)),
         None => None,
     };
     let noted = note.as_ref().map(|(_, note)| &note.record);
+    let lost = noted.filter(|_| kept.is_none() && earlier.is_some());
+    let holder = kept.as_ref().or(lost).and_then(|record| record.holder);
     let newer = match (kept, noted) {
         (Some(kept), Some(noted)) if kept.writes < noted.writes => Some(noted.clone()),
         (None, noted) => noted.cloned(),
@@ -61,12 +81,12 @@ pub async fn open(
     let host = server.host.to_string();
     let mut record = newer.and_then(|record| current(record, &host, inventory));
     if let (Some(record), Some((number, note))) = (&mut record, &note) {
-        record.note = Some(*number);
+        (record.note, record.holder) = (Some(*number), holder);
         if is_of(&note.record, &host, inventory) {
             Intent::settle(note.intended.clone(), record, inventory);
         }
     }
-    Ok(Opened { record, note })
+    Ok(Opened { holder, record, note })
 }
 
 fn is_of(record: &Record, host: &str, inventory: &Inventory) -> bool {
@@ -126,6 +146,7 @@ pub fn by_names(record: Record, inventory: &Inventory) -> Record {
             .collect(),
         writes: record.writes,
         note: record.note,
+        holder: record.holder,
         ..Record::default()
     }
 }
@@ -138,9 +159,11 @@ pub fn prune(record: &mut Record, inventory: &Inventory, owner: u32) {
         .collect();
     // Large objects of the owner are not looked at: there may be millions.
     let unseen = ObjectKind::LargeObject.catalog();
+    // What could not follow to another owner has stayed with the one before.
+    let ours = |has: &u32| *has == owner || record.former_owners.contains(has);
     record
         .taken
-        .retain(|place, _| place.0 == unseen || owners.get(place) == Some(&owner));
+        .retain(|place, _| place.0 == unseen || owners.get(place).is_some_and(ours));
     record.remember_names(&inventory.server);
 }
 
@@ -178,4 +201,37 @@ pub fn forget_lost(cx: &Context, inventory: &Inventory, mut record: Record, owne
     record.taken.retain(|place, _| !places.contains(place));
     cx.keep_record(&record);
     record
+}
+
+impl PostgresqlOwnership {
+    /// What another owner got before an update was cut short, and has to come back, or to follow.
+    pub(super) fn cut_short<'a>(&self, inventory: &'a Inventory, record: &Record, owner: u32) -> Selection<'a> {
+        let handover = Handover {
+            scope: self.scope(),
+            owner: &self.owner,
+            former: record.other_owner(&inventory.server, owner).into_iter().collect(),
+            access: self.previous_owner_access,
+        };
+        handover.handed_on(inventory, record, owner)
+    }
+
+    /// Forgets an update that was cut short before anything moved: what the next owner makes from now on is its own. And forgets memberships that
+    /// are gone: when they come back, somebody else has granted them.
+    pub(super) fn forget_untrue(&self, cx: &Context, inventory: &Inventory, mut record: Record, owner: u32) -> Record {
+        let before = record.clone();
+        // Large objects of the next owner are not looked at.
+        let unseen = (record.taken.keys()).any(|(catalog, _)| *catalog == ObjectKind::LargeObject.catalog());
+        let began = record.other_owner(&inventory.server, owner).is_some();
+        let left = self.cut_short(inventory, &record, owner);
+        if began && !unseen && left.pending.is_empty() && left.not_movable.is_empty() {
+            record.owner = owner;
+        }
+        record
+            .members
+            .retain(|member| members::is_there(&inventory.server, member));
+        if record != before {
+            cx.keep_record(&record);
+        }
+        record
+    }
 }

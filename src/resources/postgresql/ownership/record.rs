@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::object::Object;
@@ -32,7 +33,7 @@ pub struct Record {
     pub database_oid: u32,
     /// The owner's number.
     pub owner: u32,
-    /// Roles that were the owner before an update.
+    /// Roles that were the owner before an update. The present one may be among them, when it came back.
     pub former_owners: BTreeSet<u32>,
     /// The names of all roles that are mentioned, for the case that their numbers have changed.
     pub roles: BTreeMap<u32, String>,
@@ -52,6 +53,8 @@ pub struct Record {
     pub writes: u64,
     /// The large object that it is the comment of.
     pub note: Option<u32>,
+    /// The resource that keeps it: drawn by lot when that is created.
+    pub holder: Option<Uuid>,
 }
 
 /// A schema that an owner was let into.
@@ -296,6 +299,7 @@ mod tests {
             }],
             writes: 3,
             note: Some(16_400),
+            holder: Some(Uuid::from_u128(7)),
         };
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);

@@ -11,7 +11,6 @@ use crate::resources::postgresql::ownership::PostgresqlOwnership;
 use crate::resources::postgresql::ownership::carrying::Carrier;
 use crate::resources::postgresql::ownership::goal::Restoration;
 use crate::resources::postgresql::ownership::note::Declaration;
-use crate::resources::postgresql::ownership::notebook;
 use crate::resources::postgresql::ownership::recall::{Opened, open};
 use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::steps::{end_members, list, warn_of_refused};
@@ -33,10 +32,14 @@ impl PostgresqlOwnership {
             .as_ref()
             .filter(|owners| owners.len() == 1)
             .and_then(|owners| owners.first());
+        let _turn = self.turn(&server.host.to_string(), cx).await?;
         let found = Inventory::load(&server, &self.database, |_| false).await?;
         let Some(inventory) = found else { return Ok(()) };
-        let Opened { record, note } = self.open(cx, &server, &inventory).await?;
-        let record = record.unwrap_or_default();
+        let opened = self.open(cx, &server, &inventory).await?;
+        if self.stays_with_another(&opened, cx) {
+            return Ok(self.let_go(&server, &opened).await?);
+        }
+        let record = opened.record.clone().unwrap_or_default();
         let owner = inventory.server.role(self.owner.as_str()).map(|role| role.oid);
         let next = record.other_owner(&inventory.server, owner.unwrap_or_default());
         let goal = Restoration {
@@ -63,10 +66,7 @@ impl PostgresqlOwnership {
         warn_of_refused(&record, &inventory, cx);
         end_members(&carrier, &inventory, 0, &BTreeSet::new()).await?;
         self.shut_out(&carrier, &inventory, &record).await?;
-        if let Some((number, _)) = note {
-            notebook::erase(&carrier.server, &self.database, number).await?;
-        }
-        Ok(())
+        Ok(self.let_go(&carrier.server, &opened).await?)
     }
 
     /// Takes back what `let_in` gave. What an owner has as the schema's own is nobody's gift.
@@ -109,10 +109,7 @@ impl PostgresqlOwnership {
             return Ok(());
         };
         let opened = self.open(cx, &server, &inventory).await?;
-        if let Some((number, _)) = opened.note {
-            notebook::erase(&server, &self.database, number).await?;
-        }
-        Ok(())
+        Ok(self.let_go(&server, &opened).await?)
     }
 
     /// The record of what is declared now.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::resources::postgresql::inventory::{Inventory, obstacle};
 use crate::resources::postgresql::object_type::ObjectType;
 use crate::resources::postgresql::ownership::record::{Record, place};
+use crate::resources::postgresql::ownership::rights;
 use crate::resources::postgresql::role_name::is_platform;
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
 use crate::sql::statement::Name;
@@ -26,12 +27,36 @@ pub struct Scope<'a> {
 }
 
 /// What was found in the scope, less what the owner has already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Selection<'a> {
     /// What has to move.
     pub pending: Vec<&'a Object>,
     /// What stays where it is, and why.
     pub not_movable: Vec<String>,
+    /// What of that stays because it would fail as the new owner's.
+    pub failing: Vec<String>,
+}
+
+impl<'a> Selection<'a> {
+    /// These, less those that would fail as `owner`'s.
+    #[must_use]
+    pub fn of(objects: Vec<&'a Object>, inventory: &Inventory, owner: u32) -> Selection<'a> {
+        let why = rights::failing(&objects, inventory, owner);
+        let (stays, pending): (Vec<_>, _) = objects.into_iter().partition(|object| why.contains_key(&place(object)));
+        let line = |object: &&Object| {
+            Some(format!(
+                "{}: {}",
+                with_owner(object, inventory),
+                why.get(&place(object))?
+            ))
+        };
+        let failing: Vec<String> = stays.iter().filter_map(line).collect();
+        Selection {
+            pending,
+            not_movable: failing.clone(),
+            failing,
+        }
+    }
 }
 
 impl Scope<'_> {
@@ -76,8 +101,7 @@ impl Scope<'_> {
     /// What has to move to `owner`, and what stays.
     #[must_use]
     pub fn select<'a>(&self, inventory: &'a Inventory, owner: u32, record: &Record) -> Selection<'a> {
-        let mut selection = Selection::default();
-        let (mut members, mut stays) = (0_usize, Vec::new());
+        let (mut members, mut stays, mut moving) = (0_usize, Vec::new(), Vec::new());
         let others = |object: &&Object| object.owner != owner && self.claims(object, inventory);
         for object in inventory.objects().filter(others) {
             if object.extension && object.kind != ObjectKind::Extension {
@@ -90,7 +114,7 @@ impl Scope<'_> {
             let reason: Option<&str> = obstacle(object, inventory);
             match reason.or_else(|| refusal(record, object)) {
                 Some(reason) => stays.push(format!("{}: {reason}", with_owner(object, inventory))),
-                None => selection.pending.push(object),
+                None => moving.push(object),
             }
         }
         if members > 0 {
@@ -99,9 +123,10 @@ impl Scope<'_> {
                 "{members} {objects} of extensions: what an extension brought stays with it"
             ));
         }
-        stays.sort();
-        stays.truncate(LISTED);
-        selection.not_movable = stays;
+        let mut selection = Selection::of(moving, inventory, owner);
+        selection.not_movable.extend(stays);
+        selection.not_movable.sort();
+        selection.not_movable.truncate(LISTED);
         selection
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Computed;
 use crate::provider::context::Context;
@@ -16,9 +18,9 @@ use crate::resources::postgresql::ownership::goal::{Goal, Handover, role};
 use crate::resources::postgresql::ownership::members;
 use crate::resources::postgresql::ownership::moving::lets_in;
 use crate::resources::postgresql::ownership::note::Declaration;
-use crate::resources::postgresql::ownership::notebook::Notebook;
 use crate::resources::postgresql::ownership::recall::{open, prune};
 use crate::resources::postgresql::ownership::record::{Member, Record, Usage, place};
+use crate::resources::postgresql::ownership::rights::{warn_of_definers, warn_of_failing};
 use crate::resources::postgresql::ownership::scope::LISTED;
 use crate::sql;
 use crate::sql::postgres::object::{Object, ObjectKind};
@@ -43,6 +45,7 @@ impl PostgresqlOwnership {
             former: former.into_iter().cloned().collect(),
             access: self.previous_owner_access,
         };
+        let _turn = self.turn(&host, cx).await?;
         let mut carrier = Carrier::new(cx, server, &self.database);
         let inventory = carrier.look(&goal).await?;
         let owner = role(&inventory, &self.owner, "owner")?.oid;
@@ -50,10 +53,12 @@ impl PostgresqlOwnership {
         let wanted: Vec<&Declaration> = before.iter().chain([&declared]).collect();
         let place = (&carrier.server, &self.database);
         let opened = open(cx, place, &inventory, (&wanted, before.as_ref())).await?;
-        let known = opened.record.unwrap_or_default();
+        let others = self.twins(&opened, prior, cx);
+        let (known, note) = (opened.record.unwrap_or_default(), opened.note);
         goal.former.extend(known.other_owner(&inventory.server, owner));
         let record = self.begin(&host, &inventory, (owner, known), prior);
-        carrier.remember(record, Some(Notebook::new(declared, before, opened.note)));
+        let holders = record.holder.into_iter().chain(others).collect();
+        carrier.remember(record, Some(self.notebook(prior, holders, note)));
         self.warn_of_missing(&inventory, cx);
 
         let wanted = self.wanted_members(&inventory, owner, &carrier.record(), cx);
@@ -62,10 +67,11 @@ impl PostgresqlOwnership {
         // Whoever cannot be acted for is told of before anything changes.
         let moves = goal.moves(&inventory, &carrier.record())?;
         Needs::of(&moves, &inventory).borrow(&inventory)?;
+        warn_of_definers(&moves, &inventory, &self.owner, cx);
         begun();
         let missing: Vec<Member> = missing.into_iter().map(|(member, _)| member).collect();
         let new = intend(&carrier, owner, &missing, &closed);
-        carrier.write_down(&moves, &inventory).await?;
+        carrier.write_down(Some(&moves), &inventory).await?;
         if !missing.is_empty() {
             make_members(&carrier, owner, &wanted, &new).await?;
         }
@@ -79,8 +85,9 @@ impl PostgresqlOwnership {
                 .retain(|member| member.role == owner && wanted.contains(&member.member));
             prune(record, &inventory, owner);
         });
-        carrier.write_down(&[], &inventory).await?;
-        let (_, not_movable) = self.findings(&inventory, owner, &carrier.record());
+        carrier.write_down(None, &inventory).await?;
+        let found = self.findings(&inventory, owner, &carrier.record());
+        warn_of_failing(&found.failing, cx);
         warn_of_refused(&carrier.record(), &inventory, cx);
         Ok(Self {
             server_id: Computed::known(self.server_id.get().cloned().unwrap_or(id)),
@@ -88,7 +95,7 @@ impl PostgresqlOwnership {
             // What appeared since the last look is the next one's to tell.
             pending: Computed::known(Vec::new()),
             pending_count: Computed::known(0),
-            not_movable: Computed::known(not_movable),
+            not_movable: Computed::known(found.not_movable),
             ..self
         })
     }
@@ -109,6 +116,10 @@ impl PostgresqlOwnership {
         record.database = self.database.as_str().to_owned();
         record.database_oid = inventory.database().map(|database| database.oid).unwrap_or_default();
         record.refused.clear();
+        record.holder = record
+            .holder
+            .filter(|_| prior.is_some())
+            .or_else(|| Some(Uuid::new_v4()));
         if fresh {
             let scope = self.scope();
             let own = inventory
@@ -120,9 +131,9 @@ impl PostgresqlOwnership {
         }
         let before = prior.and_then(|prior| inventory.server.role(prior.owner.as_str()));
         let on_record = inventory.server.roles.get(&record.owner);
-        let former = before.into_iter().chain(on_record).map(|role| role.oid);
-        record.former_owners.extend(former);
-        record.former_owners.remove(&owner);
+        // Whoever is on record and unknown to Terraform was to become the owner, in a change that was cut short.
+        let former = before.or(on_record).map(|role| role.oid);
+        record.former_owners.extend(former.filter(|former| *former != owner));
         record.owner = owner;
         record.remember_names(&inventory.server);
         record
@@ -138,7 +149,7 @@ impl PostgresqlOwnership {
         for former in record
             .former_owners
             .iter()
-            .filter(|former| server.roles.contains_key(former))
+            .filter(|former| **former != owner && server.roles.contains_key(former))
         {
             if server.memberships_of(owner).contains(former) {
                 let (former, owner) = (inventory.called(*former), inventory.called(owner));
@@ -246,7 +257,7 @@ async fn make_members(
     // What became of a commit without an answer only a look can tell; without one, everything intended stays on record.
     if let Ok(server) = carrier.server.catalog().await {
         carrier.keep(|record| {
-            let ours = |member: &Member| members::is_ours(&server, member.role, member.member);
+            let ours = |member: &Member| members::is_ours(&server, member);
             record.members.retain(|member| !new.contains(member) || ours(member));
             record.remember_names(&server);
         });

@@ -4,6 +4,7 @@ mod membership;
 mod noting;
 mod recalling;
 mod restoring;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -151,6 +152,7 @@ fn inventory(version: u32, objects: Vec<Object>) -> Inventory {
         }],
         schema_numbers: schemas.map(|(index, object)| (object.name.clone(), index)).collect(),
         objects,
+        ..DatabaseCatalog::default()
     };
     Inventory {
         server: Arc::new(server),

@@ -233,7 +233,7 @@ where
 fn said(failure: Failure) -> String {
     match failure {
         Failure::Sql(error) => error.to_string(),
-        Failure::Told(diagnostic) => diagnostic.detail,
+        Failure::Told(diagnostic) | Failure::GaveUp(diagnostic) => diagnostic.detail,
     }
 }
 

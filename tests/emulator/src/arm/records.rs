@@ -66,6 +66,8 @@ pub(crate) struct Record {
     pub(crate) system_identity: Option<String>,
     /// SQL only: the identity that the server acts with.
     pub(crate) primary_identity: Option<String>,
+    /// Managed instances only: whether its identity may read the directory.
+    pub(crate) reads_directory: bool,
     /// Server parameters that were set.
     pub(crate) configurations: BTreeMap<String, String>,
     pub(crate) databases: Vec<String>,
@@ -87,6 +89,7 @@ impl Record {
             identities: Vec::new(),
             system_identity: None,
             primary_identity: None,
+            reads_directory: true,
             configurations: BTreeMap::new(),
             databases: vec!["app".to_owned()],
             busy: false,

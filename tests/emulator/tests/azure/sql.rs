@@ -92,6 +92,25 @@ async fn only_a_managed_instance_looks_the_principal_up() {
 }
 
 #[tokio::test]
+async fn a_managed_instance_looks_up_only_what_it_may_read() {
+    let emulator = own().await;
+    let arm = Arm::new(&emulator);
+    let instance = &emulator.managed_instance().id;
+    let sid = emulator.add_user("dba@example.com", "DBA").await.unwrap();
+    let who = format!("{instance}/administrators/ActiveDirectory?{VERSION}");
+    emulator.set_instance_reads_directory(instance, false);
+    let (end, _) = arm.finish(&arm.put(&who, administrator(&emulator, &sid)).await).await;
+    assert_eq!(
+        (&end["status"], &end["error"]["code"]),
+        (&json!("Failed"), &json!("ServicePrincipalLookupInAadFailed"))
+    );
+    assert_eq!(arm.get(&who).await.status, 404);
+    emulator.set_instance_reads_directory(instance, true);
+    let (end, _) = arm.finish(&arm.put(&who, administrator(&emulator, &sid)).await).await;
+    assert_eq!(end["status"], "Succeeded");
+}
+
+#[tokio::test]
 async fn both_ids_of_an_application_are_returned_as_sent() {
     let emulator = own().await;
     let arm = Arm::new(&emulator);

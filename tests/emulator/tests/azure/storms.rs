@@ -62,7 +62,7 @@ async fn a_third_of_the_answers_fails_and_half_of_the_failed_writes_took_effect(
         "{hidden} of {unanswered} took effect"
     );
 
-    emulator.faults().steady();
+    assert_eq!(emulator.faults().steady(), failed);
     assert!(
         statuses(&emulator, 20)
             .await

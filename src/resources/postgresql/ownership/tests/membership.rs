@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::members;
-use crate::resources::postgresql::ownership::record::Record;
+use crate::resources::postgresql::ownership::record::{Member, Record};
 use crate::resources::postgresql::ownership::tests::{OLD, OWNER, TERRAFORM, inventory, membership, objects};
 use crate::sql::postgres::server_catalog::Membership;
 use crate::sql::quote::Dialect;
@@ -45,16 +45,31 @@ fn previous_owners_become_members_and_circles_are_refused() {
         members: vec![missing[0].0.clone()],
         ..Record::default()
     };
-    let end = members::superfluous(&with(weak).server, &record, OWNER, &BTreeSet::new());
+    let strong = Membership {
+        inherit: Some(true),
+        ..weak
+    };
+    let end = members::superfluous(&with(strong).server, &record, OWNER, &BTreeSet::new());
     assert_eq!(
         end[0].1.render(Dialect::PostgreSql),
         r#"GRANT "owner" TO "old" WITH INHERIT FALSE, SET TRUE"#
     );
     assert_eq!(members::superfluous(&found.server, &record, OWNER, &wanted), []);
     // What another one granted beside ours is not ours to end.
-    let others = Membership { grantor: 10, ..weak };
-    assert_eq!(
-        members::superfluous(&with(others).server, &record, OWNER, &BTreeSet::new()),
-        []
-    );
+    let others = Membership { grantor: 10, ..strong };
+    // Nor what can do more or less than what we granted: it was granted again since.
+    let administers = Membership { admin: true, ..strong };
+    let new = Record {
+        members: vec![Member {
+            before: None,
+            ..missing[0].0.clone()
+        }],
+        ..Record::default()
+    };
+    for (held, record) in [(others, &record), (weak, &record), (administers, &new)] {
+        assert_eq!(
+            members::superfluous(&with(held).server, record, OWNER, &BTreeSet::new()),
+            []
+        );
+    }
 }

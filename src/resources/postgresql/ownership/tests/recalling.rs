@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::resources::postgresql::ownership::recall::by_names;
 use crate::resources::postgresql::ownership::record::{Granted, Member, Record, Taken, Usage};
 use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, objects};
@@ -45,13 +47,15 @@ fn names_tell_what_is_what_after_a_restore() {
         refused: Vec::new(),
         writes: 2,
         note: Some(9200),
+        holder: Some(Uuid::from_u128(7)),
     };
     let found = by_names(record, &inventory(15, objects()));
     assert_eq!((found.database_oid, found.owner), (5, OWNER));
     assert_eq!(found.own.into_keys().collect::<Vec<_>>(), [(1259, 105)]);
     let usage: Vec<_> = found.usage.iter().map(|usage| (usage.schema, usage.role)).collect();
     assert_eq!(usage, [(100, OWNER)]);
-    assert_eq!((found.writes, found.note), (2, Some(9200)), "still the same note");
+    let same = (found.writes, found.note, found.holder);
+    assert_eq!(same, (2, Some(9200), Some(Uuid::from_u128(7))), "still the same note");
     let taken: Vec<_> = found
         .taken
         .into_iter()

@@ -126,14 +126,23 @@ fn put(call: &Call<'_>, server: &Record) -> Outcome {
         Some(_) => "UpdateActiveDirectoryAdministrator",
     };
     let answer = json_of(server, &wish);
-    let (world, kind) = (call.world.clone(), server.kind);
+    let (world, kind, reads_directory) = (call.world.clone(), server.kind, server.reads_directory);
     Ok(operations::start(call, &plan(call, kind, name), async move {
         if kind == Kind::ManagedInstance {
+            if !reads_directory {
+                return Err(may_not_look_up());
+            }
             look_up(&world, &wish)?;
         }
         turn.change(|one| one.administrator = Some(wish));
         Ok(Some(answer))
     }))
+}
+
+/// A managed instance asks the directory as itself, with a right that nobody has given it yet when it is new.
+fn may_not_look_up() -> operations::Failed {
+    let text = "Azure Active Directory look-up of the principal failed: the identity of the managed instance has no permission to read the directory.";
+    ("ServicePrincipalLookupInAadFailed".to_owned(), text.to_owned())
 }
 
 /// A managed instance asks the directory.
