@@ -116,6 +116,7 @@ async fn passwords_go_off_only_when_nobody_breaks() {
     for word in [
         "`old_app`: 1 live session, owns 1 object",
         "`idle`: 0 live sessions, owns 0 objects",
+        "new logins take a token from that moment",
         "force",
     ] {
         assert!(told.detail.contains(word), "{word}: {}", told.detail);
