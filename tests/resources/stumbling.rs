@@ -29,7 +29,7 @@ fn writes(azure: &Emulator) -> Vec<String> {
 /// Ends the storm, which must have been one.
 fn steady(azure: &Emulator, seed: u64) {
     let failed = azure.faults().steady();
-    assert!(failed > 5, "seed {seed}: only {failed} answers failed");
+    assert!(failed > 2, "seed {seed}: only {failed} answers failed");
 }
 
 fn text(value: &Value) -> String {
