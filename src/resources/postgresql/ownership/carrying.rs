@@ -15,7 +15,7 @@ use crate::resources::postgresql::ownership::goal::Goal;
 use crate::resources::postgresql::ownership::moving::{Move, batch};
 use crate::resources::postgresql::ownership::note::Intent;
 use crate::resources::postgresql::ownership::notebook::Notebook;
-use crate::resources::postgresql::ownership::record::{Record, Refused, place};
+use crate::resources::postgresql::ownership::record::Record;
 use crate::resources::postgresql::ownership::rights::hold_back;
 use crate::resources::postgresql::ownership::verdict::{Verdict, verdict};
 use crate::retry::{Attempt, Backoff, until};
@@ -338,29 +338,7 @@ impl<'a> Carrier<'a> {
 
     fn refused(&self, object: &Object, error: &Error) {
         tracing::warn!(%object, %error, "{object} cannot be moved: {error}");
-        self.keep(|record| {
-            // Only what this very move put on record: where it came from earlier is still to be known.
-            if record
-                .taken
-                .get(&place(object))
-                .is_some_and(|taken| taken.from == object.owner)
-            {
-                record.taken.remove(&place(object));
-            }
-            let detail = error
-                .report
-                .detail
-                .iter()
-                .chain(&error.report.hint)
-                .map(|more| format!(" {more}"))
-                .collect::<String>();
-            let reason = format!("{error}{detail}");
-            record.refused.push(Refused {
-                place: place(object),
-                owner: object.owner,
-                reason,
-            });
-        });
+        self.keep(|record| record.refuse(object, error));
     }
 
     fn size(&self) -> usize {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::sql::error::Error;
 use crate::sql::postgres::acl::Acl;
 use crate::sql::postgres::object::Object;
 use crate::sql::postgres::server_catalog::ServerCatalog;
@@ -118,6 +119,22 @@ pub struct Refused {
 }
 
 impl Record {
+    /// Notes that the server refused to move an object.
+    pub fn refuse(&mut self, object: &Object, error: &Error) {
+        let place = place(object);
+        // Only what this very move put on record: where it came from earlier is still to be known.
+        if self.taken.get(&place).is_some_and(|taken| taken.from == object.owner) {
+            self.taken.remove(&place);
+        }
+        let more = error.report.detail.iter().chain(&error.report.hint);
+        let more: String = more.map(|more| format!(" {more}")).collect();
+        self.refused.push(Refused {
+            place,
+            owner: object.owner,
+            reason: format!("{error}{more}"),
+        });
+    }
+
     /// Whether the record was made for this database. A database that was restored elsewhere has other numbers.
     #[must_use]
     pub fn is_of(&self, host: &str, database: &str, oid: u32) -> bool {
