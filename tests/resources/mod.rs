@@ -7,6 +7,7 @@ mod federated_credential;
 mod found_identity;
 mod identity_assignment;
 mod managed_identity;
+mod migrating;
 mod postgresql_access;
 mod postgresql_budget;
 mod postgresql_departure;

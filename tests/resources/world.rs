@@ -178,3 +178,15 @@ pub async fn log_in(emulator: &Emulator, user: &str, password: &str, database: &
     tokio::spawn(connection);
     Ok(client)
 }
+
+/// A session over the server's socket, of a role that needs no password there.
+pub async fn session_of(emulator: &Emulator, role: &str, database: &str) -> Client {
+    let mut config = Config::new();
+    config
+        .host_path(&emulator.postgresql().unix_socket_dir)
+        .user(role)
+        .dbname(database);
+    let (client, connection) = config.connect(NoTls).await.expect("a session");
+    tokio::spawn(connection);
+    client
+}

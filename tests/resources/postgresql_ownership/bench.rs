@@ -137,15 +137,15 @@ impl Bench {
 
     /// Someone else's session, past the front.
     pub async fn session(&self, role: &str) -> Client {
-        let server = self.emulator.postgresql();
-        let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(&server.unix_socket_dir)
-            .user(self.role(role))
-            .dbname(&self.database);
-        let (client, connection) = config.connect(tokio_postgres::NoTls).await.expect("a session");
-        tokio::spawn(connection);
-        client
+        world::session_of(self.emulator, &self.role(role), &self.database).await
+    }
+
+    /// A transaction of the old owner that holds a table for as long as the session is there.
+    pub async fn holding(&self, table: &str) -> Client {
+        let session = self.session("old").await;
+        let begin = format!("begin; insert into {table} values (1)");
+        session.batch_execute(&begin).await.expect("a long transaction");
+        session
     }
 
     /// A provider that signs in as the runner.

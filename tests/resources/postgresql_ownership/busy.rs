@@ -50,11 +50,7 @@ async fn ten_thousand_tables_move_in_transactions_that_fit_the_lock_table() {
 #[tokio::test]
 async fn who_holds_locks_is_not_kept_waiting_and_the_move_comes_back() {
     let bench = Bench::new("holding", "grant create on schema public to {old}; set role {old}; create table free (id int); create table held (id int)").await;
-    let application = bench.session("old").await;
-    application
-        .batch_execute("begin; insert into held values (1)")
-        .await
-        .expect("a long transaction");
+    let application = bench.holding("held").await;
     let plugin = bench.provider().await;
     let given = bench.of_old(config! {});
     let resource = plugin.resource(OWNERSHIP);
@@ -112,11 +108,7 @@ async fn an_apply_that_ends_half_way_is_continued_by_the_next_one() {
     let setup = "grant create on schema public to {old}; set role {old}; create table free (id int); create table held (id int)";
     let bench = Bench::new("halfway", setup).await;
     let before = bench.picture().await;
-    let application = bench.session("old").await;
-    application
-        .batch_execute("begin; insert into held values (1)")
-        .await
-        .expect("a long transaction");
+    let application = bench.holding("held").await;
     let plugin = bench.provider().await;
     let mut given = bench.of_old(config! { "on_destroy" => "restore" });
     given.insert("timeouts".into(), crate::block! { "create" => "3s" });

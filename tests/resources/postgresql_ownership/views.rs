@@ -205,11 +205,7 @@ async fn a_view_waits_for_a_table_that_is_in_use() {
          grant select on a_outer to {database}_reader",
     )
     .await;
-    let application = bench.session("old").await;
-    application
-        .batch_execute("begin; insert into held values (1)")
-        .await
-        .expect("a long transaction");
+    let application = bench.holding("held").await;
     let plugin = bench.provider().await;
     let resource = plugin.resource(OWNERSHIP);
     let creating = resource.create(bench.of_old(config! {}));
