@@ -338,16 +338,18 @@ async fn an_ordinary_role_may_read_everything() {
         .run("postgres", "CREATE ROLE ordinary LOGIN PASSWORD 'a-token'")
         .await;
     let mut session = server.session("ordinary", "ordinary").await;
-    let roles = ServerCatalog::load(&session).await.unwrap();
-    assert_eq!(roles.role_name(roles.current_role).unwrap().as_str(), "ordinary");
-    let catalog = DatabaseCatalog::load(&session).await.unwrap();
-    assert!(catalog.objects.len() > 30);
-    assert_eq!(large_objects(&session, 10).await.unwrap().len(), 1);
-    // Asked together with a statement, the answers come as text and mean the same.
+    // The other tests of this server make and drop roles meanwhile: everything here is read at one moment.
+    let one_moment = crate::sql!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
     let questions = [&ServerCatalog::QUESTIONS[..], &DatabaseCatalog::QUESTIONS[..]].concat();
     let before = session.requests();
-    let (transaction, answers) = session.begin_and_ask(&[], &questions).await.unwrap();
+    let (transaction, answers) = session.begin_and_ask(&[one_moment], &questions).await.unwrap();
     assert_eq!(transaction.requests() - before, 1);
+    let roles = ServerCatalog::load(&transaction).await.unwrap();
+    assert_eq!(roles.role_name(roles.current_role).unwrap().as_str(), "ordinary");
+    let catalog = DatabaseCatalog::load(&transaction).await.unwrap();
+    assert!(catalog.objects.len() > 30);
+    assert_eq!(large_objects(&transaction, 10).await.unwrap().len(), 1);
+    // Asked together with a statement, the answers come as text and mean the same.
     let asked = DatabaseCatalog::of(transaction.version(), &answers[4..]).unwrap();
     assert_eq!(asked.objects, catalog.objects);
     assert_eq!(
