@@ -157,7 +157,9 @@ async fn a_destroy_asks_about_the_one_user_and_nothing_else() {
             .collect::<Vec<()>>()
             .await;
         let cost = since(before, &emulator);
-        assert!(cost.statements <= most * count + 10, "{count} users: {cost:?}");
+        // Of so many at once, some meet and try again.
+        let again = count / 5;
+        assert!(cost.statements <= most * count + again, "{count} users: {cost:?}");
     }
     let left = fact(
         &emulator,
