@@ -160,3 +160,23 @@ async fn a_role_without_a_number_is_not_destroyed_by_its_name() {
     made.destroy().await;
     assert_eq!(attributes(emulator, "numberless").await, None);
 }
+
+#[tokio::test]
+async fn no_limit_may_be_left_out_or_be_written_as_postgresql_does() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    for words in [Value::Null, Value::from(-1)] {
+        let given = role(emulator, "unlimited", config! { "connection_limit" => words.clone() });
+        let mut made = roles(&plugin).create(given.clone()).await;
+        made.settled().await;
+        assert_eq!(made.get("connection_limit"), &words);
+        by_hand(emulator, "postgres", "alter role unlimited connection limit 4").await;
+        next_command(&plugin).await;
+        assert_eq!(made.refresh().await, Found::Changed);
+        assert_eq!(made.update(given).await, Action::Update);
+        made.settled().await;
+        assert_eq!(made.get("connection_limit"), &words);
+        assert_eq!(attributes(emulator, "unlimited").await.as_deref(), Some("f f f t -1"));
+        made.destroy().await;
+    }
+}

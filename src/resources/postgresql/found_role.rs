@@ -81,9 +81,17 @@ pub fn setting_changes(
     }
 }
 
-/// `-1` is no limit.
+/// How PostgreSQL writes that there is no limit.
+pub const NO_LIMIT: i64 = -1;
+
+/// How many sessions the role may have at once, as PostgreSQL writes it.
 pub fn limit(role: &Role) -> i64 {
-    role.connection_limit.map_or(-1, i64::from)
+    role.connection_limit.map_or(NO_LIMIT, i64::from)
+}
+
+/// The same in the words of the configuration, which may leave out what is no limit.
+pub fn limit_as_given(role: &Role, given: Option<i64>) -> Option<i64> {
+    Some(limit(role)).filter(|limit| *limit != NO_LIMIT || given == Some(NO_LIMIT))
 }
 
 /// Asks for the open sessions of a role: what opened them, from where, and their process numbers. Addresses are shown to members of `pg_monitor`.

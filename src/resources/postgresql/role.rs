@@ -13,7 +13,7 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    all_settings, find, gone, known_number, limit, locks, number, setting_changes, settings,
+    NO_LIMIT, all_settings, find, gone, known_number, limit, limit_as_given, locks, number, setting_changes, settings,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -45,10 +45,9 @@ model! {
         /// Whether the role has the privileges of the roles that it is a member of, without `SET ROLE`.
         #[default(true)]
         pub inherit: bool,
-        /// How many sessions the role may have at once; `-1` is no limit.
+        /// How many sessions the role may have at once. Without this argument, or with `-1`, there is no limit.
         #[between(-1, 262_143)]
-        #[default(-1)]
-        pub connection_limit: i64,
+        pub connection_limit: Option<i64>,
         /// Settings of the role in all databases, as `ALTER ROLE … SET` gives them. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
         /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. When a step fails, such as at a table that somebody uses all the while, those before it are done, and the next destroy goes on. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
@@ -156,7 +155,7 @@ impl Resource for PostgresqlRole {
             create_database: false,
             create_role: false,
             inherit: true,
-            connection_limit: -1,
+            connection_limit: None,
             settings: None,
             owned_objects: OwnedObjects::Refuse,
             reassign_owned_to: None,
@@ -175,7 +174,7 @@ impl PostgresqlRole {
             create_database: role.create_database,
             create_role: role.create_role,
             inherit: role.inherit,
-            connection_limit: limit(role),
+            connection_limit: limit_as_given(role, self.connection_limit),
             settings: settings(self.settings.as_ref(), &role.settings),
             oid: role.oid.to_string().into(),
             server_id: server.id.clone().into(),
@@ -201,7 +200,7 @@ impl PostgresqlRole {
             if self.create_database { "CREATEDB" } else { "NOCREATEDB" },
             if self.create_role { "CREATEROLE" } else { "NOCREATEROLE" },
             if self.inherit { "INHERIT" } else { "NOINHERIT" },
-            self.connection_limit
+            self.connection_limit.unwrap_or(NO_LIMIT)
         )];
         statements.extend(setting_changes(
             &self.name,
@@ -285,12 +284,9 @@ impl PostgresqlRole {
                 statements.push(sql!("ALTER ROLE {} {}", &self.name, if wanted { yes } else { no }));
             }
         }
-        if limit(role) != self.connection_limit {
-            statements.push(sql!(
-                "ALTER ROLE {} CONNECTION LIMIT {}",
-                &self.name,
-                self.connection_limit
-            ));
+        let limited = self.connection_limit.unwrap_or(NO_LIMIT);
+        if limit(role) != limited {
+            statements.push(sql!("ALTER ROLE {} CONNECTION LIMIT {}", &self.name, limited));
         }
         statements.extend(setting_changes(
             &self.name,

@@ -21,7 +21,7 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{all_settings, find, known_number, limit, settings};
+use crate::resources::postgresql::found_role::{all_settings, find, known_number, limit_as_given, settings};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::resources::postgresql::user::work::{Found, Work};
@@ -64,10 +64,9 @@ model! {
         /// Whether the role may log in. `false` shuts the principal out and keeps everything else.
         #[default(true)]
         pub login: bool,
-        /// How many sessions the role may have at once; `-1` is no limit.
+        /// How many sessions the role may have at once. Without this argument, or with `-1`, there is no limit.
         #[between(-1, 262_143)]
-        #[default(-1)]
-        pub connection_limit: i64,
+        pub connection_limit: Option<i64>,
         /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
         /// Whether a role of this name that is there already is taken over: it is bound to the principal and keeps what it owns and may do. Where it logged in with a password, whoever does so is locked out by that: new logins take a token, open sessions go on until they end, and the password stays stored but is not to be counted on (Azure's documentation does not say in so many words that it opens nothing any more). The apply warns and names the open sessions. To move a running application without an interruption, make a user for its identity beside the role, move what the role owns with `entradb_postgresql_ownership`, and then change the application, as the guide "Moving a running PostgreSQL application to Entra" does. Without this argument, a role that is there already is an error.
@@ -231,7 +230,7 @@ impl Resource for PostgresqlUser {
             administrator: false,
             mfa_required: false,
             login: true,
-            connection_limit: -1,
+            connection_limit: None,
             settings: None,
             adopt_existing: false,
             owned_objects: OwnedObjects::Refuse,
@@ -300,7 +299,7 @@ impl PostgresqlUser {
             administrator: binding::is_administrator(role, administers, applied),
             mfa_required: role.binding().is_some_and(|label| label.mfa),
             login: role.login,
-            connection_limit: limit(role),
+            connection_limit: limit_as_given(role, self.connection_limit),
             settings: settings(self.settings.as_ref(), &role.settings),
             oid: role.oid.to_string().into(),
             server_id: server.id.clone().into(),

@@ -4,7 +4,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{gone, limit, locks, number, setting_changes};
+use crate::resources::postgresql::found_role::{NO_LIMIT, gone, limit, locks, number, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::former_login::FormerLogin;
@@ -111,7 +111,7 @@ impl Work<'_> {
         match role_look::read(&answers, None, self.name)? {
             None => {
                 // What a new role begins with; what is different all the same is seen afterwards.
-                let changes = self.changes(true, -1, &Settings::new(), None)?;
+                let changes = self.changes(true, NO_LIMIT, &Settings::new(), None)?;
                 let statements = match way {
                     Way::Directly => [vec![binding::create(self.name, self.label)?], changes].concat(),
                     Way::AsOrdinary => {
@@ -273,12 +273,9 @@ impl Work<'_> {
             let word = if self.user.login { "LOGIN" } else { "NOLOGIN" };
             statements.push(sql!("ALTER ROLE {} {}", self.name, word));
         }
-        if limit != self.user.connection_limit {
-            statements.push(sql!(
-                "ALTER ROLE {} CONNECTION LIMIT {}",
-                self.name,
-                self.user.connection_limit
-            ));
+        let limited = self.user.connection_limit.unwrap_or(NO_LIMIT);
+        if limit != limited {
+            statements.push(sql!("ALTER ROLE {} CONNECTION LIMIT {}", self.name, limited));
         }
         let before = prior.and_then(|prior| prior.settings.as_ref());
         statements.extend(setting_changes(self.name, found, self.user.settings.as_ref(), before)?);
