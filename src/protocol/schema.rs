@@ -130,6 +130,15 @@ impl Block {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
+    /// Gives attributes that are null their defaults.
+    pub fn fill_in(&self, values: &mut Object) {
+        for attribute in &self.attributes {
+            if let (Some(default), Some(value @ Value::Null)) = (&attribute.default, values.get_mut(&attribute.name)) {
+                *value = default.clone();
+            }
+        }
+    }
+
     /// What the marks and the rules forbid, of what is known so far.
     pub fn check(&self, config: &Object) -> Vec<Diagnostic> {
         let marks = self

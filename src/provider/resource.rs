@@ -247,11 +247,7 @@ impl<D: DataSource> AnyDataSource for Erased<D> {
 
     fn read<'a>(&'a self, mut config: Object, cx: &'a Context) -> BoxFuture<'a, Result<Object, Vec<Diagnostic>>> {
         Box::pin(async move {
-            for attribute in &self.schema.block.attributes {
-                if let (Some(default), Some(Value::Null)) = (&attribute.default, config.get(&attribute.name)) {
-                    config.insert(attribute.name.clone(), default.clone());
-                }
-            }
+            self.schema.block.fill_in(&mut config);
             let found = D::from_object(config.clone())?
                 .read(cx)
                 .await

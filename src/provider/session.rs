@@ -228,22 +228,28 @@ impl Session {
         settle(outcome, None, cx)
     }
 
-    /// Brings stored state of an older version to the current one.
+    /// Reads stored state. What an older version wrote is brought to the current one, and an attribute that came since has its default.
     ///
     /// # Errors
-    /// When there never was such a version.
-    pub fn upgrade(&self, type_name: &str, version: i64, state: &[u8]) -> Result<Object> {
+    /// When there never was such a version, or the state has another form.
+    pub fn upgrade(&self, type_name: &str, version: i64, stored: &[u8]) -> Result<Object> {
         let resource = self.resource(type_name)?;
+        let schema = resource.schema();
         let unreadable = |error: &dyn std::fmt::Display| {
-            let detail =
-                format!("The stored state of this {type_name} cannot be brought to the current version: {error}.");
+            let detail = format!("The stored state of this {type_name} cannot be read: {error}.");
             Diagnostic::error("Stored state cannot be read", detail)
         };
-        let stored = serde_json::from_slice(state).map_err(|error| unreadable(&error))?;
-        let upgraded = resource.upgrade(version, stored)?.to_string();
-        let value =
-            json::decode(upgraded.as_bytes(), &resource.schema().r#type()).map_err(|error| unreadable(&error))?;
-        into_object(value).ok_or_else(|| unreadable(&"it is no object"))
+        let value = if version == schema.version {
+            json::decode(stored, &schema.r#type())
+        } else {
+            let older = serde_json::from_slice(stored).map_err(|error| unreadable(&error))?;
+            let upgraded = resource.upgrade(version, older)?.to_string();
+            json::decode(upgraded.as_bytes(), &schema.r#type())
+        };
+        let value = value.map_err(|error| unreadable(&error))?;
+        let mut state = into_object(value).ok_or_else(|| unreadable(&"it is no object"))?;
+        schema.block.fill_in(&mut state);
+        Ok(state)
     }
 
     /// Looks at what a data source is about.

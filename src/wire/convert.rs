@@ -78,15 +78,6 @@ pub fn state(state: Option<Object>) -> pb::DynamicValue {
     dynamic(&state.map_or(Value::Null, Value::Map))
 }
 
-/// Passes stored JSON on as it is.
-#[must_use]
-pub fn stored(json: &Bytes) -> pb::DynamicValue {
-    pb::DynamicValue {
-        msgpack: Bytes::new(),
-        json: json.clone(),
-    }
-}
-
 /// Writes an identity.
 #[must_use]
 pub fn identity_data(identity: &Value) -> pb::ResourceIdentityData {

@@ -39,6 +39,9 @@ model! {
         /// A number that the kettle gave itself.
         #[stable]
         pub serial: Computed<i64>,
+        /// Whether it whistles. Came later than the others.
+        #[default(true)]
+        pub whistles: bool,
     }
 }
 
@@ -81,6 +84,7 @@ impl Resource for Kettle {
             name,
             cups: None,
             serial: Computed::UNKNOWN,
+            whistles: true,
         })
     }
 }
