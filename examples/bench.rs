@@ -1,5 +1,5 @@
 //! Measures many principals on one server: for each N, N users, N memberships and N/5 access policies, planned and applied beside as many
-//! `terraform_data`, which ask nobody. Prints a table: times, statements and connections of the server, the provider's memory.
+//! `terraform_data` with the same values, which ask nobody. Prints a table: times, statements and connections of the server, the provider's memory.
 //!
 //! `cargo run --release --example bench` takes N = 100 and 1,000; other numbers are arguments: `… --example bench -- 5000`.
 
@@ -20,8 +20,11 @@ use workspace::{Bench, Workspace, requirements};
 /// What is measured when nothing is asked for.
 const COUNTS: [usize; 2] = [100, 1000];
 
-/// How many times a plan is made after the first time, which does not count.
+/// How many times a plan with nothing to do is made after the first time, which does not count.
 const RUNS: usize = 3;
+
+/// From so many users on it is made once: it takes minutes.
+const MANY: usize = 2_000;
 
 /// How many roles the memberships are spread over.
 const GROUPS: usize = 10;
@@ -89,16 +92,16 @@ async fn measure() -> Result<()> {
 
 /// Each line is printed as soon as it is known: some take minutes.
 async fn of(azure: &Emulator, bench: &Bench, count: usize) -> Result<()> {
-    let ours = bench
-        .workspace("ours", &(backend(azure, "ours") + &principals(azure, count).await?))
-        .await?;
-    let floor = bench
-        .workspace("floor", &(backend(azure, "floor") + &data(count)))
-        .await?;
+    let people = people(azure, count).await?;
+    let configuration = |of: Of| of.configuration(&azure.postgresql().fqdn, &people);
+    let ours = backend(azure, "ours") + &requirements() + &configuration(Of::Entradb);
+    let ours = bench.workspace("ours", &ours).await?;
+    let floor = backend(azure, "floor") + &configuration(Of::Data);
+    let floor = bench.workspace("floor", &floor).await?;
     for (what, arguments, runs) in [
         ("plan, all to create", &["plan"][..], 1),
         ("apply", &["apply", "-auto-approve"], 1),
-        ("plan, nothing to do", &["plan"], RUNS),
+        ("plan, nothing to do", &["plan"], if count < MANY { RUNS } else { 1 }),
     ] {
         eprintln!("{what}, {count} users");
         print(&line(azure, (&ours, &floor), (count, what), (arguments, runs)).await?);
@@ -164,97 +167,99 @@ fn logged_connections(azure: &Emulator) -> Result<usize> {
     Ok(log.lines().filter(ours).count())
 }
 
-/// Names are strings, and one `terraform_data` stands between what needs the other: references between counted resources, or to one long list, cost
-/// Terraform the square of their number.
-async fn principals(azure: &Emulator, count: usize) -> Result<String> {
-    let mut objects = Vec::new();
+/// Whose resources a configuration consists of.
+#[derive(Clone, Copy)]
+enum Of {
+    /// Ours.
+    Entradb,
+    /// As many `terraform_data` with the same values, in the same order: what Terraform itself takes.
+    Data,
+}
+
+impl Of {
+    fn address(self, kind: &str, name: &str) -> String {
+        match self {
+            Of::Entradb => format!("entradb_postgresql_{kind}.{name}"),
+            Of::Data => format!("terraform_data.{name}"),
+        }
+    }
+
+    fn resource(self, (kind, name): (&str, &str), meta: &str, arguments: &str) -> String {
+        match self {
+            Of::Entradb => format!("resource \"entradb_postgresql_{kind}\" \"{name}\" {{\n{meta}\n{arguments}\n}}\n\n"),
+            Of::Data => {
+                let arguments = arguments.replace("schema {", "schema = {");
+                format!("resource \"terraform_data\" \"{name}\" {{\n{meta}\n  input = {{\n{arguments}\n  }}\n}}\n\n")
+            }
+        }
+    }
+
+    /// Names are strings, and one `terraform_data` stands between what needs the other: references between counted resources, or to one long list,
+    /// cost Terraform the square of their number.
+    fn configuration(self, server: &str, people: &[(String, String)]) -> String {
+        let listed: String = people
+            .iter()
+            .map(|(name, object)| format!("    \"{name}\" = \"{object}\"\n"))
+            .collect();
+        let gate = format!(
+            "resource \"terraform_data\" \"gate\" {{\n  depends_on = [{}, {}]\n}}\n\n",
+            self.address("role", "group"),
+            self.address("user", "person")
+        );
+        let after = |count: usize| format!("  count      = {count}\n  depends_on = [terraform_data.gate]\n");
+        [
+            format!("locals {{\n  server = \"{server}\"\n  people = {{\n{listed}  }}\n}}\n\n"),
+            self.resource(
+                ("role", "group"),
+                &format!("  count = {GROUPS}\n"),
+                "  server = local.server\n  name   = \"group-${count.index}\"",
+            ),
+            self.resource(("user", "person"), "  for_each = local.people\n", USER),
+            gate,
+            self.resource(
+                ("role_membership", "member"),
+                &after(people.len()),
+                &format!("  role   = \"group-${{count.index % {GROUPS}}}\"\n{MEMBER}"),
+            ),
+            self.resource(("access", "access"), &after(people.len() / 5), ACCESS),
+        ]
+        .concat()
+    }
+}
+
+const USER: &str = r#"  server         = local.server
+  name           = each.key
+  object_id      = each.value
+  principal_type = "User""#;
+
+const MEMBER: &str = r#"  server = local.server
+  member = "person-${count.index}@example.invalid""#;
+
+const ACCESS: &str = r#"  server              = local.server
+  database            = "app"
+  grantee             = "person-${count.index}@example.invalid"
+  database_privileges = ["CONNECT"]
+  schema {
+    name  = "public"
+    level = "read"
+  }"#;
+
+/// The names and object IDs of new people in the directory.
+async fn people(azure: &Emulator, count: usize) -> Result<Vec<(String, String)>> {
+    let mut people = Vec::new();
     for number in 0..count {
         let name = format!("person-{number}@example.invalid");
         let object = azure.add_user(&name, &format!("Person {number}")).await?;
-        objects.push(format!("    \"{name}\" = \"{object}\"\n"));
+        people.push((name, object));
     }
-    Ok(format!(
-        r#"{}
-locals {{
-  server = "{}"
-  people = {{
-{}  }}
-}}
-
-resource "entradb_postgresql_role" "group" {{
-  count  = {GROUPS}
-  server = local.server
-  name   = "group-${{count.index}}"
-}}
-
-resource "entradb_postgresql_user" "person" {{
-  for_each       = local.people
-  server         = local.server
-  name           = each.key
-  object_id      = each.value
-  principal_type = "User"
-}}
-
-resource "terraform_data" "gate" {{
-  depends_on = [entradb_postgresql_role.group, entradb_postgresql_user.person]
-}}
-
-resource "entradb_postgresql_role_membership" "person" {{
-  count      = {count}
-  server     = local.server
-  role       = "group-${{count.index % {GROUPS}}}"
-  member     = "person-${{count.index}}@example.invalid"
-  depends_on = [terraform_data.gate]
-}}
-
-resource "entradb_postgresql_access" "person" {{
-  count               = {}
-  server              = local.server
-  database            = "app"
-  grantee             = "person-${{count.index}}@example.invalid"
-  database_privileges = ["CONNECT"]
-  depends_on          = [terraform_data.gate]
-
-  schema {{
-    name  = "public"
-    level = "read"
-  }}
-}}
-"#,
-        requirements(),
-        azure.postgresql().fqdn,
-        objects.concat(),
-        count / 5
-    ))
-}
-
-/// As many resources, in the same order, with as many values.
-fn data(count: usize) -> String {
-    let people: String = (0..count)
-        .map(|number| format!("    \"person-{number}@example.invalid\" = \"{number}\"\n"))
-        .collect();
-    let counted = |name: &str, count: usize, needs: &str| {
-        format!(
-            "resource \"terraform_data\" \"{name}\" {{\n  count = {count}\n  input = {{\n    role   = \"group-${{count.index % {GROUPS}}}\"\n    \
-             member = \"person-${{count.index}}@example.invalid\"\n  }}\n{needs}}}\n\n"
-        )
-    };
-    let needs = "  depends_on = [terraform_data.gate]\n";
-    format!(
-        "locals {{\n  people = {{\n{people}  }}\n}}\n\n{}resource \"terraform_data\" \"person\" {{\n  for_each = \
-         local.people\n  input = {{\n    name  = each.key\n    value = each.value\n  }}\n}}\n\nresource \"terraform_data\" \"gate\" {{\n  depends_on = \
-         [terraform_data.group, terraform_data.person]\n}}\n\n{}{}",
-        counted("group", GROUPS, ""),
-        counted("membership", count, needs),
-        counted("access", count / 5, needs)
-    )
+    Ok(people)
 }
 
 fn print_head(about: &str) {
     let processors = std::thread::available_parallelism().map_or(1, Into::into);
     println!(
-        "N users, N memberships, N/5 access policies and {GROUPS} roles on one server, beside as many terraform_data.\n{about}, {processors} \
-         processors, -parallelism=10. Plans with nothing to do: medians of {RUNS} after one that does not count.\n\
+        "N users, N memberships, N/5 access policies and {GROUPS} roles on one server, beside as many terraform_data with the same values.\n{about}, {processors} \
+         processors, -parallelism=10. Plans with nothing to do: medians of {RUNS} after one that does not count, from {MANY} users on one.\n\
          Statements (entries of log_statement = all) and connections are the server's own count for one command; `computing` is the processor\n\
          time of the provider's processes.\n"
     );
