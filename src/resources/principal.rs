@@ -48,8 +48,24 @@ impl Named<'_> {
     /// # Errors
     /// When the identity does not exist.
     pub async fn resolve(&self, cx: &Context) -> Result<Principal> {
+        self.resolve_or(None, cx).await
+    }
+
+    /// The principal; where the identity is gone, the last one that it was known to be, if there is one.
+    ///
+    /// # Errors
+    /// When the identity does not exist, and there is no last one.
+    pub async fn resolve_or(&self, last: Option<Principal>, cx: &Context) -> Result<Principal> {
         match (self.identity_id, self.object_id.get(), self.principal_type.get()) {
-            (Some(id), _, _) => of_identity(id, cx).await,
+            (Some(id), _, _) => match of_identity(id, cx).await? {
+                Some(principal) => Ok(principal),
+                None => last.ok_or_else(|| {
+                    let detail = format!(
+                        "Azure knows no identity {id}. If it is a resource with a system-assigned identity, switch that on first."
+                    );
+                    Diagnostic::error("Identity not found", detail).at("identity_id")
+                }),
+            },
             (None, Some(object_id), Some(principal_type)) => Ok(Principal {
                 object_id: *object_id,
                 principal_type: *principal_type,
@@ -66,12 +82,9 @@ impl Named<'_> {
     }
 }
 
-async fn of_identity(id: &ResourceId, cx: &Context) -> Result<Principal> {
+async fn of_identity(id: &ResourceId, cx: &Context) -> Result<Option<Principal>> {
     let Some(found) = (*cx.clients()?.identity(id, cx.patience()).await?).clone() else {
-        let detail = format!(
-            "Azure knows no identity {id}. If it is a resource with a system-assigned identity, switch that on first."
-        );
-        return Err(Diagnostic::error("Identity not found", detail).at("identity_id"));
+        return Ok(None);
     };
     let guid = |text: &str| {
         text.parse::<Guid>().map_err(|_| {
@@ -81,14 +94,14 @@ async fn of_identity(id: &ResourceId, cx: &Context) -> Result<Principal> {
             )
         })
     };
-    Ok(Principal {
+    Ok(Some(Principal {
         object_id: guid(&found.properties.principal_id)?,
         principal_type: PrincipalType::ServicePrincipal,
         client_id: Some(guid(&found.properties.client_id)?),
         tenant_id: Some(found.properties.tenant_id),
         name: Some(id.name().to_owned()),
         confirmed: true,
-    })
+    }))
 }
 
 /// Plans `object_id`, `principal_type` and, where the resource has it, `client_id`.

@@ -162,21 +162,49 @@ async fn a_role_without_a_number_is_not_destroyed_by_its_name() {
 }
 
 #[tokio::test]
-async fn no_limit_may_be_left_out_or_be_written_as_postgresql_does() {
+async fn a_limit_by_hand_goes_where_none_is_configured() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
-    for words in [Value::Null, Value::from(-1)] {
-        let given = role(emulator, "unlimited", config! { "connection_limit" => words.clone() });
-        let mut made = roles(&plugin).create(given.clone()).await;
-        made.settled().await;
-        assert_eq!(made.get("connection_limit"), &words);
-        by_hand(emulator, "postgres", "alter role unlimited connection limit 4").await;
-        next_command(&plugin).await;
-        assert_eq!(made.refresh().await, Found::Changed);
-        assert_eq!(made.update(given).await, Action::Update);
-        made.settled().await;
-        assert_eq!(made.get("connection_limit"), &words);
-        assert_eq!(attributes(emulator, "unlimited").await.as_deref(), Some("f f f t -1"));
-        made.destroy().await;
-    }
+    let given = role(emulator, "unlimited", config! {});
+    let mut made = roles(&plugin).create(given.clone()).await;
+    made.settled().await;
+    assert!(made.get("connection_limit").is_null());
+    by_hand(emulator, "postgres", "alter role unlimited connection limit 4").await;
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Changed);
+    assert_eq!(made.update(given.clone()).await, Action::Update);
+    made.settled().await;
+    assert_eq!(attributes(emulator, "unlimited").await.as_deref(), Some("f f f t -1"));
+    let mut imported = roles(&plugin)
+        .import(&format!("{}|unlimited", emulator.postgresql().id))
+        .await;
+    imported.settled_as(given).await;
+    made.destroy().await;
+}
+
+/// Roles are found by their number. A role of the same name that somebody logs in as is another one, and never dropped for it.
+#[tokio::test]
+async fn a_login_that_took_the_name_is_not_taken_for_the_role() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let given = role(emulator, "named again", config! { "owned_objects" => "drop" });
+    let mut made = roles(&plugin).create(given.clone()).await;
+    let again = "drop role \"named again\"; create role \"named again\"";
+    by_hand(emulator, "postgres", again).await;
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Changed, "no more than a number");
+    by_hand(emulator, "postgres", &format!("{again} login password 'x'")).await;
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Gone);
+    let failed = roles(&plugin)
+        .try_create(given)
+        .await
+        .err()
+        .expect("somebody logs in as it");
+    assert!(
+        failed.told[0].detail.contains("somebody may log in"),
+        "{:?}",
+        failed.told
+    );
+    by_hand(emulator, "postgres", "drop role \"named again\"").await;
 }

@@ -273,3 +273,57 @@ async fn what_a_killed_apply_left_is_taken_up_and_anything_else_refused() {
     );
     adopted.destroy().await;
 }
+
+#[tokio::test]
+async fn a_user_whose_identity_is_gone_can_be_changed_and_destroyed() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let app = identity(&plugin, emulator, "leaver").await;
+    let given = user(emulator, "leaver", config! { "identity_id" => app.get("id").clone() });
+    let mut made = users(&plugin).create(given.clone()).await;
+    let (bound, object_id) = (label(emulator, "leaver").await, made.get("object_id").clone());
+    by_hand(
+        emulator,
+        "app",
+        "create table leaver_table (); alter table leaver_table owner to leaver",
+    )
+    .await;
+    app.destroy().await;
+    next_command(&plugin).await;
+    let leaving = with(given, config! { "login" => false, "owned_objects" => "drop" });
+    assert_eq!(made.update(leaving).await, Action::Update);
+    assert_eq!(made.get("object_id"), &object_id);
+    made.settled().await;
+    assert_eq!(label(emulator, "leaver").await, bound);
+    made.destroy().await;
+    let left = "select 1 from pg_roles where rolname = 'leaver'";
+    assert_eq!(fact(emulator, "postgres", left).await, None);
+}
+
+#[tokio::test]
+async fn a_role_that_took_the_name_is_taken_over_only_where_that_is_configured() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let object_id = new_application(emulator, "succeeded").await;
+    let given = user(emulator, "succeeded", application(&object_id));
+    let mut made = users(&plugin).create(given.clone()).await;
+    let again = "drop role succeeded; create role succeeded login password 'x'";
+    by_hand(emulator, "postgres", again).await;
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Gone);
+    let failed = users(&plugin)
+        .try_create(given.clone())
+        .await
+        .err()
+        .expect("it is there");
+    assert!(failed.told[0].detail.contains("adopt_existing"), "{:?}", failed.told);
+
+    let adopting = with(given, config! { "adopt_existing" => true });
+    let mut made = users(&plugin).create(adopting.clone()).await;
+    by_hand(emulator, "postgres", again).await;
+    next_command(&plugin).await;
+    assert_eq!(made.refresh().await, Found::Changed);
+    assert_eq!(made.update(adopting).await, Action::Update);
+    made.settled().await;
+    made.destroy().await;
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::protocol::diagnostic::{Diagnostic, Result};
+use crate::provider::context::Context;
 use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
@@ -50,6 +51,20 @@ pub fn find<'a>(catalog: &'a ServerCatalog, oid: Option<&String>, name: &Name) -
     numbered.or_else(|| catalog.role(name.as_str()))
 }
 
+/// Whether a role has another number than the state: it was made since, under the same name.
+pub fn is_another(role: &Role, oid: Option<&String>) -> bool {
+    number(oid).is_some_and(|oid| oid != role.oid)
+}
+
+/// Says that a role of the same name is left alone.
+pub fn tell_of_another(role: &Role, cx: &Context) {
+    let detail = format!(
+        "The role that Terraform manages is gone. There is another one of the name {} now, with the number {}: it is left alone.",
+        role.name, role.oid
+    );
+    cx.warn("Another role of the same name", detail);
+}
+
 /// Settings as the state tells them: in the spelling of the configuration, and only where they are managed.
 pub fn settings(written: Option<&Settings>, found: &Settings) -> Option<Settings> {
     written.map(|written| role_settings::settle(written, found))
@@ -87,11 +102,6 @@ pub const NO_LIMIT: i64 = -1;
 /// How many sessions the role may have at once, as PostgreSQL writes it.
 pub fn limit(role: &Role) -> i64 {
     role.connection_limit.map_or(NO_LIMIT, i64::from)
-}
-
-/// The same in the words of the configuration, which may leave out what is no limit.
-pub fn limit_as_given(role: &Role, given: Option<i64>) -> Option<i64> {
-    Some(limit(role)).filter(|limit| *limit != NO_LIMIT || given == Some(NO_LIMIT))
 }
 
 /// Asks for the open sessions of a role: what opened them, from where, and their process numbers. Addresses are shown to members of `pg_monitor`.

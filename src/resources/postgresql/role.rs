@@ -13,7 +13,8 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    NO_LIMIT, all_settings, find, gone, known_number, limit, limit_as_given, locks, number, setting_changes, settings,
+    NO_LIMIT, all_settings, find, gone, is_another, known_number, limit, locks, number, setting_changes, settings,
+    tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -45,8 +46,8 @@ model! {
         /// Whether the role has the privileges of the roles that it is a member of, without `SET ROLE`.
         #[default(true)]
         pub inherit: bool,
-        /// How many sessions the role may have at once. Without this argument, or with `-1`, there is no limit.
-        #[between(-1, 262_143)]
+        /// How many sessions the role may have at once. Without this argument there is no limit.
+        #[between(0, 262_143)]
         pub connection_limit: Option<i64>,
         /// Settings of the role in all databases, as `ALTER ROLE … SET` gives them. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
@@ -117,15 +118,20 @@ impl Resource for PostgresqlRole {
             return Ok(None);
         };
         let catalog = server.catalog().await?;
-        Ok(find(&catalog, self.oid.get(), &self.name).map(|role| {
-            let found = self.as_found(role, &server);
-            let settings = if self.oid.get().is_some() {
-                found.settings
-            } else {
-                all_settings(&role.settings)
-            };
-            Self { settings, ..found }
-        }))
+        let Some(role) = find(&catalog, self.oid.get(), &self.name) else {
+            return Ok(None);
+        };
+        if is_another(role, self.oid.get()) && (role.login || role.label.is_some()) {
+            tell_of_another(role, cx);
+            return Ok(None);
+        }
+        let found = self.as_found(role, &server);
+        let settings = if self.oid.get().is_some() {
+            found.settings
+        } else {
+            all_settings(&role.settings)
+        };
+        Ok(Some(Self { settings, ..found }))
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
@@ -174,7 +180,7 @@ impl PostgresqlRole {
             create_database: role.create_database,
             create_role: role.create_role,
             inherit: role.inherit,
-            connection_limit: limit_as_given(role, self.connection_limit),
+            connection_limit: role.connection_limit.map(i64::from),
             settings: settings(self.settings.as_ref(), &role.settings),
             oid: role.oid.to_string().into(),
             server_id: server.id.clone().into(),

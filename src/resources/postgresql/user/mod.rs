@@ -21,7 +21,9 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
-use crate::resources::postgresql::found_role::{all_settings, find, known_number, limit_as_given, settings};
+use crate::resources::postgresql::found_role::{
+    all_settings, find, is_another, known_number, settings, tell_of_another,
+};
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::resources::postgresql::user::work::{Found, Work};
@@ -64,8 +66,8 @@ model! {
         /// Whether the role may log in. `false` shuts the principal out and keeps everything else.
         #[default(true)]
         pub login: bool,
-        /// How many sessions the role may have at once. Without this argument, or with `-1`, there is no limit.
-        #[between(-1, 262_143)]
+        /// How many sessions the role may have at once. Without this argument there is no limit.
+        #[between(0, 262_143)]
         pub connection_limit: Option<i64>,
         /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
@@ -138,7 +140,7 @@ impl Resource for PostgresqlUser {
 
     async fn create(self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
-        let principal = self.principal(cx).await?;
+        let principal = self.principal(None, cx).await?;
         let name = match (self.name.get(), &principal.name) {
             (Some(name), _) => name.clone(),
             (None, Some(name)) => name_of(name)?,
@@ -175,21 +177,28 @@ impl Resource for PostgresqlUser {
         };
         let catalog = server.catalog().await?;
         let Some(name) = self.name.get() else { return Ok(None) };
-        Ok(find(&catalog, self.oid.get(), name).map(|role| {
-            let applied = cx.record().and_then(|record: Applied| record.administrator);
-            let found = self.as_found(role, binding::administers(&catalog, role), applied, &server);
-            let settings = if self.oid.get().is_some() {
-                found.settings
-            } else {
-                all_settings(&role.settings)
-            };
-            Self { settings, ..found }
-        }))
+        let Some(role) = find(&catalog, self.oid.get(), name) else {
+            return Ok(None);
+        };
+        let applied = cx.record().and_then(|record: Applied| record.administrator);
+        let found = self.as_found(role, binding::administers(&catalog, role), applied, &server);
+        // Made since, and bound to nobody or somebody else: taken over only where the configuration says so.
+        if is_another(role, self.oid.get()) && found.object_id != self.object_id && !self.adopt_existing {
+            tell_of_another(role, cx);
+            return Ok(None);
+        }
+        let settings = if self.oid.get().is_some() {
+            found.settings
+        } else {
+            all_settings(&role.settings)
+        };
+        Ok(Some(Self { settings, ..found }))
     }
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
-        let principal = self.principal(cx).await?;
+        let last = prior.bound_to().filter(|_| self.identity_id == prior.identity_id);
+        let principal = self.principal(last, cx).await?;
         let known = self.name.get().or(prior.name.get());
         let name = known.ok_or_else(|| Diagnostic::bug("The role in the state has no name."))?;
         let work = Work {
@@ -252,26 +261,29 @@ fn name_of(identity: &str) -> Result<Name> {
 }
 
 impl PostgresqlUser {
-    async fn principal(&self, cx: &Context) -> Result<Principal> {
-        let object_id = self
-            .object_id
-            .get()
-            .copied()
-            .flatten()
-            .map_or(Computed::UNKNOWN, Computed::known);
-        let principal_type = self
-            .principal_type
-            .get()
-            .copied()
-            .flatten()
-            .map_or(Computed::UNKNOWN, Computed::known);
+    /// The principal, or else the last one: where an identity is gone, everything but the binding can still be changed.
+    async fn principal(&self, last: Option<Principal>, cx: &Context) -> Result<Principal> {
+        let object_id = self.object_id.get().copied().flatten();
+        let principal_type = self.principal_type.get().copied().flatten();
         let named = Named {
             identity_id: self.identity_id.as_ref(),
-            object_id: &object_id,
-            principal_type: &principal_type,
+            object_id: &object_id.map_or(Computed::UNKNOWN, Computed::known),
+            principal_type: &principal_type.map_or(Computed::UNKNOWN, Computed::known),
             client_id: None,
         };
-        named.resolve(cx).await
+        named.resolve_or(last, cx).await
+    }
+
+    /// The principal that the role was last seen bound to.
+    fn bound_to(&self) -> Option<Principal> {
+        Some(Principal {
+            object_id: self.object_id.get().copied().flatten()?,
+            principal_type: self.principal_type.get().copied().flatten()?,
+            client_id: None,
+            tenant_id: None,
+            name: None,
+            confirmed: false,
+        })
     }
 
     fn label(&self, principal: &Principal) -> Label {
@@ -299,7 +311,7 @@ impl PostgresqlUser {
             administrator: binding::is_administrator(role, administers, applied),
             mfa_required: role.binding().is_some_and(|label| label.mfa),
             login: role.login,
-            connection_limit: limit_as_given(role, self.connection_limit),
+            connection_limit: role.connection_limit.map(i64::from),
             settings: settings(self.settings.as_ref(), &role.settings),
             oid: role.oid.to_string().into(),
             server_id: server.id.clone().into(),
