@@ -222,7 +222,12 @@ impl World {
 
     /// What an apply runs.
     async fn runs(self, now: Option<&PostgresqlAccess>, before: Option<&PostgresqlAccess>, expected: Expect) {
-        let work = self.look(|scene| Work::new(Job { now, before }, scene, ROOM)).await;
+        let work = self
+            .look(|scene| {
+                let former = None;
+                Work::new(Job { now, before, former }, scene, ROOM)
+            })
+            .await;
         let text = match work {
             Ok(work) => {
                 let statements = work
