@@ -1,6 +1,7 @@
 //! `entradb_postgresql_access`
 
 mod edges;
+mod grantors;
 mod locking;
 mod migrating;
 mod reach;

@@ -78,6 +78,12 @@ fn membership(role: i64, member: i64, admin: bool) -> Row {
     Row::new(cells)
 }
 
+/// From version 16 on; the options are `admin`, `inherit` and `set`.
+fn with_options(role: i64, member: i64, options: [bool; 3]) -> Row {
+    let numbers = [role, member, ADMIN].map(Cell::Number);
+    Row::new(numbers.into_iter().chain(options.map(Cell::Bool)).collect())
+}
+
 fn object(kind: &str, oid: i64, schema: &str, name: &str, owner: i64, entries: &[&str]) -> Vec<Cell> {
     let schema = if schema.is_empty() { Cell::Null } else { text(schema) };
     vec![
@@ -312,5 +318,6 @@ fn grantee(name: &str, declared: PostgresqlAccess) -> PostgresqlAccess {
 }
 
 mod applying;
+mod grantors;
 mod locking;
 mod reading;
