@@ -1,6 +1,7 @@
 //! `entradb_postgresql_access`
 
 mod edges;
+mod grantors;
 mod locking;
 mod migrating;
 mod reach;
@@ -186,6 +187,53 @@ async fn the_grantee_changes_in_place_and_a_rename_takes_nothing() {
         "{sent:#?}"
     );
     access.settled().await;
+}
+
+#[tokio::test]
+async fn a_new_role_with_the_former_name_keeps_what_it_has() {
+    let stage = Stage::new("reused", TABLES).await;
+    let mut access = stage.create(stage.level("write")).await;
+    // As an older version of the provider left it.
+    access.private = br#"{"refused":[]}"#.to_vec();
+    access.refresh().await;
+    stage
+        .by_hand("alter role {app} rename to reused_moved; create role {app}; grant select on sales.orders to {app}")
+        .await;
+    let mut moved = stage.level("read");
+    moved.extend(config! { "grantee" => "reused_moved" });
+    assert_eq!(access.update(moved).await, Action::Update);
+    access.settled().await;
+    assert!(stage.can("SELECT", "sales.orders").await);
+    let narrowed = "has_table_privilege('reused_moved', 'sales.orders', 'SELECT')
+                    and not has_table_privilege('reused_moved', 'sales.orders', 'INSERT')";
+    assert!(stage.is_true(narrowed).await);
+    stage
+        .by_hand("alter role reused_moved rename to reused_gone; alter role {app} rename to reused_moved")
+        .await;
+    access.destroy().await;
+    assert!(
+        stage
+            .is_true("has_table_privilege('reused_moved', 'sales.orders', 'SELECT')")
+            .await
+    );
+}
+
+#[tokio::test]
+async fn a_grantee_that_was_made_anew_is_the_one_that_the_next_look_finds() {
+    let stage = Stage::new("anew", TABLES).await;
+    let mut access = stage.create(stage.level("read")).await;
+    stage
+        .by_hand(
+            "drop owned by {app}; drop role {app}; create role {app};
+             set role {owner}; grant select on sales.orders to {app}; reset role",
+        )
+        .await;
+    access.refresh().await;
+    let mut other = stage.level("read");
+    other.extend(config! { "grantee" => "anew_app2" });
+    assert_eq!(access.update(other).await, Action::Update);
+    assert_eq!(stage.privileges_of("app").await, 0);
+    assert_ne!(stage.privileges_of("app2").await, 0);
 }
 
 #[tokio::test]

@@ -104,6 +104,13 @@ async fn what_others_made_is_left_alone_and_it_is_said_what_is_missing() {
     };
     assert!(failed.told[0].detail.contains("ADMIN option"), "{:?}", failed.told);
     assert_eq!(fact(&emulator, "app", OWNER).await.as_deref(), Some("theirs"));
+    // An ADMIN option that comes by a membership which is not inherited is no use.
+    by_hand(
+        &emulator,
+        "postgres",
+        "create role between; grant theirs to between with admin true; grant between to terraform with inherit false",
+    )
+    .await;
     let access = config! {
         "server" => server.as_str(), "database" => "app", "grantee" => "heir",
         "schema" => vec![block! { "name" => "s", "level" => "read" }],

@@ -76,6 +76,8 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("23505", "unique constraint \"pg_", Kind::ConcurrentUpdate),
     ("2BP01", "", Kind::DependentObjects),
     ("42501", "", Kind::PermissionDenied),
+    // Version 16 and later: ADMIN OPTION on a role, but only by memberships that are not inherited.
+    ("XX000", "no possible grantors", Kind::PermissionDenied),
     ("0LP01", "is a member of", Kind::CircularMembership),
     // Concurrency.
     ("55P03", "", Kind::LockNotAvailable),
@@ -209,6 +211,7 @@ mod tests {
             Kind::PrincipalKindMismatch,
         ),
         ("XX000", "tuple concurrently updated", Kind::ConcurrentUpdate),
+        ("XX000", "no possible grantors", Kind::PermissionDenied),
         ("XX000", "cache lookup failed for relation 5", Kind::Other),
         (
             "55P03",

@@ -44,21 +44,34 @@ impl<'a> Acting<'a> {
     pub fn new(server: &'a ServerCatalog, refused: &'a BTreeSet<String>) -> Self {
         let me = server.current_role;
         let member_of = server.memberships_of(me);
+        let inherited = server.inherited_by(me);
+        // From version 16 on a grant is written down as that of a role whose privileges we have.
+        let grantors = if server.version >= OPTIONS {
+            &inherited
+        } else {
+            &member_of
+        };
         let with_admin = server
             .memberships
             .iter()
-            .filter(|grant| grant.admin && member_of.contains(&grant.member));
+            .filter(|grant| grant.admin && grantors.contains(&grant.member));
         Self {
             server,
-            inherited: server.inherited_by(me),
             assumable: server.assumable_by(me),
             administered: with_admin.map(|grant| grant.role).collect(),
             members: members_of(server, me),
             is_administrator: server
                 .role(ADMINISTRATORS)
                 .is_some_and(|role| member_of.contains(&role.oid)),
+            inherited,
             refused,
         }
+    }
+
+    /// Whether we are the owner of everything.
+    pub fn is_superuser(&self) -> bool {
+        let me = self.server.roles.get(&self.server.current_role);
+        me.is_some_and(|me| me.superuser)
     }
 
     /// How we get to act for this role, with its privileges.
@@ -72,11 +85,11 @@ impl<'a> Acting<'a> {
     }
 
     fn reach_from(&self, already: &BTreeSet<u32>, owner: u32) -> Reach {
-        let me = self.server.roles.get(&self.server.current_role);
-        if already.contains(&owner) || me.is_some_and(|me| me.superuser) {
+        if already.contains(&owner) || self.is_superuser() {
             return Reach::Already;
         }
-        let (Some(me), Some(role)) = (me, self.server.roles.get(&owner)) else {
+        let role = |number: u32| self.server.roles.get(&number);
+        let (Some(me), Some(role)) = (role(self.server.current_role), role(owner)) else {
             return Reach::Never;
         };
         if is_platform(role) || (self.members.contains(&owner) && !borrowed::opens_circles(self.server)) {

@@ -34,6 +34,8 @@ const SHOWN: usize = 20;
 pub struct Outcome {
     /// Whether anything had to be done.
     pub changed: bool,
+    /// The number of who is the grantee now.
+    pub grantee: Option<u32>,
     /// What is granted and not declared, afterwards.
     pub unexpected: Listing,
     /// What could not be granted.
@@ -125,6 +127,7 @@ async fn look_and_do(
     }
     let mut outcome = Outcome {
         changed: !work.statements.is_empty(),
+        grantee: work.grantee,
         unexpected: work.unexpected,
         beyond: work.beyond,
         left: work.left,

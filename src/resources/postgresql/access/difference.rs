@@ -201,7 +201,7 @@ impl Taking {
 
     /// Adds what the grantee holds of the privileges, by each grantor.
     pub fn revoke(&mut self, scene: &Scene<'_>, target: &Target, (grantee, privileges): (u32, Privileges)) {
-        if scene.owner(target) == grantee || !scene.is_ours_to_grant(target) {
+        if scene.owner(target) == grantee {
             return;
         }
         for grant in scene.grants(target, grantee) {

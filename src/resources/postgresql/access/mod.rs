@@ -65,7 +65,7 @@ model! {
         #[replace]
         pub database: Name,
         /// The role that holds the privileges, or `PUBLIC` for everybody. When it changes, the new role gets them before the former one
-        /// loses them; when the former name no longer exists, it was a rename.
+        /// loses them; when nobody has the former name any more, or another role has it, it was a rename.
         pub grantee: Grantee,
         /// The privileges on the database itself. Nothing is said about them when this is left out.
         pub database_privileges: Option<Words<OnDatabase>>,
@@ -132,6 +132,9 @@ model! {
 struct Record {
     /// The roles for which the server did not let us act: what is theirs is no difference.
     refused: BTreeSet<String>,
+    /// The grantee's number: another role may have its name one day.
+    #[serde(default)]
+    grantee: Option<u32>,
 }
 
 impl Resource for PostgresqlAccess {
@@ -189,6 +192,7 @@ impl Resource for PostgresqlAccess {
             Job {
                 now: Some(&self),
                 before: None,
+                former: None,
             },
         )
         .await?;
@@ -209,14 +213,21 @@ impl Resource for PostgresqlAccess {
         let Some(catalog) = server.database(self.database.as_str()).await? else {
             return Ok(None);
         };
-        let refused = cx.record::<Record>().unwrap_or_default().refused;
+        let record = cx.record::<Record>().unwrap_or_default();
         let roles = server.catalog().await?;
-        let Some(scene) = Scene::new(&roles, &self.database, &catalog, &refused) else {
+        let Some(scene) = Scene::new(&roles, &self.database, &catalog, &record.refused) else {
             return Ok(None);
         };
         let Some(grantee) = scene.number(&self.grantee) else {
             return Ok(None);
         };
+        // Imported, or made anew: whoever has the name is the grantee from now on. A role that was renamed is still known.
+        if record.grantee.is_none_or(|known| !roles.roles.contains_key(&known)) {
+            cx.keep_record(&Record {
+                refused: record.refused.clone(),
+                grantee: Some(grantee),
+            });
+        }
         let declaration = self.declaration(roles.version);
         let difference = Difference::new(&declaration, &scene, grantee);
         let (missing, unexpected) = (difference.missing(&declaration, &scene), difference.unexpected(&scene));
@@ -240,6 +251,7 @@ impl Resource for PostgresqlAccess {
             Job {
                 now: Some(&self),
                 before: Some(&prior),
+                former: known_grantee(cx),
             },
         )
         .await?;
@@ -257,6 +269,7 @@ impl Resource for PostgresqlAccess {
             Job {
                 now: None,
                 before: Some(&self),
+                former: known_grantee(cx),
             },
         )
         .await
@@ -306,12 +319,18 @@ impl Resource for PostgresqlAccess {
     }
 }
 
+/// The number of the role that was last seen as the grantee.
+fn known_grantee(cx: &Context) -> Option<u32> {
+    cx.record::<Record>()?.grantee
+}
+
 impl PostgresqlAccess {
     /// The state after an apply: nothing is missing, and what is unexpected is gone or only told.
     fn applied(self, outcome: &Outcome, server: &Postgresql<'_>, cx: &Context) -> Self {
         apply::tell(outcome, cx);
         cx.keep_record(&Record {
             refused: outcome.refused.clone(),
+            grantee: outcome.grantee,
         });
         let told = !self.exclusive;
         Self {

@@ -12,7 +12,7 @@ use crate::sql::postgres::class::Class;
 use crate::sql::postgres::database_catalog::{Column, DatabaseCatalog, DefaultPrivileges};
 use crate::sql::postgres::object::{Object, ObjectKind};
 use crate::sql::postgres::server_catalog::{Database, ServerCatalog};
-use crate::sql::privilege::Privileges;
+use crate::sql::privilege::{Privilege, Privileges};
 use crate::sql::statement::Name;
 
 /// The role that stands for the owner of the database one is in.
@@ -124,17 +124,16 @@ impl<'a> Scene<'a> {
 
     /// Who owns it, or will.
     pub fn owner(&self, target: &Target) -> u32 {
-        let owner = match target {
-            Target::Database => self.database.owner,
-            Target::Object(place) => self.object(*place).owner,
-            Target::Column(place) => self.column(*place).map_or(PUBLIC, |(_, table)| table.owner),
-            Target::Future { creator, .. } => *creator,
-        };
+        self.behind(self.actual_owner(target))
+    }
+
+    /// Who acts for a role: itself, and the database's owner for `pg_database_owner`.
+    pub fn behind(&self, role: u32) -> u32 {
         let stands_in = self
             .server
-            .role_name(owner)
+            .role_name(role)
             .is_some_and(|name| name.as_str() == DATABASE_OWNER);
-        if stands_in { self.database.owner } else { owner }
+        if stands_in { self.database.owner } else { role }
     }
 
     fn acl(&self, target: &Target) -> Option<Cow<'a, Acl>> {
@@ -213,8 +212,10 @@ impl<'a> Scene<'a> {
     /// The owner as access lists have it, without putting the database's owner in for `pg_database_owner`.
     pub fn actual_owner(&self, target: &Target) -> u32 {
         match target {
+            Target::Database => self.database.owner,
             Target::Object(place) => self.object(*place).owner,
-            _ => self.owner(target),
+            Target::Column(place) => self.column(*place).map_or(PUBLIC, |(_, table)| table.owner),
+            Target::Future { creator, .. } => *creator,
         }
     }
 
@@ -225,11 +226,72 @@ impl<'a> Scene<'a> {
 
     /// Whether we can take back what this role granted on it.
     pub fn is_ours_to_take(&self, target: &Target, grantor: u32) -> bool {
-        if grantor == self.actual_owner(target) {
-            self.is_ours_to_grant(target)
-        } else {
-            self.acting.voice(grantor) != Reach::Never
+        match self.speaker(target, grantor) {
+            None => self.is_ours_to_grant(target),
+            Some(role) => self.can_speak(role, target),
         }
+    }
+
+    /// In whose name one takes back what this role granted on it; `None`: in our own, with the owner's privileges.
+    ///
+    /// Of all roles whose privileges we have, PostgreSQL takes the nearest one with the grant options for the one that revokes. Where that is not
+    /// the owner, what the owner granted stays, and no error says so.
+    pub fn speaker(&self, target: &Target, grantor: u32) -> Option<u32> {
+        if grantor != self.actual_owner(target) {
+            return Some(grantor);
+        }
+        if self.acting.is_superuser() {
+            return None;
+        }
+        let mut others = self.with_grant_options(target);
+        others.remove(&grantor);
+        let reach = |role: &u32| self.acting.reach(self.behind(*role));
+        // Whom we only borrow may be nearer, if it is borrowed here at all.
+        let ambiguous = others.iter().any(|role| reach(role) == Reach::Already)
+            || others.iter().any(|role| reach(role) != Reach::Never) && self.can_speak(grantor, target);
+        ambiguous.then_some(grantor)
+    }
+
+    /// Who has grant options on it. What is granted on a table counts for its columns, and a revoke from a table is one from its columns too.
+    fn with_grant_options(&self, target: &Target) -> BTreeSet<u32> {
+        let mut targets = vec![target.clone()];
+        match target {
+            Target::Object(place) if self.class(target) == Class::Table => {
+                targets.extend(self.columns_of(self.object(*place).oid).map(Target::Column));
+            }
+            Target::Column(place) => {
+                let table = self.relations.get(&self.catalog.columns[*place].table);
+                targets.extend(table.copied().map(Target::Object));
+            }
+            // Default privileges are always the creator's.
+            Target::Future { .. } => targets.clear(),
+            Target::Object(_) | Target::Database => {}
+        }
+        let lists = targets.iter().filter_map(|target| self.acl(target));
+        let grants = lists.flat_map(|acl| acl.into_owned().0);
+        let with_options = grants.filter(|grant| !grant.grantable.is_empty());
+        with_options.map(|grant| grant.grantee).collect()
+    }
+
+    /// Whether we can speak in the name of this role, and that role may name it.
+    fn can_speak(&self, role: u32, target: &Target) -> bool {
+        let schema = match target {
+            Target::Object(place) => self.object(*place).schema.as_ref(),
+            Target::Column(place) => self.column(*place).and_then(|(_, table)| table.schema.as_ref()),
+            Target::Database | Target::Future { .. } => None,
+        };
+        let roles = self.server.inherited_by(role);
+        let uses = |schema: &Object| {
+            let owned = [schema.owner, self.behind(schema.owner)]
+                .iter()
+                .any(|owner| roles.contains(owner));
+            let acl = schema.effective_acl(self.server.version);
+            owned || acl.is_some_and(|acl| acl.effective(&roles).has(Privilege::Usage))
+        };
+        let schema = schema.and_then(|name| self.catalog.schema(name));
+        // We ourselves have meanwhile what we borrow.
+        let names = role == self.server.current_role || schema.is_none_or(uses);
+        names && self.acting.voice(self.behind(role)) != Reach::Never
     }
 
     /// A role for people.

@@ -32,29 +32,30 @@ pub fn grants(set: &ByTarget, scene: &Scene<'_>, grantee: &Grantee) -> Vec<State
     .all(set)
 }
 
-/// The statements that revoke. What another than the owner granted is taken back in that role's name.
+/// The statements that revoke, in the names of those who speak.
 pub fn revokes(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<Statement> {
     let writer = Writer {
         scene,
         grantee,
         act: Act::Revoke,
     };
-    let mut by_grantor: BTreeMap<Option<u32>, ByTarget> = BTreeMap::new();
+    let mut by_speaker: BTreeMap<Option<u32>, Revokes> = BTreeMap::new();
     for ((target, grantor), privileges) in revokes {
-        let other = (*grantor != scene.actual_owner(target)).then_some(*grantor);
-        by_grantor.entry(other).or_default().insert(target.clone(), *privileges);
+        let speaker = scene.speaker(target, *grantor);
+        let own = by_speaker.entry(speaker).or_default();
+        own.insert((target.clone(), *grantor), *privileges);
     }
     let mut statements = Vec::new();
-    for (grantor, set) in &by_grantor {
-        let Some(name) = grantor.and_then(|grantor| scene.server.role_name(grantor)) else {
-            statements.extend(writer.all(set));
-            continue;
-        };
-        statements.push(sql!("SET LOCAL ROLE {}", name));
-        statements.extend(writer.all(set));
-        statements.push(sql!("SET LOCAL ROLE NONE"));
+    for (speaker, own) in &by_speaker {
+        let by_target = own
+            .iter()
+            .map(|((target, _), privileges)| (target.clone(), *privileges));
+        let name = speaker.and_then(|speaker| scene.server.role_name(speaker));
+        statements.extend(name.map(|name| sql!("SET LOCAL ROLE {}", name)));
+        statements.extend(writer.all(&by_target.collect()));
+        statements.extend(columns_kept(own, scene, grantee));
+        statements.extend(name.map(|_| sql!("SET LOCAL ROLE NONE")));
     }
-    statements.extend(columns_kept(revokes, scene, grantee));
     statements
 }
 
@@ -64,12 +65,12 @@ pub fn acted_for(grants: &ByTarget, revokes: &Revokes, scene: &Scene<'_>) -> BTr
     targets.map(|target| scene.owner(target)).collect()
 }
 
-/// In whose name one takes something back, besides the owners'.
+/// In whose name one takes something back, besides our own.
 pub fn spoken_for(revokes: &Revokes, scene: &Scene<'_>) -> BTreeSet<u32> {
-    let others = revokes
+    let speakers = revokes
         .keys()
-        .filter(|(target, grantor)| *grantor != scene.actual_owner(target));
-    others.map(|(_, grantor)| *grantor).collect()
+        .filter_map(|(target, grantor)| scene.speaker(target, *grantor));
+    speakers.map(|speaker| scene.behind(speaker)).collect()
 }
 
 /// Revoking from a table takes the same from its columns: what somebody granted there is given again, in the same transaction.
@@ -85,7 +86,7 @@ fn columns_kept(revokes: &Revokes, scene: &Scene<'_>, grantee: &Grantee) -> Vec<
         }
         let table = scene.object(*place);
         for column in scene.columns_of(table.oid) {
-            if revokes.contains_key(&(Target::Column(column), *grantor)) || *grantor != table.owner {
+            if revokes.contains_key(&(Target::Column(column), *grantor)) {
                 continue;
             }
             let held = scene.grants(&Target::Column(column), number);

@@ -78,6 +78,12 @@ fn membership(role: i64, member: i64, admin: bool) -> Row {
     Row::new(cells)
 }
 
+/// From version 16 on; the options are `admin`, `inherit` and `set`.
+fn with_options(role: i64, member: i64, options: [bool; 3]) -> Row {
+    let numbers = [role, member, ADMIN].map(Cell::Number);
+    Row::new(numbers.into_iter().chain(options.map(Cell::Bool)).collect())
+}
+
 fn object(kind: &str, oid: i64, schema: &str, name: &str, owner: i64, entries: &[&str]) -> Vec<Cell> {
     let schema = if schema.is_empty() { Cell::Null } else { text(schema) };
     vec![
@@ -222,7 +228,12 @@ impl World {
 
     /// What an apply runs.
     async fn runs(self, now: Option<&PostgresqlAccess>, before: Option<&PostgresqlAccess>, expected: Expect) {
-        let work = self.look(|scene| Work::new(Job { now, before }, scene, ROOM)).await;
+        let work = self
+            .look(|scene| {
+                let former = None;
+                Work::new(Job { now, before, former }, scene, ROOM)
+            })
+            .await;
         let text = match work {
             Ok(work) => {
                 let statements = work
@@ -307,5 +318,6 @@ fn grantee(name: &str, declared: PostgresqlAccess) -> PostgresqlAccess {
 }
 
 mod applying;
+mod grantors;
 mod locking;
 mod reading;

@@ -21,11 +21,15 @@ pub struct Job<'a> {
     pub now: Option<&'a PostgresqlAccess>,
     /// `None` to create.
     pub before: Option<&'a PostgresqlAccess>,
+    /// The number of the role that was the grantee before, where it is known.
+    pub former: Option<u32>,
 }
 
 /// What there is to do.
 #[derive(Debug, Default)]
 pub struct Work {
+    /// The number of who is the grantee now.
+    pub grantee: Option<u32>,
     /// In this order, in one transaction, with the memberships that they need.
     pub statements: Vec<Statement>,
     /// As which owners they act.
@@ -72,9 +76,10 @@ impl Work {
             }
         }
         let current = now.as_ref().map(|(number, ..)| *number);
+        work.grantee = current;
         let mut others = Taking::default();
         if let Some(before) = job.before
-            && let Some(number) = scene.number(&before.grantee)
+            && let Some(number) = former_number(before, job.former, current, scene)
         {
             let former = former(before, number, current, scene);
             let same = current == Some(number);
@@ -112,6 +117,20 @@ impl Work {
         self.changes.extend(granted.chain(revoked));
         self.passed_on.extend(difference::passed_on(revokes, scene, grantee));
     }
+}
+
+/// Who the former grantee is. A renamed role is who it was, and another role that has its name now is not.
+fn former_number(
+    before: &PostgresqlAccess,
+    known: Option<u32>,
+    current: Option<u32>,
+    scene: &Scene<'_>,
+) -> Option<u32> {
+    if known.is_some() && known == current {
+        return current;
+    }
+    let of_that_name = scene.number(&before.grantee)?;
+    known.is_none_or(|known| known == of_that_name).then_some(of_that_name)
 }
 
 /// What was declared before, less what must stay with its grantee whatever comes.

@@ -118,8 +118,10 @@ async fn grants_of_others_on_columns_survive_a_revoke_from_the_table() {
                 SET LOCAL lock_timeout = 300
                 PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
                 DEALLOCATE entradb_lock
+                SET LOCAL ROLE "app_owner"
                 REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
                 GRANT UPDATE ("price") ON TABLE "sales"."orders" TO "app" WITH GRANT OPTION
+                SET LOCAL ROLE NONE
                 REVOKE "app_owner" FROM CURRENT_USER"#]],
         )
         .await;
@@ -134,8 +136,10 @@ async fn grants_of_others_on_columns_survive_a_revoke_from_the_table() {
                 PREPARE entradb_lock AS SELECT FROM "sales"."orders" FOR KEY SHARE
                 DEALLOCATE entradb_lock
                 REVOKE USAGE ON SCHEMA "sales" FROM "app"
+                SET LOCAL ROLE "app_owner"
                 REVOKE INSERT, UPDATE ON ALL TABLES IN SCHEMA "sales" FROM "app"
                 REVOKE SELECT ("price"), UPDATE ("price") ON TABLE "sales"."orders" FROM "app"
+                SET LOCAL ROLE NONE
                 REVOKE "app_owner" FROM CURRENT_USER"#]],
         )
         .await;
@@ -326,15 +330,7 @@ async fn what_does_not_exist_is_told_with_its_place() {
 #[tokio::test]
 async fn a_membership_of_ours_is_left_as_it_was() {
     let mut world = small(16);
-    let ours = [
-        Cell::Number(OWNER),
-        Cell::Number(ADMIN),
-        Cell::Number(ADMIN),
-        Cell::Bool(true),
-        Cell::Bool(false),
-        Cell::Bool(true),
-    ];
-    world.memberships.push(Row::new(ours.to_vec()));
+    world.memberships.push(with_options(OWNER, ADMIN, [true, false, true]));
     let usage = declared(
         &[],
         &[&[("name", Value::from("sales")), ("privileges", Value::from(["USAGE"]))]],

@@ -22,6 +22,7 @@ async fn locks(world: World, room: u64, expected: Expect) {
     let job = Job {
         now: Some(&now),
         before: Some(&before),
+        former: None,
     };
     let statements = world
         .look(|scene| Work::new(job, scene, room).unwrap().statements)

@@ -190,6 +190,15 @@ async fn from_16_on_administration_decides_for_whom_we_act() {
     let mut manager = world(16).member(OTHER, ADMIN, true);
     manager.memberships.remove(0);
     manager.reads(&read, expect!["table sales.loaded lacks SELECT"]).await;
+    // What a role administers of which we are a member and do not inherit, the server does not let us grant.
+    let mut indirect = world(16);
+    indirect.memberships = vec![
+        with_options(NEXT, ADMIN, [false, false, true]),
+        with_options(OTHER, NEXT, [true, false, false]),
+    ];
+    indirect
+        .reads(&read, expect!["beyond: table sales.loaded lacks SELECT"])
+        .await;
     // A role cannot become a member of its own member, unless that is none meanwhile.
     for (version, found) in [
         (16, expect!["beyond: table sales.loaded lacks SELECT"]),
