@@ -9,6 +9,7 @@ use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
 use crate::resources::postgresql_ownership::bench::{Bench, OWNERSHIP};
 use crate::resources::world::with;
+use crate::terraform::workspace::Workspace;
 
 /// More than one transaction moves.
 const TABLES: &str = "grant create on schema public to {old}, {new}; set role {new}; create table hers (id int); reset role;
@@ -19,8 +20,8 @@ const HALF: u32 = 51;
 
 const NOTES: &str = "select count(*) from pg_largeobject_metadata";
 
-/// A creation that is cancelled as soon as the new owner would have more tables than these; the next command begins as Core does.
-async fn failed<'a>(plugin: &'a Plugin, bench: &Bench, given: &Object, tables: u32) -> Instance<'a> {
+/// From now on a statement is cancelled that would give the new owner more tables than these.
+async fn cancel_beyond(bench: &Bench, tables: u32) {
     let cancel = format!(
         "create function stop() returns event_trigger language plpgsql as $$ begin
            if (select count(*) from pg_class where relkind = 'r' and relowner = '{{new}}'::regrole) > {tables} then
@@ -28,9 +29,18 @@ async fn failed<'a>(plugin: &'a Plugin, bench: &Bench, given: &Object, tables: u
          create event trigger stop on ddl_command_end when tag in ('ALTER TABLE') execute function stop()"
     );
     bench.run(&cancel).await;
+}
+
+async fn cancel_no_more(bench: &Bench) {
+    bench.run("drop event trigger stop; drop function stop()").await;
+}
+
+/// What a creation leaves that was cancelled there. The next command begins as Core does.
+async fn failed<'a>(plugin: &'a Plugin, bench: &Bench, given: &Object, tables: u32) -> Instance<'a> {
+    cancel_beyond(bench, tables).await;
     let failed = plugin.resource(OWNERSHIP).try_create(given.clone()).await;
     let failed = failed.err().expect("a failure");
-    bench.run("drop event trigger stop; drop function stop()").await;
+    cancel_no_more(bench).await;
     assert_eq!(failed.told[0].summary, "Statement cancelled", "{:#?}", failed.told);
     let mut left = failed.left;
     assert!(left.tainted, "Terraform keeps what was begun");
@@ -116,5 +126,35 @@ async fn who_gives_up_is_told_of_the_record_and_it_goes_with_what_it_says() {
     assert_eq!((bench.owned_by("new").await, bench.count(NOTES).await), (0, 1));
     let told = left.try_destroy().await.expect("an end");
     assert_eq!(summaries(&told), [""; 0], "{told:#?}");
+    assert_eq!(bench.count(NOTES).await, 0);
+}
+
+/// What Core tells of the end and of the new beginning is its own: nothing of what is private.
+#[tokio::test]
+async fn terraform_itself_comes_back_to_a_creation_that_failed() {
+    let bench = Bench::new("failed_core", TABLES).await;
+    let before = bench.picture().await;
+    let declared = |end: &str| {
+        format!(
+            "resource \"{OWNERSHIP}\" \"app\" {{\n  server = \"{}\"\n  database = \"failed_core\"\n  owner = \"failed_core_new\"\n  \
+             previous_owners = [\"failed_core_old\"]\n  on_destroy = \"{end}\"\n}}\n",
+            bench.emulator.postgresql().id
+        )
+    };
+    let workspace = Workspace::new(bench.emulator, &declared("keep"));
+    cancel_beyond(&bench, HALF).await;
+    let refused = workspace.run(&["apply", "-auto-approve"]).await.refused();
+    refused.says(&["Statement cancelled"]);
+    cancel_no_more(&bench).await;
+    let again = workspace.apply().await;
+    again.says(&[
+        "is tainted, so must be replaced",
+        "The record of an unfinished creation stays",
+    ]);
+    workspace.settled().await;
+    workspace.write("main.tf", &declared("restore"));
+    workspace.apply().await;
+    workspace.destroy().await;
+    assert_eq!(bench.picture().await, before);
     assert_eq!(bench.count(NOTES).await, 0);
 }
