@@ -4,6 +4,7 @@ mod access;
 mod bench;
 mod busy;
 mod every_kind;
+mod failed;
 mod killed;
 mod life;
 mod migrating;

@@ -187,3 +187,50 @@ async fn a_change_that_fails_half_way_is_none_and_the_next_one_goes_on() {
     made.destroy().await;
     drop_roles(emulator, &["mh-member", "mh-onward", "mh-next", "mh-role"]).await;
 }
+
+/// From version 16 on what the member passed on hangs on its ADMIN option, which must not be lost on the way to another option.
+#[tokio::test]
+async fn the_admin_option_that_was_passed_on_stays_while_another_option_is_given() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let modern = emulator.postgresql().major >= 16;
+    roles(&plugin, emulator, &["ml-role"]).await;
+    for name in ["ml-member", "ml-onward"] {
+        role_by_hand(emulator, name, "login").await;
+    }
+    let less = if modern {
+        config! { "admin_option" => true, "set_option" => false }
+    } else {
+        config! { "admin_option" => true }
+    };
+    let mut made = memberships(&plugin)
+        .create(membership(emulator, "ml-role", "ml-member", less))
+        .await;
+    by_hand(
+        emulator,
+        "postgres",
+        "set session authorization \"ml-member\"; grant \"ml-role\" to \"ml-onward\"; reset session authorization",
+    )
+    .await;
+    next_command(&plugin).await;
+    let wanted = membership(emulator, "ml-role", "ml-member", config! {});
+    if modern {
+        let told = made.try_update(wanted.clone()).await.expect_err("it was passed on");
+        assert_eq!(told[0].summary, "Membership was passed on", "{told:#?}");
+        assert!(told[0].detail.contains("ml-onward"), "{told:#?}");
+        let before = held(emulator, "ml-role", "ml-member").await;
+        assert_eq!(before.as_deref(), Some("t t f"), "nothing is half done");
+        by_hand(
+            emulator,
+            "postgres",
+            "revoke \"ml-role\" from \"ml-onward\" granted by \"ml-member\"",
+        )
+        .await;
+        next_command(&plugin).await;
+    }
+    assert_eq!(made.update(wanted).await, Action::Update);
+    made.settled().await;
+    assert_eq!(held(emulator, "ml-role", "ml-member").await.as_deref(), Some("f t t"));
+    made.destroy().await;
+    drop_roles(emulator, &["ml-onward", "ml-member", "ml-role"]).await;
+}

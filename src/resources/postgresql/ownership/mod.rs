@@ -1,5 +1,6 @@
 //! `entradb_postgresql_ownership`
 
+mod abandoned;
 pub mod argument;
 pub mod borrowing;
 pub mod carrying;
@@ -57,9 +58,12 @@ model! {
     ///
     /// Who owned what is on record in the state and in the database: there as the comment of an empty large object, which belongs to
     /// `azure_pg_admin`, is written before anything moves, and goes when this resource is destroyed. So a provider that is killed at any moment
-    /// loses nothing: the next apply goes on, and `restore` gives back what was moved before. When a creation is killed, keep what it declared
+    /// loses nothing: the next apply goes on, and `restore` gives back what was moved before. When a creation is killed or fails, keep what it declared
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
+    ///
+    /// Terraform destroys what failed half-way before it creates it anew. With `restore` everything goes back first; with `keep` the record stays in
+    /// the database, a warning says so, and the next creation goes on with it.
     ///
     /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
     /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a

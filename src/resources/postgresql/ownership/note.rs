@@ -72,7 +72,7 @@ pub struct Note {
     #[serde(default = "first")]
     pub version: u32,
     /// The resources that go on with this record, the one that wrote it last before the others. A creation knows of no other one: whoever was
-    /// there before is among them again as soon as it is heard of.
+    /// there before is among them again as soon as it is heard of. Nobody: it was abandoned.
     #[serde(default)]
     pub holders: Vec<Uuid>,
     /// What is declared.
@@ -158,11 +158,11 @@ impl Note {
         }
     }
 
-    /// The beginning of each comment that this resource writes, and nobody else.
+    /// The beginning of each comment that the first of these resources writes, and nobody else; without one, of each that was abandoned.
     #[must_use]
-    pub fn beginning(&self) -> Text {
-        let holder = json(&self.holders.first());
-        text(format!("{TITLE}{{\"version\":{VERSION},\"holders\":[{holder}"))
+    pub fn beginning(holders: &[Uuid]) -> Text {
+        let first = holders.first().map_or_else(|| "]".to_owned(), json);
+        text(format!("{TITLE}{{\"version\":{VERSION},\"holders\":[{first}"))
     }
 
     /// The comment.
@@ -230,8 +230,15 @@ mod tests {
             ..Note::blank(declared, Some(Declaration::default()), vec![holder, Uuid::nil()])
         };
         let comment = note.comment();
-        assert!(comment.as_str().starts_with(note.beginning().as_str()));
-        assert_eq!(Note::read(comment.as_str()), Some(note));
+        assert!(comment.as_str().starts_with(Note::beginning(&note.holders).as_str()));
+        let nobodys = Note::beginning(&[]);
+        assert!(!comment.as_str().starts_with(nobodys.as_str()));
+        assert_eq!(Note::read(comment.as_str()), Some(note.clone()));
+        let abandoned = Note {
+            holders: Vec::new(),
+            ..note
+        };
+        assert!(abandoned.comment().as_str().starts_with(nobodys.as_str()));
         assert_eq!(Note::read("somebody's photograph"), None);
         // Of a version that knew less.
         let older = format!("{TITLE}{{\"declared\":{{\"owner\":\"new\"}},\"record\":{{}}}}");

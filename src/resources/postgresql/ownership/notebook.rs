@@ -70,6 +70,13 @@ impl Found {
         }
         Ok(note)
     }
+
+    /// What it says, when it was abandoned.
+    #[must_use]
+    pub fn abandoned(&self) -> Option<Note> {
+        let nobodys = self.comment.starts_with(Note::beginning(&[]).as_str());
+        nobodys.then(|| Note::read(&self.comment)).flatten()
+    }
 }
 
 /// Every note in a database.
@@ -110,6 +117,20 @@ pub async fn erase(server: &Postgresql<'_>, database: &Name, number: u32) -> Res
     change(server, database, &erase).await.map(drop)
 }
 
+/// Removes a note that was abandoned, unless a resource goes on with it by now.
+///
+/// # Errors
+/// Of the server. Being gone is none.
+pub async fn sweep(server: &Postgresql<'_>, database: &Name, number: u32) -> Result<(), Failure> {
+    let erase = sql!(
+        "SELECT pg_catalog.lo_unlink(l.oid) {} AND l.oid = {} AND pg_catalog.starts_with(d.description, {})",
+        COMMENTED,
+        number,
+        Note::beginning(&[])
+    );
+    change(server, database, &erase).await.map(drop)
+}
+
 /// Whether the large object of this statement is still there.
 async fn change(server: &Postgresql<'_>, database: &Name, statement: &Statement) -> Result<bool, Failure> {
     let statement = std::slice::from_ref(statement);
@@ -124,7 +145,7 @@ async fn change(server: &Postgresql<'_>, database: &Name, statement: &Statement)
     }
 }
 
-/// Leaves a note to these resources, of which the first one stands for the one that wrote it last.
+/// Leaves a note to these resources, of which the first one stands for the one that wrote it last; to none: it is abandoned.
 ///
 /// # Errors
 /// Of the server. Being gone is none.
@@ -203,7 +224,7 @@ async fn make(server: &Postgresql<'_>, database: &Name, roles: &ServerCatalog, n
     let number = sql!(
         "SELECT COALESCE((SELECT l.oid {} AND pg_catalog.starts_with(d.description, {}) ORDER BY l.oid LIMIT 1), pg_catalog.lo_create(0))",
         COMMENTED,
-        note.beginning()
+        Note::beginning(&note.holders)
     );
     let question = &[Question::new(number, "n")];
     let us = roles.current_role;

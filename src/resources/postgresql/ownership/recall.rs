@@ -30,6 +30,8 @@ pub struct Opened {
     pub record: Option<Record>,
     /// Its number, and what stands there.
     pub note: Option<(u32, Note)>,
+    /// Other notes, which were abandoned.
+    pub abandoned: Vec<(u32, Note)>,
 }
 
 impl Opened {
@@ -86,7 +88,26 @@ pub async fn open(
             Intent::settle(note.intended.clone(), record, inventory);
         }
     }
-    Ok(Opened { holder, record, note })
+    let others = notes
+        .iter()
+        .filter(|other| found.is_none_or(|found| found.number != other.number));
+    let abandoned = others.filter_map(|other| Some((other.number, other.abandoned()?)));
+    Ok(Opened {
+        holder,
+        record,
+        note,
+        abandoned: abandoned.collect(),
+    })
+}
+
+/// What a note says by itself, when it is about this database.
+pub fn recorded(note: Note, host: &str, inventory: &Inventory) -> Option<Record> {
+    let same = is_of(&note.record, host, inventory);
+    let mut record = current(note.record, host, inventory)?;
+    if same {
+        Intent::settle(note.intended, &mut record, inventory);
+    }
+    Some(record)
 }
 
 fn is_of(record: &Record, host: &str, inventory: &Inventory) -> bool {

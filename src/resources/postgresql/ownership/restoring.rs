@@ -8,6 +8,7 @@ use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, Postgresql};
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::ownership::abandoned::unfinished;
 use crate::resources::postgresql::ownership::carrying::Carrier;
 use crate::resources::postgresql::ownership::goal::Restoration;
 use crate::resources::postgresql::ownership::note::Declaration;
@@ -87,9 +88,9 @@ impl PostgresqlOwnership {
         carrier.act(owners, inventory, statements).await
     }
 
-    /// Leaves everything with the owner, and no note of whose it was.
+    /// Leaves everything with the owner, and no note of whose it was; unless a creation may have to go on with it.
     pub(super) async fn keep(self, cx: &Context) -> Result<()> {
-        if let Err(error) = self.erase_note(cx).await {
+        if let Err(error) = self.end_note(cx).await {
             let detail = format!(
                 "Everything stays with {}, but what is noted in database {} of who owned it before could not be removed: it is the comment of a \
                  large object, which you may drop. {}",
@@ -100,7 +101,7 @@ impl PostgresqlOwnership {
         Ok(())
     }
 
-    async fn erase_note(&self, cx: &Context) -> Result<()> {
+    async fn end_note(&self, cx: &Context) -> Result<()> {
         let Some(mut server) = cx.postgresql(&self.server).await? else {
             return Ok(());
         };
@@ -109,7 +110,10 @@ impl PostgresqlOwnership {
             return Ok(());
         };
         let opened = self.open(cx, &server, &inventory).await?;
-        Ok(self.let_go(&server, &opened).await?)
+        match unfinished(&opened, &inventory) {
+            Some(note) => Ok(self.abandon(&server, note, cx).await?),
+            None => Ok(self.let_go(&server, &opened).await?),
+        }
     }
 
     /// The record of what is declared now.

@@ -11,6 +11,7 @@ use crate::provider::postgresql::Failure;
 use crate::provider::server::Server;
 use crate::resources::postgresql::inventory::Inventory;
 use crate::resources::postgresql::ownership::PostgresqlOwnership;
+use crate::resources::postgresql::ownership::abandoned::sweep;
 use crate::resources::postgresql::ownership::argument::PreviousOwnerAccess;
 use crate::resources::postgresql::ownership::borrowing::Needs;
 use crate::resources::postgresql::ownership::carrying::Carrier;
@@ -55,6 +56,7 @@ impl PostgresqlOwnership {
         let opened = open(cx, place, &inventory, (&wanted, before.as_ref())).await?;
         let others = self.twins(&opened, prior, cx);
         let (known, note) = (opened.record.unwrap_or_default(), opened.note);
+        let abandoned = opened.abandoned;
         goal.former.extend(known.other_owner(&inventory.server, owner));
         let record = self.begin(&host, &inventory, (owner, known), prior);
         let holders = record.holder.into_iter().chain(others).collect();
@@ -89,6 +91,7 @@ impl PostgresqlOwnership {
         let found = self.findings(&inventory, owner, &carrier.record());
         warn_of_failing(&found.failing, cx);
         warn_of_refused(&carrier.record(), &inventory, cx);
+        sweep(&carrier.server, &self.database, abandoned, &inventory).await;
         Ok(Self {
             server_id: Computed::known(self.server_id.get().cloned().unwrap_or(id)),
             host: Computed::known(self.host.get().cloned().unwrap_or(host)),

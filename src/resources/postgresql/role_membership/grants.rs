@@ -164,17 +164,19 @@ impl Pair {
     fn grant(&self, version: u32, wanted: Options) -> Statement {
         let truth = |value: bool| if value { "TRUE" } else { "FALSE" };
         let (role, member) = (&self.role_name, &self.member_name);
+        let (inherit, set) = (truth(wanted.inherit), truth(wanted.set));
         match (version < OPTIONS, wanted.admin) {
             (true, true) => sql!("GRANT {} TO {} WITH ADMIN OPTION", role, member),
             (true, false) => sql!("GRANT {} TO {}", role, member),
-            (false, admin) => sql!(
-                "GRANT {} TO {} WITH ADMIN {}, INHERIT {}, SET {}",
+            (false, true) => sql!(
+                "GRANT {} TO {} WITH ADMIN TRUE, INHERIT {}, SET {}",
                 role,
                 member,
-                truth(admin),
-                truth(wanted.inherit),
-                truth(wanted.set)
+                inherit,
+                set
             ),
+            // A GRANT takes ADMIN from a grant that is there without a look at what hangs on it. REVOKE looks.
+            (false, false) => sql!("GRANT {} TO {} WITH INHERIT {}, SET {}", role, member, inherit, set),
         }
     }
 
@@ -309,9 +311,17 @@ mod tests {
             17,
             &[],
             "",
-            expect![[r#"GRANT "ro""le" TO "m" WITH ADMIN FALSE, INHERIT FALSE, SET FALSE"#]],
+            expect![[r#"GRANT "ro""le" TO "m" WITH INHERIT FALSE, SET FALSE"#]],
         );
         changes(17, &[(100, "i"), (101, "s")], "is", expect![""]);
+        changes(
+            16,
+            &[(100, "ai")],
+            "is",
+            expect![[r#"
+                GRANT "ro""le" TO "m" WITH INHERIT TRUE, SET TRUE
+                REVOKE ADMIN OPTION FOR "ro""le" FROM "m" GRANTED BY "g100""#]],
+        );
     }
 
     #[test]
@@ -320,7 +330,7 @@ mod tests {
             16,
             &[(50, "i")],
             "is",
-            expect![[r#"GRANT "ro""le" TO "m" WITH ADMIN FALSE, INHERIT TRUE, SET TRUE"#]],
+            expect![[r#"GRANT "ro""le" TO "m" WITH INHERIT TRUE, SET TRUE"#]],
         );
         changes(
             16,
@@ -345,7 +355,7 @@ mod tests {
             16,
             &[(BOOTSTRAP, "a")],
             "is",
-            expect![[r#"GRANT "ro""le" TO "m" WITH ADMIN FALSE, INHERIT TRUE, SET TRUE"#]],
+            expect![[r#"GRANT "ro""le" TO "m" WITH INHERIT TRUE, SET TRUE"#]],
         );
         assert_eq!(pair(&[(BOOTSTRAP, "ai")]).options(), Some(options("ai")));
     }

@@ -1,12 +1,15 @@
-//! A record whose numbers are no longer true, because everything was restored from a dump.
+//! Records that are no longer true: because everything was restored from a dump, or because nothing is left of what they say.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::resources::postgresql::inventory::Inventory;
+use crate::resources::postgresql::ownership::abandoned::is_spent;
 use crate::resources::postgresql::ownership::recall::by_names;
 use crate::resources::postgresql::ownership::record::{Granted, Member, Record, Taken, Usage};
-use crate::resources::postgresql::ownership::tests::{OLD, OWNER, inventory, objects};
+use crate::resources::postgresql::ownership::tests::{OLD, OWNER, THIRD, acl, inventory, membership, objects};
 
 #[test]
 fn names_tell_what_is_what_after_a_restore() {
@@ -63,4 +66,59 @@ fn names_tell_what_is_what_after_a_restore() {
         .collect();
     assert_eq!(taken, [((1259, 101), OLD)]);
     assert_eq!((found.members[0].role, found.members[0].member), (OWNER, OLD));
+}
+
+#[test]
+fn a_record_is_spent_once_nothing_is_left_of_what_was_moved_and_granted() {
+    let taken = Taken {
+        name: "table s.hers".into(),
+        from: OLD,
+        granted: Granted::default(),
+        left: false,
+    };
+    let moved = |owner, from: &[u32]| Record {
+        owner,
+        former_owners: from.iter().copied().collect(),
+        taken: BTreeMap::from([((1259, 105), taken.clone())]),
+        ..Record::default()
+    };
+    let found = inventory(15, objects());
+    assert!(!is_spent(&moved(OWNER, &[]), &found));
+    assert!(
+        !is_spent(&moved(THIRD, &[OWNER]), &found),
+        "a former owner has it still"
+    );
+    assert!(is_spent(&moved(THIRD, &[]), &found), "it has moved on");
+
+    let member = Record {
+        owner: OWNER,
+        members: vec![Member {
+            role: OWNER,
+            member: OLD,
+            before: None,
+        }],
+        ..Record::default()
+    };
+    assert!(is_spent(&member, &found), "it was never granted");
+    let mut server = (*found.server).clone();
+    server.memberships.push(membership(OWNER, OLD));
+    let granted = Inventory {
+        server: Arc::new(server),
+        ..found.clone()
+    };
+    assert!(!is_spent(&member, &granted));
+
+    let let_in = Record {
+        owner: OWNER,
+        usage: vec![Usage {
+            schema: 100,
+            role: OWNER,
+            name: "schema s".into(),
+        }],
+        ..Record::default()
+    };
+    assert!(is_spent(&let_in, &found));
+    let mut open = objects();
+    open[0].acl = acl(&["31=UC/31", "30=U/31"]);
+    assert!(!is_spent(&let_in, &inventory(15, open)));
 }
