@@ -46,7 +46,8 @@ model! {
     ///
     /// When it is destroyed, the server gets back the settings that it had before this resource was created. After an import nothing is known of them, and
     /// the settings stay. An apply that is killed before it can write its state forgets them too: the next one finds the new settings there, says so, and
-    /// destroying leaves them.
+    /// destroying leaves them. So it is when a creation fails although Azure has switched, and is applied again: Terraform destroys what is left of it first,
+    /// without what was kept beside the state. To get back the former settings, destroy it right after the failure, or `terraform untaint` it.
     pub struct EntraAuthentication {
         /// The ARM ID of the server.
         #[replace]
@@ -183,7 +184,7 @@ impl Resource for EntraAuthentication {
     async fn delete(self, cx: &Context) -> Result<()> {
         let Some(mut before) = Record::of(&self.server_id, cx) else {
             let detail = format!(
-                "What {} had before is not known: this resource was imported, or the provider was killed while it changed it. Its settings stay as they are: \
+                "What {} had before is not known: this resource was imported, or its creation was killed or failed. Its settings stay as they are: \
                  passwords are {}, Microsoft Entra is {}.",
                 self.server_id,
                 switched(self.password_enabled),

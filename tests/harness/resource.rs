@@ -184,11 +184,8 @@ impl<'a> Resource<'a> {
     /// Plans as Core does: a replacement is planned twice, the second time from nothing.
     pub(super) async fn plan(&self, before: Before<'_>, config: Value) -> Result<Planned, Vec<Told>> {
         if before.tainted {
-            let anew = Before {
-                private: before.private,
-                ..Before::NOTHING
-            };
-            let planned = self.plan_once(anew, config).await?;
+            // As if there were nothing, also nothing private.
+            let planned = self.plan_once(Before::NOTHING, config).await?;
             return Ok(Planned {
                 action: Action::Replace,
                 ..planned

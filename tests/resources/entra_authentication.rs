@@ -1,18 +1,16 @@
 //! `entradb_entra_authentication`
 
 mod destroying;
-
-use std::time::Duration;
+mod half_way;
 
 use entradb::protocol::value::{Object, Value};
-use entradb_emulator::{Emulator, Failure, Method, Options};
+use entradb_emulator::{Emulator, Options};
 
 use crate::config;
 use crate::harness::azure;
 use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::world::{ADMINISTRATOR, by_hand, log_in, next_command, with};
-use crate::terraform::workspace::until;
 
 const TYPE: &str = "entradb_entra_authentication";
 
@@ -262,38 +260,6 @@ fn switchable(azure: &Emulator) -> [(String, &'static str); 4] {
         (azure.sql_server().id.clone(), "Sql/locations"),
         (azure.managed_instance().id.clone(), "Sql/locations"),
     ]
-}
-
-#[tokio::test]
-async fn what_failed_half_way_is_still_given_back() {
-    let azure = emulated(true).await;
-    let plugin = azure::provider(&azure).await;
-    let group = azure.add_group("operators", &[]).await.expect("a group");
-    for (server, polls) in switchable(&azure) {
-        azure.set_administrator(&server, "operators", &group, "Group");
-        // Azure takes it and is still at it when it is looked at; whoever may write may not look at operations.
-        azure.faults().slow_operations(Duration::from_secs(4));
-        let forbidden = Failure::Error {
-            status: 403,
-            code: "AuthorizationFailed".to_owned(),
-            message: "Not permitted.".to_owned(),
-        };
-        azure.faults().fail_next(Method::GET, polls, 1, forbidden);
-        let off = forced(given(&server, false));
-        let Err(failed) = plugin.resource(TYPE).try_create(off.clone()).await else {
-            panic!("{server}: it is not permitted to look")
-        };
-        assert!(failed.left.exists(), "{server}: {:?}", failed.told);
-        until("the operation comes to its end", || azure.entra_only(&server)).await;
-        azure.faults().clear();
-        next_command(&plugin).await;
-        let mut switched = failed.left;
-        assert_eq!(switched.update(off).await, Action::Replace, "{server}");
-        switched.settled().await;
-        assert!(azure.entra_only(&server), "{server}");
-        switched.destroy().await;
-        assert!(!azure.entra_only(&server), "{server}: as before");
-    }
 }
 
 #[tokio::test]
