@@ -3,7 +3,7 @@
 //! PostgreSQL switches Entra and passwords one by one. The others know Entra as soon as they have an administrator, and switch passwords off by
 //! "Entra only": a parameter of a MySQL server, a resource of its own on SQL. That one is written by PUT: on a managed instance, its DELETE never ends.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::azure::Azure;
@@ -13,7 +13,7 @@ use crate::azure::server::{Server, ServerKind};
 use crate::retry::Patience;
 
 /// Which ways of signing in are open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
     /// Microsoft Entra. Always so, where there is no switch for it.
     pub entra: bool,

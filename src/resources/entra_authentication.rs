@@ -1,9 +1,8 @@
 //! `entradb_entra_authentication`
 
 mod planning;
+mod previous;
 mod ready;
-
-use serde::{Deserialize, Serialize};
 
 use crate::azure::authentication::{Authentication, Shown};
 use crate::azure::cloud::Scope;
@@ -12,7 +11,7 @@ use crate::azure::resource_id::ResourceId;
 use crate::azure::server::ServerKind;
 use crate::model;
 use crate::protocol::diagnostic::{Diagnostic, Result};
-use crate::protocol::typed::{Computed, Timeouts};
+use crate::protocol::typed::{Computed, Record, Timeouts};
 use crate::protocol::value::{Object, Value};
 use crate::provider::config::Guid;
 use crate::provider::context::Context;
@@ -20,6 +19,7 @@ use crate::provider::database_server::{DatabaseServer, kind_in, no_server};
 use crate::provider::import::Parts;
 use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
+use crate::resources::entra_authentication::previous::Previous;
 
 model! {
     /// How people and applications may sign in to a database server: with Microsoft Entra, with passwords, or both. For Azure Database for PostgreSQL and
@@ -46,8 +46,7 @@ model! {
     ///
     /// When it is destroyed, the server gets back the settings that it had before this resource was created. After an import nothing is known of them, and
     /// the settings stay. An apply that is killed before it can write its state forgets them too: the next one finds the new settings there, says so, and
-    /// destroying leaves them. So it is when a creation fails although Azure has switched, and is applied again: Terraform destroys what is left of it first,
-    /// without what was kept beside the state. To get back the former settings, destroy it right after the failure, or `terraform untaint` it.
+    /// destroying leaves them.
     pub struct EntraAuthentication {
         /// The ARM ID of the server.
         #[replace]
@@ -64,23 +63,10 @@ model! {
         /// Whether passwords are switched off also where somebody would break, or where nobody can tell.
         #[default(false)]
         pub force: bool,
+        /// What the server had before this resource was created, and gets back when it is destroyed. Null after an import.
+        #[stable]
+        pub previous: Computed<Option<Record<Previous>>>,
         pub timeouts: Timeouts,
-    }
-}
-
-/// What the server had before.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    server_id: String,
-    before: Authentication,
-}
-
-impl Record {
-    /// What this server had before, where that is known.
-    fn of(server_id: &ResourceId, cx: &Context) -> Option<Authentication> {
-        let record = cx.record::<Record>()?;
-        let is_of_it = record.server_id.parse::<ResourceId>().is_ok_and(|id| id == *server_id);
-        is_of_it.then_some(record.before)
     }
 }
 
@@ -118,17 +104,17 @@ impl Resource for EntraAuthentication {
         mistake.into_iter().collect()
     }
 
-    async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
+    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         if plan.planned("entra_enabled").as_bool() == Some(false) && plan.config("tenant_id").is_null() {
             plan.set("tenant_id", Value::Null);
         }
-        planning::restarts(plan, cx);
+        planning::restarts(plan);
         Ok(())
     }
 
     fn plan_destroy(prior: &Object, cx: &Context) {
         let value = |name: &str| prior.get(name).unwrap_or(&Value::Null);
-        if let Some(warning) = planning::restart_when_destroyed(value("server_id"), value("entra_enabled"), cx) {
+        if let Some(warning) = planning::restart_when_destroyed(value) {
             cx.warn(planning::RESTARTS, warning);
         }
     }
@@ -146,18 +132,18 @@ impl Resource for EntraAuthentication {
             );
             cx.warn("Found already", detail);
         }
-        cx.keep_record(&Record {
-            server_id: self.server_id.to_string(),
-            before: before.clone(),
-        });
-        if let Err(Failed { told, in_doubt }) = bring_about(&server, &before, &wanted, self.force).await {
-            // What Azure has taken before it failed is to be given back: the record must not be lost.
+        let made = Self {
+            previous: Computed::known(Some(Record(before.clone().into()))),
+            ..self
+        };
+        if let Err(Failed { told, in_doubt }) = bring_about(&server, &before, &wanted, made.force).await {
+            // What Azure has taken before it failed is to be given back.
             if in_doubt || now_again(&server).await.is_none_or(|now| now != before) {
-                cx.checkpoint(&self.with(&wanted));
+                cx.checkpoint(&made.with(&wanted));
             }
             return Err(told);
         }
-        Ok(self.with(&wanted))
+        Ok(made.with(&wanted))
     }
 
     async fn read(self, cx: &Context) -> Result<Option<Self>> {
@@ -182,9 +168,9 @@ impl Resource for EntraAuthentication {
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
-        let Some(mut before) = Record::of(&self.server_id, cx) else {
+        let Some(Record(previous)) = self.previous.clone().into_inner().flatten() else {
             let detail = format!(
-                "What {} had before is not known: this resource was imported, or its creation was killed or failed. Its settings stay as they are: \
+                "What {} had before is not known: this resource was imported. Its settings stay as they are: \
                  passwords are {}, Microsoft Entra is {}.",
                 self.server_id,
                 switched(self.password_enabled),
@@ -193,6 +179,7 @@ impl Resource for EntraAuthentication {
             cx.warn("Settings left as they are", detail);
             return Ok(());
         };
+        let mut before = Authentication::from(previous);
         let Some(server) = cx.server(&self.server_id).await? else {
             return Ok(());
         };
@@ -221,6 +208,7 @@ impl Resource for EntraAuthentication {
             password_enabled: true,
             tenant_id: Computed::known(None),
             force: false,
+            previous: Computed::known(None),
             timeouts: Timeouts::default(),
         })
     }

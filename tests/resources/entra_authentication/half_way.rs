@@ -45,22 +45,20 @@ async fn what_failed_half_way_is_still_given_back() {
     }
 }
 
-/// Terraform keeps nothing of what is private when it makes something anew.
+/// Terraform destroys what is left of it first, and keeps nothing of what is private.
 #[tokio::test]
-async fn what_failed_half_way_and_is_made_anew_says_that_nothing_is_given_back() {
+async fn what_failed_half_way_and_is_made_anew_is_still_given_back() {
     let azure = emulated(true).await;
     let plugin = azure::provider(&azure).await;
     let group = azure.add_group("operators", &[]).await.expect("a group");
     for (server, polls) in switchable(&azure) {
         azure.set_administrator(&server, "operators", &group, "Group");
         let mut left = failed_half_way(&plugin, &azure, &server, polls).await;
-        let planned = left.plan(forced(given(&server, false))).await.expect("a plan");
-        assert_eq!(planned.action, Action::Replace, "{server}");
-        let told = left.apply(planned).await.expect("there is nothing to do");
-        let summaries: Vec<&str> = told.iter().map(|one| one.summary.as_str()).collect();
-        assert_eq!(summaries, ["Settings left as they are", "Found already"], "{server}");
+        let again = forced(given(&server, false));
+        assert_eq!(left.update(again).await, Action::Replace, "{server}");
         left.settled().await;
+        assert!(azure.entra_only(&server), "{server}");
         left.destroy().await;
-        assert!(azure.entra_only(&server), "{server}: as it was found");
+        assert!(!azure.entra_only(&server), "{server}: as before");
     }
 }
