@@ -165,7 +165,12 @@ impl<T: Typed> Typed for Computed<T> {
     }
 
     fn fields() -> Option<Block> {
-        T::fields()
+        let mut fields = T::fields()?;
+        // Nobody else gives a part of it.
+        for field in &mut fields.attributes {
+            field.presence = Presence::Computed;
+        }
+        Some(fields)
     }
 }
 
