@@ -64,7 +64,6 @@ pub async fn upgrade_state(
     served: Served,
     request: pb::upgrade_resource_state::Request,
 ) -> Result<pb::upgrade_resource_state::Response> {
-    found(&served, &request.type_name)?;
     let stored = convert::raw_json(request.raw_state.as_ref())?;
     let upgraded = served.session.upgrade(&request.type_name, request.version, stored)?;
     Ok(pb::upgrade_resource_state::Response {
