@@ -6,7 +6,9 @@ use entradb_emulator::Emulator;
 use crate::harness::instance::Found;
 use crate::harness::plugin::Plugin;
 use crate::harness::resource::{Action, Resource};
-use crate::resources::world::{by_hand, emulator, fact, identity, label, log_in, next_command, provider, text, with};
+use crate::resources::world::{
+    by_hand, emulator, fact, identity, label, log_in, next_command, provider, role_by_hand, text, with,
+};
 use crate::{block, config};
 
 fn users(plugin: &Plugin) -> Resource<'_> {
@@ -307,8 +309,11 @@ async fn a_role_that_took_the_name_is_taken_over_only_where_that_is_configured()
     let object_id = new_application(emulator, "succeeded").await;
     let given = user(emulator, "succeeded", application(&object_id));
     let mut made = users(&plugin).create(given.clone()).await;
-    let again = "drop role succeeded; create role succeeded login password 'x'";
-    by_hand(emulator, "postgres", again).await;
+    let taken = async || {
+        by_hand(emulator, "postgres", "drop role succeeded").await;
+        role_by_hand(emulator, "succeeded", "login password 'x'").await;
+    };
+    taken().await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Gone);
     let failed = users(&plugin)
@@ -320,7 +325,7 @@ async fn a_role_that_took_the_name_is_taken_over_only_where_that_is_configured()
 
     let adopting = with(given, config! { "adopt_existing" => true });
     let mut made = users(&plugin).create(adopting.clone()).await;
-    by_hand(emulator, "postgres", again).await;
+    taken().await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
     assert_eq!(made.update(adopting).await, Action::Update);
