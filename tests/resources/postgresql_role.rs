@@ -55,11 +55,12 @@ async fn a_whole_life() {
     by_hand(
         emulator,
         "postgres",
-        "alter role \"the owners\" inherit nocreatedb connection limit 3",
+        "alter role \"the owners\" login inherit nocreatedb connection limit 3",
     )
     .await;
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
+    assert_eq!(made.get("login"), &Value::from(true));
     assert_eq!(made.update(changed.clone()).await, Action::Update);
     made.settled().await;
     assert_eq!(attributes(emulator, "the owners").await.as_deref(), Some("f t t f 0"));

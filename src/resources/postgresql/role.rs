@@ -59,6 +59,8 @@ model! {
         /// The number (`oid`) of the role, which stays when the name changes.
         #[stable]
         pub oid: Computed<String>,
+        /// Whether somebody may log in as the role: never after an apply. A login that was given by hand shows in a plan, and the apply takes it away.
+        pub login: Computed<bool>,
         /// The ARM ID of the server, when the server was given by it.
         #[stable]
         pub server_id: Computed<Option<ResourceId>>,
@@ -88,6 +90,7 @@ impl Resource for PostgresqlRole {
 
     async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
         Server::plan(plan);
+        plan.set("login", false);
         Ok(())
     }
 
@@ -166,6 +169,7 @@ impl Resource for PostgresqlRole {
             owned_objects: OwnedObjects::Refuse,
             reassign_owned_to: None,
             oid: Computed::UNKNOWN,
+            login: Computed::UNKNOWN,
             server_id: Computed::UNKNOWN,
             host: Computed::UNKNOWN,
             timeouts: Timeouts::default(),
@@ -183,6 +187,7 @@ impl PostgresqlRole {
             connection_limit: role.connection_limit.map(i64::from),
             settings: settings(self.settings.as_ref(), &role.settings),
             oid: role.oid.to_string().into(),
+            login: role.login.into(),
             server_id: server.id.clone().into(),
             host: server.host.to_string().into(),
             ..self.clone()
@@ -242,15 +247,16 @@ impl PostgresqlRole {
         .as_found(role, server);
         let wanted = Self {
             oid: found.oid.clone(),
+            login: false.into(),
             server_id: found.server_id.clone(),
             host: found.host.clone(),
             ..self.clone()
         };
-        if found == wanted && !role.login && role.label.is_none() {
+        if found == wanted && role.label.is_none() {
             return Ok(found);
         }
         let what = if role.login {
-            "The role exists already, and somebody may log in as it"
+            "The role exists already, and somebody may log in as it, which an apply would take away"
         } else {
             "The role exists already, with other attributes or settings"
         };
@@ -281,6 +287,7 @@ impl PostgresqlRole {
             statements.push(sql!("ALTER ROLE {} RENAME TO {}", &role.name, &self.name));
         }
         let attributes = [
+            (role.login, false, "LOGIN", "NOLOGIN"),
             (role.create_database, self.create_database, "CREATEDB", "NOCREATEDB"),
             (role.create_role, self.create_role, "CREATEROLE", "NOCREATEROLE"),
             (role.inherit, self.inherit, "INHERIT", "NOINHERIT"),
