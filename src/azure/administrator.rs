@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::azure::Azure;
+use crate::azure::call::REPEATS_AFTER_FAILURE;
 use crate::azure::error::{Error, Kind};
 use crate::azure::fulfilled::is_fulfilled;
 use crate::azure::postgresql::{Administrator, NewAdministrator};
@@ -19,8 +20,6 @@ use crate::retry::{Attempt, Interrupted, Patience, until};
 
 /// The only administrator's name, and its type.
 const SEAT: &str = "ActiveDirectory";
-/// How often a write may fail by the server's or the network's fault.
-const MOST_FAILURES: u32 = 6;
 /// How long whoever was seated may be invisible.
 const LONGEST_INVISIBLE: Duration = Duration::from_secs(120);
 
@@ -212,8 +211,8 @@ impl Azure {
                 Kind::Busy => true,
                 kind => {
                     in_doubt.store(failure.is_in_doubt(), Ordering::Relaxed);
-                    let fails = matches!(kind, Kind::Transient | Kind::Unreachable);
-                    kind == Kind::Throttled || fails && failed.fetch_add(1, Ordering::Relaxed) < MOST_FAILURES
+                    let fails = matches!(kind, Kind::Transient | Kind::Unreachable | Kind::Lost);
+                    kind == Kind::Throttled || fails && failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE
                 }
             };
             match again {

@@ -17,10 +17,11 @@ use crate::azure::http::{Body, Request};
 use crate::azure::token::Token;
 use crate::retry::{Attempt, Patience, until};
 
-/// How often a request that got no answer is sent again: a host that is unreachable for long stays so.
+/// How often a request that nobody answers is sent again: a host that is unreachable for long stays so.
 const REPEATS_WITHOUT_ANSWER: u32 = 3;
-/// How often a request that a server failed to serve is sent again. Throttling has no such limit.
-const REPEATS_AFTER_FAILURE: u32 = 6;
+/// How often a request is sent again that a server failed to serve, and as often one whose connection was lost: about two minutes of each.
+/// Throttling has no such limit.
+pub(in crate::azure) const REPEATS_AFTER_FAILURE: u32 = 8;
 
 /// A call to Resource Manager or Graph. All of ours can be repeated: reads, and writes that say what
 /// shall be, not what shall change.
@@ -69,7 +70,7 @@ impl Azure {
         F: Future<Output = Result<Option<Answer>, Error>>,
     {
         let what = format!("{} {}", call.method, call.url.path());
-        let (unanswered, failed) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (unanswered, failed, lost) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
         let in_doubt = AtomicBool::new(false);
         let patience = patience.with_backoff(self.pace().request);
         let outcome: Result<Answer, Error> = until(&patience, what, || async {
@@ -91,6 +92,7 @@ impl Azure {
                 Kind::Throttled => true,
                 Kind::Busy => call.is_write(),
                 Kind::Transient => failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE,
+                Kind::Lost => lost.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE,
                 Kind::Unreachable => unanswered.fetch_add(1, Ordering::Relaxed) < REPEATS_WITHOUT_ANSWER,
                 _ => false,
             };

@@ -45,8 +45,10 @@ pub enum Kind {
     SignInUnavailable,
     /// The settings contradict each other or cannot be read.
     Configuration,
-    /// No answer: name not found, connection refused, lost or timed out.
+    /// Nobody answers: name not found, connection refused or timed out.
     Unreachable,
+    /// The connection was lost before the answer came.
+    Lost,
     /// The server's certificate is not trusted.
     Untrusted,
     /// The answer does not have the expected form.
@@ -63,7 +65,7 @@ impl Kind {
     /// Whether a write that fails in this way may have been done all the same.
     #[must_use]
     pub fn leaves_doubt(self) -> bool {
-        matches!(self, Kind::Throttled | Kind::Transient | Kind::Unreachable)
+        matches!(self, Kind::Throttled | Kind::Transient | Kind::Unreachable | Kind::Lost)
     }
 }
 
@@ -157,7 +159,7 @@ impl Error {
 
     /// Whether the same request may succeed a little later, without anybody doing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind(), Kind::Busy | Kind::Throttled | Kind::Transient)
+        matches!(self.kind(), Kind::Busy | Kind::Throttled | Kind::Transient | Kind::Lost)
     }
 
     pub(crate) fn with_code(self, code: Option<String>) -> Error {

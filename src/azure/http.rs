@@ -259,7 +259,7 @@ fn no_answer(error: reqwest::Error) -> Error {
         (None, false) if error.is_timeout() => (Kind::Unreachable, "the answer did not come in time".to_owned()),
         (None, false) if error.is_connect() => (Kind::Unreachable, "no connection can be made".to_owned()),
         (None, false) if error.is_builder() => (Kind::Configuration, "the request cannot be made".to_owned()),
-        (None, false) => (Kind::Unreachable, "the connection was lost".to_owned()),
+        (None, false) => (Kind::Lost, "the connection was lost".to_owned()),
     };
     Error::new(kind, message).with_source(error)
 }

@@ -234,7 +234,7 @@ impl Azure {
                 Err(error) => error,
             };
             let again = match error.kind() {
-                Kind::Throttled | Kind::Transient => true,
+                Kind::Throttled | Kind::Transient | Kind::Lost => true,
                 Kind::Unreachable
                 | Kind::SignIn {
                     aadsts: Some(ASSERTION_OUT_OF_TIME),

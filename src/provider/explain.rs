@@ -81,7 +81,7 @@ fn azure(kind: Azure) -> (&'static str, &'static str) {
             "Invalid provider configuration",
             "Correct the provider block, or the `ARM_*` variable that it was read from.",
         ),
-        Azure::Unreachable => (
+        Azure::Unreachable | Azure::Lost => (
             "Azure cannot be reached",
             "Check the name resolution, the proxy variables and the firewall of this machine.",
         ),
@@ -134,7 +134,7 @@ impl Shared for AzureError {
     fn lasts(&self) -> bool {
         matches!(
             self.kind(),
-            Azure::Unreachable | Azure::Untrusted | Azure::Transient | Azure::Throttled
+            Azure::Unreachable | Azure::Lost | Azure::Untrusted | Azure::Transient | Azure::Throttled
         )
     }
 

@@ -9,14 +9,12 @@ use tokio::time::Instant;
 
 use crate::azure::Azure;
 use crate::azure::arm::json;
-use crate::azure::call::Call;
+use crate::azure::call::{Call, REPEATS_AFTER_FAILURE};
 use crate::azure::cloud::Scope;
 use crate::azure::error::{Error, Kind};
 use crate::azure::resource_id::ResourceId;
 use crate::retry::{Attempt, Interrupted, Patience, until};
 
-/// How often in a row a write may fail by the server's or the network's fault.
-const MOST_FAILURES: u32 = 6;
 /// How often a change that was accepted may be missing when it is looked for, before it is written again.
 const MOST_UNSEEN: u32 = 4;
 /// How often a change that was accepted may be taken back by others.
@@ -156,9 +154,9 @@ impl Progress {
         };
         let worth_another = match error.kind() {
             Kind::Busy | Kind::Changed | Kind::Throttled => true,
-            Kind::Transient | Kind::Unreachable => {
+            Kind::Transient | Kind::Unreachable | Kind::Lost => {
                 self.failed += 1;
-                self.failed <= MOST_FAILURES
+                self.failed <= REPEATS_AFTER_FAILURE
             }
             Kind::PrincipalNotFound => self.unknown_since.get_or_insert_with(Instant::now).elapsed() < LONGEST_UNKNOWN,
             _ => false,

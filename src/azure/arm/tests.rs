@@ -67,6 +67,22 @@ async fn throttling_another_operation_and_a_lost_connection_are_waited_out() {
 }
 
 #[tokio::test]
+async fn failures_and_lost_connections_are_counted_apart_and_have_an_end() {
+    let down = "503\nretry-after-ms: 1\n\n<html><title>Down</title>";
+    for (failure, kind) in [("drop", Kind::Lost), (down, Kind::Transient)] {
+        let other = if failure == "drop" { down } else { "drop" };
+        let mut answers = vec![failure; 8];
+        answers.extend([other; 8]);
+        answers.push("200\n\n{}");
+        answers.extend([failure; 9]);
+        let server = Scripted::new(&answers).await;
+        assert_eq!(find(&server).await.unwrap(), Some(json!({})));
+        assert_eq!(find(&server).await.unwrap_err().kind(), kind);
+        assert_eq!(server.asked().len(), answers.len());
+    }
+}
+
+#[tokio::test]
 async fn a_conflict_with_what_exists_is_not_waited_out() {
     let server = Scripted::new(&[
         "409\nx-ms-correlation-request-id: c-1\n\n{\"error\":{\"code\":\"Conflict\",\"message\":\"The name is taken.\"}}",
@@ -165,13 +181,6 @@ async fn stop_ends_the_wait_for_an_operation() {
         format!("stopped while waiting for the operation on {ID}: it was accepted")
     );
     assert_eq!(server.asked().len(), 1);
-}
-
-#[tokio::test]
-async fn a_server_that_keeps_failing_is_given_up() {
-    let server = Scripted::new(&["500\n\n{\"error\":{\"code\":\"InternalServerError\"}}"; 9]).await;
-    assert_eq!(find(&server).await.unwrap_err().kind(), Kind::Transient);
-    assert_eq!(server.asked().len(), 7);
 }
 
 #[tokio::test]
