@@ -43,7 +43,8 @@ struct Metadata {
     name: String,
     resource_manager: String,
     microsoft_graph_resource_id: Option<String>,
-    oss_rdbms_resource_id: Option<String>,
+    #[serde(rename = "ossrDbmsResourceId")]
+    open_source_databases_audience: Option<String>,
     authentication: Authentication,
     #[serde(default)]
     suffixes: Suffixes,
@@ -79,7 +80,7 @@ impl Metadata {
         if let Some(graph) = self.microsoft_graph_resource_id {
             cloud.graph_endpoint = endpoint("the Microsoft Graph endpoint", &graph)?;
         }
-        if let Some(audience) = self.oss_rdbms_resource_id {
+        if let Some(audience) = self.open_source_databases_audience {
             cloud.open_source_databases_audience = audience.trim_end_matches('/').to_owned();
         }
         let suffix = |text: String| format!(".{}", text.trim_start_matches('.').to_lowercase());
@@ -107,7 +108,7 @@ mod tests {
     fn a_metadata_answer_is_a_cloud() {
         let metadata = serde_json::json!({
             "name": "Emulated", "resourceManager": "https://localhost:1/", "microsoftGraphResourceId": "https://localhost:2",
-            "ossrdbmsResourceId": "ignored", "ossRdbmsResourceId": "https://oss.test/",
+            "ossrDbmsResourceId": "https://oss.test/",
             "authentication": {"loginEndpoint": "https://localhost:3", "audiences": ["https://arm.test/", "x"]},
             "suffixes": {"sqlServerHostname": "SQL.test", "postgresqlServerEndpoint": ".pg.test", "storage": "s"}
         });
