@@ -1,10 +1,10 @@
 //! The provider block and the environment become one set of settings. The only place that reads the environment.
 
+mod given;
 mod token_proxy;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::azure::cloud::{Cloud, Endpoints};
 use crate::azure::settings::{CertificateSource, Platform, Settings as AzureSettings};
 use crate::azure::trust::Trust;
 use crate::protocol::diagnostic::{Diagnostic, Result, chain};
-use crate::protocol::secret::Secret;
 use crate::provider::config::{DialAddress, Environment, Guid, ProviderBlock, Span};
 use crate::provider::server::Host;
+use crate::provider::settings::given::{content, given_or_read, secret};
 use crate::provider::settings::token_proxy::token_proxy;
 use crate::retry::StopSignal;
 use crate::sql::dial::proxy::{Proxies, Proxy};
@@ -134,26 +134,6 @@ fn invalid(_name: &str, detail: String) -> Diagnostic {
     Diagnostic::error("Invalid provider configuration", format!("{detail}."))
 }
 
-fn secret(given: Option<Secret>, variables: &Variables, names: &[&str]) -> Option<SecretString> {
-    given
-        .map(|secret| secret.0)
-        .or_else(|| variables.first(names).map(SecretString::from))
-}
-
-/// The content of a file that the block or the environment names, without white space at its ends.
-fn content(path: Option<String>, attribute: &'static str) -> Result<Option<String>> {
-    let read = |path: String| {
-        let text = fs::read_to_string(&path).map_err(|error| {
-            invalid(
-                attribute,
-                format!("`{attribute}` names the file {path}, which cannot be read: {error}"),
-            )
-        })?;
-        Ok(text.trim().to_owned())
-    };
-    path.map(read).transpose()
-}
-
 impl Settings {
     /// Joins the block and the environment: the block speaks first.
     ///
@@ -208,32 +188,36 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
     };
     let text = |given: &Option<String>, names: &[&str]| given.clone().or_else(|| variables.first(names));
     let aks = flag(block.use_aks_workload_identity, "ARM_USE_AKS_WORKLOAD_IDENTITY", false)?;
-    let client_id = match block.client_id {
-        Some(id) => Some(id.to_string()),
-        None => match content(
-            text(&block.client_id_file_path, &["ARM_CLIENT_ID_FILE_PATH"]),
-            "client_id_file_path",
-        )? {
-            Some(id) => Some(id),
-            None => variables.first(if aks {
-                &["ARM_CLIENT_ID", "AZURE_CLIENT_ID"]
-            } else {
-                &["ARM_CLIENT_ID"]
-            }),
-        },
+    let own_id: &[&str] = if aks {
+        &["ARM_CLIENT_ID", "AZURE_CLIENT_ID"]
+    } else {
+        &["ARM_CLIENT_ID"]
     };
-    let client_secret = match secret(block.client_secret, variables, &["ARM_CLIENT_SECRET"]) {
-        Some(secret) => Some(secret),
-        None => content(
-            text(&block.client_secret_file_path, &["ARM_CLIENT_SECRET_FILE_PATH"]),
-            "client_secret_file_path",
-        )?
-        .map(SecretString::from),
+    let client_id = given_or_read(
+        block.client_id.map(|id| id.to_string()),
+        block.client_id_file_path,
+        variables,
+        (own_id, "ARM_CLIENT_ID_FILE_PATH"),
+        "client_id_file_path",
+    )?;
+    let client_secret = given_or_read(
+        block.client_secret.map(|secret| secret.0),
+        block.client_secret_file_path,
+        variables,
+        (&["ARM_CLIENT_SECRET"], "ARM_CLIENT_SECRET_FILE_PATH"),
+        "client_secret_file_path",
+    )?;
+    let file = |path: String| CertificateSource::File(path.into());
+    let certificate = match (block.client_certificate, block.client_certificate_path) {
+        (None, Some(path)) => Some(file(path)),
+        (given, _) => secret(given, variables, &["ARM_CLIENT_CERTIFICATE"])
+            .map(CertificateSource::Base64)
+            .or_else(|| variables.first(&["ARM_CLIENT_CERTIFICATE_PATH"]).map(file)),
     };
-    let certificate =
-        secret(block.client_certificate, variables, &["ARM_CLIENT_CERTIFICATE"]).map(CertificateSource::Base64);
-    let certificate_file = text(&block.client_certificate_path, &["ARM_CLIENT_CERTIFICATE_PATH"])
-        .map(|path| CertificateSource::File(path.into()));
+    let oidc_token = match (block.oidc_token, &block.oidc_token_file_path) {
+        (None, Some(_)) => None,
+        (given, _) => secret(given, variables, &["ARM_OIDC_TOKEN"]),
+    };
     let token_files: &[&str] = if aks {
         &["ARM_OIDC_TOKEN_FILE_PATH", "AZURE_FEDERATED_TOKEN_FILE"]
     } else {
@@ -270,7 +254,7 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
             .or_else(|| variables.first(&["ARM_SUBSCRIPTION_ID"])),
         client_id,
         client_secret,
-        client_certificate: certificate.or(certificate_file),
+        client_certificate: certificate,
         client_certificate_password: secret(
             block.client_certificate_password,
             variables,
@@ -278,7 +262,7 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
         ),
         use_oidc: flag(block.use_oidc, "ARM_USE_OIDC", false)?,
         use_aks_workload_identity: aks,
-        oidc_token: secret(block.oidc_token, variables, &["ARM_OIDC_TOKEN"]),
+        oidc_token,
         oidc_token_file_path: text(&block.oidc_token_file_path, token_files).map(PathBuf::from),
         token_proxy: aks.then(|| token_proxy(variables)).transpose()?.flatten(),
         oidc_request_url: text(

@@ -1,3 +1,7 @@
+use std::fs;
+
+use secrecy::ExposeSecret;
+
 use crate::protocol::model::Model;
 use crate::protocol::value::{Object, Value};
 use crate::provider::settings::*;
@@ -25,6 +29,34 @@ fn the_block_speaks_before_the_environment() {
     assert_eq!(found.azure.tenant_id.as_deref(), Some("a"));
     assert_eq!(found.azure.client_id.as_deref(), Some("c"));
     assert!(found.azure.use_msi && found.azure.use_cli && !found.azure.use_oidc);
+}
+
+#[test]
+fn a_file_of_the_block_speaks_before_a_word_of_the_environment() {
+    let environment = [
+        ("ARM_CLIENT_SECRET", "theirs"),
+        ("ARM_CLIENT_CERTIFICATE", "theirs"),
+        ("ARM_OIDC_TOKEN", "theirs"),
+    ];
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("secret");
+    fs::write(&path, " ours\n").expect("written");
+    let ours = Value::from(path.to_str().expect("a path"));
+    let files = [
+        "client_secret_file_path",
+        "client_certificate_path",
+        "oidc_token_file_path",
+    ];
+    let found = settings(&files.map(|name| (name, ours.clone())), &environment)
+        .expect("settings")
+        .azure;
+    assert_eq!(found.client_secret.expect("a secret").expose_secret(), "ours");
+    assert!(matches!(found.client_certificate, Some(CertificateSource::File(found)) if found == path));
+    assert!(found.oidc_token.is_none() && found.oidc_token_file_path == Some(path));
+
+    let found = settings(&[], &environment).expect("settings").azure;
+    assert_eq!(found.client_secret.expect("a secret").expose_secret(), "theirs");
+    assert!(matches!(found.client_certificate, Some(CertificateSource::Base64(_))) && found.oidc_token.is_some());
 }
 
 #[test]
