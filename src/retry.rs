@@ -206,6 +206,11 @@ impl Patience {
         }
     }
 
+    /// Whether nothing more is to be begun: the deadline has passed, or the stop signal was given.
+    pub fn is_over(&self) -> bool {
+        self.stop.is_stopped() || self.left().is_zero()
+    }
+
     /// The time that is left.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

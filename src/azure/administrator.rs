@@ -190,7 +190,7 @@ impl Azure {
             identity_resource_id: wanted.server_identity_id.clone(),
         };
         let body = json!(Body { properties });
-        let (failed, in_doubt) = (AtomicU32::new(0), AtomicBool::new(false));
+        let failures = Failures::default();
         let what = format!("the administrator of {server}");
         let between = patience.with_backoff(self.pace().operation);
         let written: Result<(), NotSeated> = until(&between, what, || async {
@@ -203,28 +203,13 @@ impl Azure {
                     return Err(NotSeated::Taken(found));
                 }
             }
-            let Err(failure) = self.put_once(&id, version, &body, patience).await else {
-                return Ok(Attempt::Done(()));
-            };
-            let again = match failure.kind() {
-                // It may be our own write that the server is busy with, when its answer was lost.
-                Kind::Busy => true,
-                kind => {
-                    in_doubt.store(failure.is_in_doubt(), Ordering::Relaxed);
-                    let fails = matches!(kind, Kind::Transient | Kind::Unreachable | Kind::Lost);
-                    kind == Kind::Throttled || fails && failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE
-                }
-            };
-            match again {
-                true => Ok(Attempt::Again {
-                    because: failure.to_string(),
-                    after: failure.after(),
-                }),
-                false => Err(failure.into()),
+            match self.put_once(&id, version, &body, patience).await {
+                Ok(()) => Ok(Attempt::Done(())),
+                Err(failure) => Ok(failures.weighed(failure)?),
             }
         })
         .await;
-        written.map_err(|ended| ended.with_doubt(in_doubt.load(Ordering::Relaxed)))?;
+        written.map_err(|ended| ended.with_doubt(failures.in_doubt.load(Ordering::Relaxed)))?;
         let seen = self.must_sit(&id, version, judge, patience).await;
         seen.map_err(|ended| ended.with_doubt(true))
     }
@@ -254,19 +239,75 @@ impl Azure {
         .await
     }
 
-    /// Takes an administrator away; where there is one seat, whoever sits there. Being none is success.
+    /// Takes one of the administrators of a PostgreSQL server away. Being none is success.
     ///
     /// # Errors
     /// Of Resource Manager.
-    pub async fn remove_administrator(
+    pub async fn remove_administrator(&self, server: &ResourceId, sid: &str, patience: &Patience) -> Result<(), Error> {
+        let kind = ServerKind::Postgresql;
+        self.delete(&seat(server, kind, sid)?, kind.api_version(), patience)
+            .await
+    }
+
+    /// Empties the only seat, when whoever sits there `is_meant`; that is looked at directly before each write. An empty one is success.
+    ///
+    /// # Errors
+    /// When somebody else has the seat, and of Resource Manager.
+    pub async fn unseat_administrator(
         &self,
         server: &ResourceId,
         kind: ServerKind,
-        sid: &str,
+        is_meant: impl Fn(&EntraAdministrator) -> bool + Send + Sync,
         patience: &Patience,
-    ) -> Result<(), Error> {
-        let id = seat(server, kind, sid)?;
-        self.delete(&id, kind.api_version(), patience).await
+    ) -> Result<(), NotSeated> {
+        let (id, version) = (seat(server, kind, SEAT)?, kind.api_version());
+        let failures = Failures::default();
+        let what = format!("the administrator of {server}");
+        let between = patience.with_backoff(self.pace().operation);
+        let removed: Result<(), NotSeated> = until(&between, what, || async {
+            let Some(found) = self.find::<Value>(&id, version, patience).await? else {
+                return Ok(Attempt::Done(()));
+            };
+            let found = shown(found)?;
+            if !is_meant(&found) {
+                return Err(NotSeated::Taken(found));
+            }
+            match self.delete_once(&id, version, patience).await {
+                Ok(()) => Ok(Attempt::Done(())),
+                Err(failure) => Ok(failures.weighed(failure)?),
+            }
+        })
+        .await;
+        removed.map_err(|ended| ended.with_doubt(failures.in_doubt.load(Ordering::Relaxed)))
+    }
+}
+
+/// What the failed writes to the only seat have come to.
+#[derive(Default)]
+struct Failures {
+    failed: AtomicU32,
+    in_doubt: AtomicBool,
+}
+
+impl Failures {
+    /// Whether one more is worth another look and another write.
+    fn weighed<T>(&self, failure: Error) -> Result<Attempt<T>, Error> {
+        let again = match failure.kind() {
+            // It may be our own write that the server is busy with, when its answer was lost.
+            Kind::Busy => true,
+            kind => {
+                self.in_doubt.fetch_or(failure.is_in_doubt(), Ordering::Relaxed);
+                let fails = matches!(kind, Kind::Transient | Kind::Unreachable | Kind::Lost);
+                kind == Kind::Throttled || fails && self.failed.fetch_add(1, Ordering::Relaxed) < REPEATS_AFTER_FAILURE
+            }
+        };
+        match again {
+            true => Ok(Attempt::Again {
+                because: failure.to_string(),
+                after: failure.after(),
+            }),
+            false => Err(failure),
+        }
     }
 }
 

@@ -199,11 +199,37 @@ impl Azure {
         body: &B,
         patience: &Patience,
     ) -> Result<(), Error> {
+        self.write_unrepeated(Method::PUT, id, api_version, Some(json(body)?), patience)
+            .await
+    }
+
+    /// Deletes a resource, once, in the same way. What is gone already is success.
+    pub(crate) async fn delete_once(
+        &self,
+        id: &ResourceId,
+        api_version: &'static str,
+        patience: &Patience,
+    ) -> Result<(), Error> {
+        let deleted = self.write_unrepeated(Method::DELETE, id, api_version, None, patience);
+        match deleted.await {
+            Err(error) if error.is_gone() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn write_unrepeated(
+        &self,
+        method: Method,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: Option<Vec<u8>>,
+        patience: &Patience,
+    ) -> Result<(), Error> {
         let call = Call {
             scope: Scope::ResourceManager,
-            method: Method::PUT,
+            method,
             url: self.resource_url(id, &[], api_version).await?,
-            body: Some(json(body)?),
+            body,
             if_match: None,
         };
         let answer = self.call_once(&call).await.map_err(|error| {

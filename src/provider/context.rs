@@ -80,6 +80,15 @@ impl Context {
         self.left().warnings.push(Diagnostic::warning(summary, detail));
     }
 
+    /// Tells that the call ends before what it began: Azure has accepted `what`, or may have.
+    pub fn warn_not_waited_for(&self, what: &str, ended: &Diagnostic) {
+        let detail = format!(
+            "Azure has accepted {what}, or may have, and was not waited for. The next plan shows what became of it.\n\n{}",
+            ended.detail
+        );
+        self.warn("Not waited for", detail);
+    }
+
     /// Remembers what exists already: if a later step fails, Terraform keeps this, and nothing is orphaned.
     pub fn checkpoint<M: Model>(&self, so_far: &M) {
         self.left().checkpoint = Some(so_far.clone().into_object());

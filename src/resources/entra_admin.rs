@@ -4,8 +4,10 @@ mod creation;
 mod found;
 mod mssql;
 mod mysql;
+mod ours;
 mod planning;
 mod postgresql;
+mod removal;
 mod seated;
 mod seats;
 mod validation;
@@ -26,6 +28,7 @@ use crate::provider::plan::Plan;
 use crate::provider::resource::Resource;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::entra_admin::creation::Start;
+use crate::resources::entra_admin::ours::Ours;
 use crate::resources::entra_admin::seated::{GivesWay, is_same_name};
 use crate::resources::entra_admin::seats::Seats;
 use crate::resources::principal::{self, Named, Principal};
@@ -134,7 +137,7 @@ impl Resource for EntraAdmin {
         planning::name(plan);
         principal::plan(plan, cx).await?;
         planning::changes(plan);
-        planning::adopted(plan)
+        planning::adopted(plan, cx.record().as_ref())
     }
 
     async fn create(self, cx: &Context) -> Result<Self> {
@@ -159,11 +162,20 @@ impl Resource for EntraAdmin {
             // What Azure has taken before it failed is remembered, and what it may have taken; but what was there before, unadopted, is not ours to take away.
             let is_ours = adopted || matches!(start, Start::Set | Start::Replace(_));
             let now = seats.look().await.ok();
-            if is_ours && (seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before)) {
-                cx.checkpoint(&self.with(&wanted, adopted, host));
+            if !is_ours || !(seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before)) {
+                return Err(error);
             }
-            return Err(error);
+            Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
+            let made = self.with(&wanted, adopted, host);
+            if !cx.patience().is_over() {
+                cx.checkpoint(&made);
+                return Err(error);
+            }
+            // A creation that ends early is no failure, or else the next apply would begin by taking the administrator away.
+            cx.warn_not_waited_for("the administrator", &error);
+            return Ok(made);
         }
+        Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
         match &start {
             Start::Leave(_) if !self.adopt_existing => cx.warn("Found already", self.found_already(&wanted)),
             Start::Replace(former) => cx.warn("Administrator replaced", self.replaced(former, &wanted)),
@@ -190,8 +202,16 @@ impl Resource for EntraAdmin {
         // Where a server takes either ID of an application, the one that it has stays.
         wanted.sid = same.unwrap_or(wanted.sid);
         let former = former.filter(|_| same.is_none());
+        let is_azure_sql = matches!(server.kind(), ServerKind::Mssql | ServerKind::ManagedInstance);
+        if is_azure_sql && same.is_some() && prior.principal_type.get() != Some(&wanted.principal.principal_type) {
+            mssql::must_be(wanted.principal.principal_type, wanted.sid, &seats.look().await?)?;
+        }
         let adopted = prior.adopted.get() == Some(&true);
-        if adopted && former.is_some() && !self.may_take_from(&prior) {
+        let is_ours_again = || {
+            cx.record()
+                .is_some_and(|ours: Ours| ours.is(&wanted.principal.object_id.to_string()))
+        };
+        if adopted && former.is_some() && !self.may_take_from(&prior) && !is_ours_again() {
             return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
         }
         let pending = prior.pending.get().cloned().unwrap_or_default();
@@ -211,46 +231,13 @@ impl Resource for EntraAdmin {
             .get()
             .copied()
             .unwrap_or(adopted && !(former.is_some() && self.replace_existing));
+        Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
         let host = server.host()?.name;
         Ok(self.with(&wanted, adopted, host))
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
-        if self.adopted.get() == Some(&true) {
-            let detail = "The administrator existed before it was adopted, so it stays an administrator of the server.";
-            cx.warn("Administrator left in place", detail);
-            return Ok(());
-        }
-        let Some(sid) = self.sid.get().or(self.object_id.get()).copied() else {
-            return Ok(());
-        };
-        let Some(server) = cx.server(&self.server_id).await? else {
-            return Ok(());
-        };
-        server.must_run()?;
-        let seats = Seats::of(&server);
-        let _held = server.turn().await?;
-        let seated = seats.look().await?;
-        if server.kind() == ServerKind::Postgresql {
-            let server = std::slice::from_ref(&server.id);
-            if seated.has_only(sid) {
-                seats.must_not_shut_everybody_out(server).await?;
-            }
-            return seats.remove(server, sid).await;
-        }
-        for (id, stranger) in seated.everybody(&server.id).filter(|(_, one)| !self.is(one.sid)) {
-            let detail = format!(
-                "The administrator of {id} is `{}` by now, who was not set here; it stays.",
-                stranger.name
-            );
-            cx.warn("Administrator left in place", detail);
-        }
-        // The server itself is the last one: as long as it has the administrator, the state does not lose it.
-        let ours = seated.everybody(&server.id).filter(|(_, one)| self.is(one.sid));
-        let mut ours: Vec<ResourceId> = ours.map(|(id, _)| id.clone()).collect();
-        ours.reverse();
-        seats.must_not_shut_everybody_out(&ours).await?;
-        seats.remove(&ours, sid).await
+        self.remove(cx).await
     }
 
     async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {

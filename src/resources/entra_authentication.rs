@@ -108,6 +108,12 @@ impl Resource for EntraAuthentication {
         if plan.planned("entra_enabled").as_bool() == Some(false) && plan.config("tenant_id").is_null() {
             plan.set("tenant_id", Value::Null);
         }
+        if plan.planned("entra_enabled").is_unknown() && plan.config("tenant_id").is_null() {
+            plan.unknown("tenant_id");
+        }
+        if !plan.is_create() {
+            plan.keep("previous");
+        }
         planning::restarts(plan);
         Ok(())
     }
@@ -138,10 +144,17 @@ impl Resource for EntraAuthentication {
         };
         if let Err(Failed { told, in_doubt }) = bring_about(&server, &before, &wanted, made.force).await {
             // What Azure has taken before it failed is to be given back.
-            if in_doubt || now_again(&server).await.is_none_or(|now| now != before) {
-                cx.checkpoint(&made.with(&wanted));
+            if !in_doubt && now_again(&server).await.is_some_and(|now| now == before) {
+                return Err(told);
             }
-            return Err(told);
+            let made = made.with(&wanted);
+            if !cx.patience().is_over() {
+                cx.checkpoint(&made);
+                return Err(told);
+            }
+            // A creation that ends early is no failure, or else the next apply would begin by switching back.
+            cx.warn_not_waited_for("the change", &told);
+            return Ok(made);
         }
         Ok(made.with(&wanted))
     }
@@ -157,14 +170,15 @@ impl Resource for EntraAuthentication {
         Ok(Some(self.with(&found.now)))
     }
 
-    async fn update(self, _prior: Self, cx: &Context) -> Result<Self> {
+    async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let server = self.server(cx).await?;
         let _held = server.turn().await?;
         let found = shown(&server).await?.now;
         let wanted = self.wanted(&found, cx).await?;
         let done = bring_about(&server, &found, &wanted, self.force).await;
         done.map_err(|failed| failed.told)?;
-        Ok(self.with(&wanted))
+        let previous = Computed::known(prior.previous.into_inner().flatten());
+        Ok(Self { previous, ..self }.with(&wanted))
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {

@@ -241,7 +241,7 @@ async fn imports_by_name_by_object_id_and_by_identity_settle() {
     ] {
         assert!(admins.try_import(&wrong).await.is_err(), "{wrong}");
     }
-    // Bound to somebody else by hand: drift, and put right in place.
+    // The name is another's in the configuration: bound anew in place.
     imported.update(given.clone()).await;
     let other = azure.add_user("bob@example.com", "Bob").await.expect("a user");
     azure.remove_principal(&user).await.expect("removed");

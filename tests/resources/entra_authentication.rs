@@ -65,6 +65,8 @@ async fn a_whole_life_on_postgresql() {
 
     let mut imported = plugin.resource(TYPE).import(&server).await;
     imported.settled_as(given(&server, true)).await;
+    assert_eq!(imported.update(forced(given(&server, true))).await, Action::Update);
+    imported.settled().await;
     let told = imported.try_destroy().await.expect("nothing is known");
     assert_eq!(told[0].summary, "Settings left as they are");
     assert_eq!(switches(&azure), words("Enabled", "Enabled"));
@@ -227,6 +229,8 @@ async fn a_whole_life_where_entra_only_is_the_switch() {
         off.settled().await;
         let mut imported = plugin.resource(TYPE).import(id).await;
         imported.settled_as(given(id, false)).await;
+        assert_eq!(imported.update(forced(given(id, false))).await, Action::Update, "{id}");
+        imported.settled().await;
 
         azure.clear_log();
         off.destroy().await;

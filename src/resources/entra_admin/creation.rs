@@ -35,8 +35,9 @@ impl EntraAdmin {
         }
         let has_one_seat = kind != ServerKind::Postgresql;
         let same_name = |one: &Present| {
-            let user = wanted.principal.principal_type == PrincipalType::User && wanted.principal.is(one.sid);
-            is_same_name(&one.name, &wanted.name, user)
+            // On PostgreSQL it is the name of a role, where case counts.
+            let user = has_one_seat && wanted.principal.principal_type == PrincipalType::User;
+            is_same_name(&one.name, &wanted.name, user && wanted.principal.is(one.sid))
         };
         let in_the_way = |one: &&Present| has_one_seat || wanted.principal.is(one.sid) || same_name(one);
         let Some(found) = seated.own.iter().find(in_the_way) else {

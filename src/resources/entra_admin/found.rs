@@ -7,6 +7,7 @@ use crate::protocol::typed::Computed;
 use crate::provider::config::Guid;
 use crate::provider::context::Context;
 use crate::resources::attributes::PrincipalType;
+use crate::resources::entra_admin::ours::Ours;
 use crate::resources::entra_admin::seated::{Present, Seated, is_same_name};
 use crate::resources::entra_admin::{EntraAdmin, own_tenant};
 
@@ -62,7 +63,17 @@ impl EntraAdmin {
             Some(tenant_id) => tenant_id,
             None => own_tenant(cx).await?,
         };
-        let name = self.shown_name(&found, principal_type, is_ours || is_import);
+        let ours = match is_ours || is_import {
+            true => Some(Ours::new(who.object_id, found.sid)),
+            false => Ours::of(&self, cx),
+        };
+        if let Some(ours) = ours {
+            ours.keep(cx);
+        }
+        let name = match is_import {
+            true => found.name.clone(),
+            false => self.shown_name(&found, principal_type, is_ours),
+        };
         let adopted = self.adopted.get().copied().unwrap_or(false);
         let pending = match kind {
             ServerKind::Postgresql if came_after => vec![format!(

@@ -2,9 +2,10 @@
 
 use crate::azure::error::Error;
 use crate::azure::resource_id::ResourceId;
-use crate::protocol::diagnostic::Diagnostic;
+use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::resources::attributes::PrincipalType;
+use crate::resources::entra_admin::seated::Seated;
 use crate::resources::principal::Principal;
 
 /// How the codes begin with which a managed instance says that it could not ask the directory.
@@ -16,6 +17,20 @@ pub(super) fn sid(principal: &Principal) -> Guid {
         .client_id
         .filter(|_| principal.principal_type == PrincipalType::ServicePrincipal);
     client_id.unwrap_or(principal.object_id)
+}
+
+/// That a principal is what it is called. Azure SQL is not told and finds out by itself, so another word would never come true.
+pub(super) fn must_be(called: PrincipalType, sid: Guid, seated: &Seated) -> Result<()> {
+    let found = seated.own.iter().find(|one| one.sid == sid);
+    match found.and_then(|found| found.principal_type) {
+        Some(known) if known != called => {
+            let detail = format!(
+                "The directory knows {sid} as a `{known}`, not as a `{called}`. Set `principal_type = \"{known}\"`."
+            );
+            Err(Diagnostic::error("Another kind of principal", detail).at("principal_type"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a failure to set the administrator means. A managed instance looks it up as itself.

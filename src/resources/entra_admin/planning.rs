@@ -6,6 +6,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Parsed;
 use crate::protocol::value::Value;
 use crate::provider::plan::Plan;
+use crate::resources::entra_admin::ours::Ours;
 use crate::resources::entra_admin::seated::is_same_name;
 
 /// A new administrator is called as its identity.
@@ -48,7 +49,7 @@ pub(super) fn changes(plan: &mut Plan) {
 }
 
 /// An adopted administrator is not ours: it follows its identity, and goes to another principal only when told so.
-pub(super) fn adopted(plan: &mut Plan) -> Result<()> {
+pub(super) fn adopted(plan: &mut Plan, ours: Option<&Ours>) -> Result<()> {
     if plan.prior("adopted").as_bool() != Some(true) || !plan.changes("object_id") {
         return Ok(());
     }
@@ -58,7 +59,9 @@ pub(super) fn adopted(plan: &mut Plan) -> Result<()> {
     }
     let planned = parsed::<ResourceId>(plan.planned("identity_id"));
     let follows = planned.is_some() && planned == parsed(plan.prior("identity_id"));
-    if follows || plan.planned("object_id").is_unknown() {
+    // Another one is in its place: it gets that back.
+    let is_ours = |id: &str| ours.is_some_and(|ours| ours.is(id));
+    if follows || plan.planned("object_id").is_unknown() || plan.planned("object_id").as_str().is_some_and(is_ours) {
         return Ok(());
     }
     Err(not_taken(plan.prior("name").as_str().unwrap_or_default()))

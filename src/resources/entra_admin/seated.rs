@@ -93,9 +93,9 @@ impl Seated {
         own.chain(self.replicas.iter().filter_map(|(id, one)| Some((id, one.as_ref()?))))
     }
 
-    /// Whether a principal is the only one of the server itself.
-    pub(super) fn has_only(&self, sid: Guid) -> bool {
-        !self.own.is_empty() && self.own.iter().all(|one| one.sid == sid)
+    /// Whether the server itself has no other one.
+    pub(super) fn has_only(&self, is_ours: impl Fn(&Present) -> bool) -> bool {
+        !self.own.is_empty() && self.own.iter().all(is_ours)
     }
 
     /// Whether a principal is among them.

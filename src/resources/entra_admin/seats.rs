@@ -150,26 +150,38 @@ impl<'a> Seats<'a> {
                 Err(ended) => return Err(self.told(&self.server.id, wanted, ended)),
             }
         }
-        self.remove(std::slice::from_ref(&self.server.id), former).await?;
+        self.remove(&former.to_string()).await?;
         self.set(wanted).await
     }
 
-    /// Takes an administrator away from these servers, one after the other. Being none is success.
-    pub(super) async fn remove(&self, servers: &[ResourceId], sid: Guid) -> Result<()> {
+    /// Takes one of the administrators of a PostgreSQL server away. Being none is success.
+    pub(super) async fn remove(&self, sid: &str) -> Result<()> {
         self.server.must_run()?;
-        let (azure, sid) = (self.server.clients.azure(), sid.to_string());
-        let mut outcome = Ok(());
-        for id in servers {
-            tracing::info!(server = %id, %sid, "removing the administrator");
-            outcome = azure
-                .remove_administrator(id, self.kind(), &sid, self.cx.patience())
-                .await;
-            if outcome.is_err() {
-                break;
-            }
-        }
+        tracing::info!(server = %self.server.id, %sid, "removing the administrator");
+        let azure = self.server.clients.azure();
+        let removed = azure.remove_administrator(&self.server.id, sid, self.cx.patience());
+        let outcome = removed.await;
         self.server.changed();
         Ok(outcome?)
+    }
+
+    /// Empties the only seat of this server or a replica of it. Gives whoever has come there meanwhile, and stays.
+    pub(super) async fn unseat(
+        &self,
+        id: &ResourceId,
+        is_ours: impl Fn(&Present) -> bool + Send + Sync,
+    ) -> Result<Option<Present>> {
+        tracing::info!(server = %id, "removing the administrator");
+        let azure = self.server.clients.azure();
+        let is_meant = |found: &EntraAdministrator| self.present(found.clone()).is_ok_and(|one| is_ours(&one));
+        let removed = azure.unseat_administrator(id, self.kind(), is_meant, self.cx.patience());
+        let outcome = removed.await;
+        self.server.changed();
+        match outcome {
+            Ok(()) => Ok(None),
+            Err(NotSeated::Taken(stranger)) => self.present(stranger).map(Some),
+            Err(NotSeated::Failed(error)) => Err(error.into()),
+        }
     }
 
     /// That the last administrator of none of these servers goes while nobody else could log in.

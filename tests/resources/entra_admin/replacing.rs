@@ -4,6 +4,7 @@ use entradb::protocol::value::Value;
 
 use crate::config;
 use crate::harness::azure;
+use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::entra_admin::{IDENTITY, TYPE, emulated, is_bound, label, of_object, text, written};
 use crate::resources::world::{next_command, with};
@@ -37,6 +38,52 @@ async fn a_name_and_a_principal_are_taken_only_when_told() {
     assert!(is_bound(&azure, "bob@example.com", &bob).await);
     assert!(label(&azure, "dba").await.is_none());
     again.destroy().await;
+}
+
+#[tokio::test]
+async fn whoever_was_bound_to_the_name_by_hand_gives_way_and_is_not_taken_away_at_the_end() {
+    let azure = emulated().await;
+    let plugin = azure::provider(&azure).await;
+    let server = azure.postgresql().id.as_str();
+    let ann = azure.add_user("ann@example.com", "Ann").await.expect("a user");
+    let bob = azure.add_user("bob@example.com", "Bob").await.expect("a user");
+    let given = of_object(&azure, &ann, "User", "dba");
+    let mut admin = plugin.resource(TYPE).create(given.clone()).await;
+    let bind_to_bob = async || {
+        azure.remove_administrator(server, &ann);
+        azure.set_administrator(server, "dba", &bob, "User");
+        next_command(&plugin).await;
+    };
+    bind_to_bob().await;
+    assert_eq!(admin.refresh().await, Found::Changed);
+    assert_eq!(admin.get("object_id"), &Value::from(bob.as_str()));
+    assert_eq!(admin.update(given).await, Action::Update);
+    admin.settled().await;
+    assert!(is_bound(&azure, "dba", &ann).await);
+
+    bind_to_bob().await;
+    assert_eq!(admin.refresh().await, Found::Changed);
+    let told = admin.try_destroy().await.expect("he is left alone");
+    assert_eq!(told[0].summary, "Administrator left in place");
+    let left = azure.administrators(server);
+    assert!(left.iter().any(|one| one["sid"] == bob), "{left:?}");
+}
+
+#[tokio::test]
+async fn names_of_roles_have_case() {
+    let azure = emulated().await;
+    let plugin = azure::provider(&azure).await;
+    let ann = azure.add_user("ann@example.com", "Ann").await.expect("a user");
+    azure
+        .add_administrator(&ann, "Ann@example.com")
+        .await
+        .expect("an administrator");
+    let given = of_object(&azure, &ann, "User", "ann@example.com");
+    let Err(failed) = plugin.resource(TYPE).try_create(given).await else {
+        panic!("the role has another name")
+    };
+    let command = format!("terraform import <address> '{}|Ann@example.com'", azure.postgresql().id);
+    assert!(failed.told[0].detail.contains(&command), "{:?}", failed.told);
 }
 
 #[tokio::test]

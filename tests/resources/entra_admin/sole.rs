@@ -2,6 +2,8 @@
 
 mod contested;
 
+use std::time::Duration;
+
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{ArmServer, Emulator};
 
@@ -12,6 +14,7 @@ use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
 use crate::resources::entra_admin::{IDENTITY, TYPE, emulated, text, written};
 use crate::resources::world::{next_command, with};
+use crate::terraform::workspace::until;
 
 /// A server of one kind, and what its administrator needs besides.
 struct Stage {
@@ -212,8 +215,10 @@ async fn another_one_is_refused_and_gives_way_only_when_told() {
         admin.settled().await;
         assert_eq!(stage.seat(), pair(&group, "operators"), "{kind}");
 
-        // Who sits there at the end was not set here.
+        // Who sits there at the end was not set here, also when Terraform has seen it before.
         stage.sit("ann@example.com", &other, "User");
+        next_command(&stage.plugin).await;
+        assert_eq!(admin.refresh().await, Found::Changed, "{kind}");
         let told = admin.try_destroy().await.expect("it is left alone");
         assert_eq!(told[0].summary, "Administrator left in place", "{kind}");
         assert_eq!(stage.seat(), pair(&other, "ann@example.com"), "{kind}");
@@ -245,6 +250,14 @@ async fn the_same_one_is_adopted_stays_and_follows_its_identity() {
         );
         let told = admin.plan(another.clone()).await.expect_err("it is adopted");
         assert_eq!(told[0].path.to_string(), "object_id", "{kind}");
+
+        // Somebody else in its place by hand: it gets that back.
+        stage.sit("operators", &other, "Group");
+        next_command(&stage.plugin).await;
+        assert_eq!(admin.refresh().await, Found::Changed, "{kind}");
+        assert_eq!(admin.update(adopting.clone()).await, Action::Update, "{kind}");
+        admin.settled().await;
+        assert_eq!(admin.get("adopted"), &Value::from(true), "{kind}");
 
         // The identity was made anew: its former principal is gone, and nothing is taken from anybody.
         stage.plugin.resource(IDENTITY).import(&first.id).await.destroy().await;
@@ -284,6 +297,55 @@ async fn a_user_is_the_same_in_capitals() {
     assert_eq!(planned.action, Action::NoOp);
     assert_eq!(stage.seat(), pair(&ann, "Ann@Example.com"), "nothing was sent");
     admin.destroy().await;
+}
+
+#[tokio::test]
+async fn azure_sql_knows_better_what_a_principal_is() {
+    for kind in ["mssql", "managed instance"] {
+        let stage = stage(kind).await;
+        let group = stage.azure.add_group("operators", &[]).await.expect("a group");
+        let wrong = stage.of_object(&group, "User", "operators");
+        let mut admin = stage.create(wrong.clone()).await;
+        next_command(&stage.plugin).await;
+        assert_eq!(admin.refresh().await, Found::Changed, "{kind}");
+        let planned = admin.plan(wrong).await.expect("a plan");
+        let told = admin.apply(planned).await.expect_err("it is a group");
+        assert_eq!(told[0].path.to_string(), "principal_type", "{kind}");
+        assert!(
+            told[0].detail.contains("`principal_type = \"Group\"`"),
+            "{kind}: {told:?}"
+        );
+        admin.settled_as(stage.of_object(&group, "Group", "operators")).await;
+        admin.destroy().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_after_the_write_was_accepted_keeps_the_administrator() {
+    for kind in KINDS {
+        let stage = stage(kind).await;
+        let later = azure::provider(&stage.azure).await;
+        let group = stage.azure.add_group("operators", &[]).await.expect("a group");
+        stage.azure.faults().slow_operations(Duration::from_secs(3));
+        let given = stage.of_object(&group, "Group", "operators");
+        let written = || {
+            let log = stage.azure.log();
+            log.iter()
+                .any(|asked| asked.method == "PUT" && asked.path.contains("administrators"))
+        };
+        let stop = async {
+            until("the write is accepted", written).await;
+            stage.plugin.stop().await;
+        };
+        let (mut admin, ()) = tokio::join!(stage.create(given.clone()), stop);
+        stage.azure.faults().clear();
+        until("it is seated", || stage.seat() == pair(&group, "operators")).await;
+        admin.resource = later.resource(TYPE);
+        admin.refresh().await;
+        assert_ne!(admin.update(given).await, Action::Replace, "{kind}");
+        admin.settled().await;
+        admin.destroy().await;
+    }
 }
 
 #[tokio::test]
@@ -356,5 +418,4 @@ async fn a_stopped_server_and_a_missing_one_say_so() {
     assert!(stage.refused(given.clone()).await.contains("is Stopped"));
     let missing = with(given, config! { "server_id" => format!("{id}-2") });
     assert!(stage.refused(missing).await.contains("knows no server"));
-    assert!(stage.is_mysql);
 }

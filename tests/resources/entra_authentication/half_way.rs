@@ -45,6 +45,34 @@ async fn what_failed_half_way_is_still_given_back() {
     }
 }
 
+#[tokio::test]
+async fn a_stop_after_the_switch_was_accepted_keeps_it() {
+    let azure = emulated(true).await;
+    let later = azure::provider(&azure).await;
+    let group = azure.add_group("operators", &[]).await.expect("a group");
+    for (server, _) in switchable(&azure) {
+        let plugin = azure::provider(&azure).await;
+        azure.set_administrator(&server, "operators", &group, "Group");
+        azure.faults().slow_operations(Duration::from_secs(3));
+        azure.clear_log();
+        let stop = async {
+            until("the write is accepted", || !azure.writes().is_empty()).await;
+            plugin.stop().await;
+        };
+        let off = forced(given(&server, false));
+        let switches = plugin.resource(TYPE);
+        let (mut switched, ()) = tokio::join!(switches.create(off.clone()), stop);
+        azure.faults().clear();
+        until("it is switched", || azure.entra_only(&server)).await;
+        switched.resource = later.resource(TYPE);
+        switched.refresh().await;
+        assert_ne!(switched.update(off).await, Action::Replace, "{server}");
+        switched.settled().await;
+        switched.destroy().await;
+        assert!(!azure.entra_only(&server), "{server}: as before");
+    }
+}
+
 /// Terraform destroys what is left of it first, and keeps nothing of what is private.
 #[tokio::test]
 async fn what_failed_half_way_and_is_made_anew_is_still_given_back() {

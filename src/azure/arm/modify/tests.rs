@@ -152,3 +152,16 @@ async fn the_version_that_was_seen_is_named() {
     assert_eq!(version(true).await, ["e-1"]);
     assert!(version(false).await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_identity_that_the_resource_does_not_know_is_waited_for_five_minutes() {
+    let mut progress = Progress::default();
+    let mut unknown = || progress.wrote(Err(Error::new(Kind::PrincipalNotFound, "who?")));
+    for _ in 0..5 {
+        assert!(matches!(unknown(), Ok(Some(Attempt::Again { .. }))));
+        tokio::time::advance(Duration::from_secs(59)).await;
+    }
+    assert!(matches!(unknown(), Ok(Some(Attempt::Again { .. }))));
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(unknown().err().map(|error| error.kind()), Some(Kind::PrincipalNotFound));
+}

@@ -258,11 +258,7 @@ fn unfinished(
     let state = new.with(assigned, known);
     // After a stop nobody goes on with the IDs; after a timeout others would, so they must be there.
     if ended && (stopped || known.is_some()) {
-        let detail = format!(
-            "Azure has accepted the assignment, or may have, and was not waited for. The next plan shows what became of it.\n\n{}",
-            told.detail
-        );
-        cx.warn("Not waited for", detail);
+        cx.warn_not_waited_for("the assignment", &told);
         return Ok(state);
     }
     cx.checkpoint(&state);
@@ -297,6 +293,14 @@ fn told(trouble: Trouble, of: &IdentityAssignment) -> Diagnostic {
             error.message()
         );
         return Diagnostic::error("Target not found", detail).at("target_id");
+    }
+    if error.kind() == Kind::PrincipalNotFound {
+        let identity = of.identity_id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+        let detail = format!(
+            "Resource Manager confirms the identity{identity}, but {} does not know it, after five minutes of waiting. Apply again.\n\nAzure's own words: {error}",
+            of.target_id
+        );
+        return Diagnostic::error("Principal not known to the resource", detail).at("identity_id");
     }
     if error.code() == Some("LinkedAuthorizationFailed") && !error.wants_another_tenant() {
         let detail = format!(

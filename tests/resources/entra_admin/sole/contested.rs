@@ -88,6 +88,29 @@ async fn who_came_while_the_server_was_busy_keeps_the_seat() {
 }
 
 #[tokio::test]
+async fn who_came_while_the_former_one_was_to_go_keeps_the_seat() {
+    for kind in KINDS {
+        let rivals = rivals(kind).await;
+        let stage = &rivals.stage;
+        let mut admin = stage.create(stage.of_object(&rivals.group, "Group", "operators")).await;
+        stage.azure.faults().busy(&stage.server.id, 1);
+        let sit = async {
+            let refused = || {
+                let log = stage.azure.log();
+                log.iter()
+                    .any(|asked| asked.method == "DELETE" && [400, 409].contains(&asked.status))
+            };
+            until("the server is busy", refused).await;
+            stage.sit(ANN, &rivals.ann, "User");
+        };
+        let (told, ()) = tokio::join!(admin.try_destroy(), sit);
+        let told = told.expect("she is left alone");
+        assert_eq!(told[0].summary, "Administrator left in place", "{kind}");
+        assert_eq!(stage.seat(), pair(&rivals.ann, ANN), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn who_came_right_after_the_write_is_seen() {
     for kind in KINDS {
         let rivals = rivals(kind).await;
