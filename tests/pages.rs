@@ -128,6 +128,33 @@ fn the_pages_say_what_the_schemas_say() {
     );
 }
 
+/// What is written for people: pages, guides, and every README.
+fn texts() -> Vec<PathBuf> {
+    let all = files(&root()).into_iter();
+    all.filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect()
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let (mut broken, mut seen) = (Vec::new(), 0);
+    for page in texts() {
+        let text = std::fs::read_to_string(&page).expect("UTF-8");
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            seen += 1;
+            if !page.parent().expect("in a folder").join(target).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(seen > 10, "the links are not seen: {seen}");
+}
+
 #[test]
 fn every_link_inside_a_page_leads_somewhere() {
     let mut broken = Vec::new();
