@@ -50,7 +50,7 @@ const MYSQL: Engine = Engine {
 const DESCRIPTION: &str = "\
 Gives the values (YAML) with which the Helm chart of OpenMetadata reaches its database without a password: the pods run as a Kubernetes service account
 that signs in as a managed identity (workload identity), and the database driver fetches the tokens. The driver verifies the server's certificate and name, with the
-authorities that the image's Java trusts, before it sends a token.
+authorities that the image's Java trusts, before it sends a token. None of this has been tried with OpenMetadata's image yet.
 
 The argument is an object with the attributes `engine` (`postgresql` or `mysql`), `host`, `database`, `username` (the user in the database) and
 `client_id` (of the managed identity), and optionally `port`, `service_account` (default: `openmetadata-sa`; the federated credential names it too),

@@ -30,10 +30,10 @@ model! {
     /// them off all the same.
     ///
     /// It cannot look into MySQL and Azure SQL yet, so there passwords are switched off with `force = true` only. Look for yourself first. On MySQL, these have
-    /// a password: `SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'`, and `SHOW PROCESSLIST` says who is at work. On
+    /// a password: `SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'`, and `SHOW PROCESSLIST` shows who is connected. On
     /// Azure SQL and managed instances, these: `SELECT name, is_disabled FROM sys.sql_logins` in `master`, and in each database
     /// `SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'`;
-    /// `SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1` says who is at work.
+    /// `SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1` shows who is connected.
     ///
     /// MySQL and Azure SQL know Microsoft Entra as soon as they have an administrator, and have no switch for it; passwords are switched off there by "Entra only",
     /// which needs an administrator first. Refer to `entradb_entra_admin` in `server_id`: the administrator is set before, and goes after. On PostgreSQL it

@@ -27,7 +27,7 @@ model! {
     /// MySQL flexible servers, SQL servers and SQL managed instances. Attaching needs write permission on the resource, and `Managed Identity
     /// Operator` on a user-assigned identity.
     ///
-    /// Where the resource itself is managed by azurerm, tell that to leave the identities alone: `lifecycle { ignore_changes = [identity] }`.
+    /// Where azurerm manages the resource itself, tell it to leave the identities alone: `lifecycle { ignore_changes = [identity] }`.
     ///
     /// Some resources have rules of their own. A cluster takes one identity of one kind, so none is attached beside another, and a cluster that would
     /// be left without any keeps it on destroy. A MySQL server has no system-assigned identity, and does not tell which identity it has under an ID: one that

@@ -56,8 +56,8 @@ model! {
     /// What the owner had been granted becomes part of its ownership. Whoever gives an object back by hand therefore leaves the owner without any
     /// privilege on it until the next apply moves it again; destroying this resource with `restore` grants again what had been granted before.
     ///
-    /// Who owned what is on record in the state and in the database: there as the comment of an empty large object, which belongs to
-    /// `azure_pg_admin`, is written before anything moves, and is removed when this resource is destroyed. So a provider that is killed at any moment
+    /// The state and the database keep a record of who owned what. In the database it is the comment of an empty large object that belongs to
+    /// `azure_pg_admin`; it is written before anything moves, and removed when this resource is destroyed. So a provider that is killed at any moment
     /// loses nothing: the next apply goes on, and `restore` gives back what was moved before. When a creation is killed or fails, keep what it declared
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
@@ -65,8 +65,8 @@ model! {
     /// Terraform destroys what failed half-way before it creates it again. With `restore` everything goes back first; with `keep` the record stays in
     /// the database, a warning says so, and the next creation goes on with it.
     ///
-    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
-    /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a
+    /// Two resources must not claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
+    /// very same (a copy under another address, say) share one record. The later one says so when it is created, unless it is sure to continue a
     /// creation that was killed; the earlier one gives nothing back when it is destroyed, and the later one does. Once the earlier one has changed
     /// something, the last of the two does.
     pub struct PostgresqlOwnership {
