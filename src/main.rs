@@ -23,9 +23,13 @@ Terraform and OpenTofu start this program themselves. To have them find it, name
 and run `terraform init`. To try a build of your own, name its directory in the CLI configuration:
 
     provider_installation {
-      dev_overrides { \"entradb/entradb\" = \"/the/directory/of/this/program\" }
+      dev_overrides {
+        \"entradb/entradb\" = \"/the/directory/of/this/program\"
+      }
       direct {}
     }
+
+Terraform then needs no `terraform init` for this provider.
 
 Options:
     -debug     serve until Ctrl-C, and print what to set in Terraform's environment (for debuggers)

@@ -1,6 +1,6 @@
 //! Writes `docs/` from the schemas and the examples, and fails when it changed. `docs/guides/` is written by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use entradb::protocol::page::{FunctionPage, Import, Kind, Page};
@@ -126,6 +126,67 @@ fn the_pages_say_what_the_schemas_say() {
         "docs/ was not what the schemas say. It is now: look at the changes, and commit them.\n{}",
         changed.join("\n")
     );
+}
+
+/// What is written for people: pages, guides, and every README.
+fn texts() -> Vec<PathBuf> {
+    let all = files(&root()).into_iter();
+    all.filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect()
+}
+
+#[test]
+fn every_link_to_a_file_leads_to_one() {
+    let (mut broken, mut seen) = (Vec::new(), 0);
+    for page in texts() {
+        let text = std::fs::read_to_string(&page).expect("UTF-8");
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split([')', '#']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            seen += 1;
+            if !page.parent().expect("in a folder").join(target).exists() {
+                broken.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(seen > 10, "the links are not seen: {seen}");
+}
+
+/// What azurerm's users know, and is named to say that it is not needed.
+const NOT_READ: &str = "ARM_MSI_API_VERSION";
+
+/// The variables of the environment that a text names, azurerm's and ours.
+fn variables(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|character: char| !(character.is_ascii_uppercase() || character == '_'));
+    let begins = |word: &str| {
+        ["ARM_", "ENTRADB_"]
+            .iter()
+            .any(|begin| word.len() > begin.len() && word.starts_with(begin))
+    };
+    words.filter(|word| begins(word)).collect()
+}
+
+#[test]
+fn every_variable_that_is_read_is_on_the_page_and_no_other_is_named() {
+    let settings = read("src/provider/settings.rs").expect("the settings");
+    let known = variables(&settings);
+    let index = read("docs/index.md").expect("the provider's page");
+    let unnamed: Vec<_> = known.difference(&variables(&index)).copied().collect();
+    assert!(unnamed.is_empty(), "read, and not on the provider's page: {unnamed:?}");
+    for page in texts() {
+        let name = page.strip_prefix(root()).expect("inside").display().to_string();
+        if name.starts_with("docs/") || name == "README.md" {
+            let text = std::fs::read_to_string(&page).expect("UTF-8");
+            let unknown: Vec<_> = variables(&text)
+                .into_iter()
+                .filter(|variable| !known.contains(variable) && *variable != NOT_READ)
+                .collect();
+            assert!(unknown.is_empty(), "{name} names what nobody reads: {unknown:?}");
+        }
+    }
 }
 
 #[test]

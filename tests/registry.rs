@@ -90,6 +90,19 @@ fn everything_is_documented_in_whole_sentences() {
 }
 
 #[test]
+fn a_data_source_has_no_timeouts_but_of_reading() {
+    let provider = provider();
+    let mut problems = Vec::new();
+    for (name, schema) in &provider.schemas().data_sources {
+        let timeouts = schema.block.blocks.iter().find(|nested| nested.name == "timeouts");
+        let operations = timeouts.into_iter().flat_map(|nested| &nested.block.attributes);
+        let others = operations.filter(|operation| operation.name != "read");
+        problems.extend(others.map(|operation| format!("data.{name}: a timeout for `{}`", operation.name)));
+    }
+    expect_none(problems);
+}
+
+#[test]
 fn rules_speak_of_what_there_is() {
     let provider = provider();
     let mut problems = Vec::new();

@@ -3,7 +3,9 @@
 mod azure;
 mod control_plane;
 mod debugging;
+mod following;
 mod guide;
+mod guides;
 mod installing;
 mod interrupted;
 mod lifecycle;

@@ -27,7 +27,7 @@ impl Stage {
             .context("a privilege taken by hand")?;
         console.say(&format!("an administrator takes CREATE on {DATABASE} from `{name}`"));
         let principal = self.make_identity_anew().await?;
-        console.say("somebody deletes the managed identity, and makes it anew under the same name");
+        console.say("somebody deletes the managed identity, and re-creates it under the same name");
         let token = self.emulator.database_token(&principal);
         let Err(Failure(refusal)) = login(&self.emulator, &name, &token, DATABASE).await else {
             return Err(Failure(
@@ -81,7 +81,7 @@ impl Stage {
         match answer["properties"]["principalId"].as_str() {
             Some(principal) if deleted < 300 && made < 300 => Ok(principal.to_owned()),
             _ => Err(Failure(format!(
-                "The identity could not be made anew: {deleted}, {made}, {answer}."
+                "The identity could not be re-created: {deleted}, {made}, {answer}."
             ))),
         }
     }

@@ -12,8 +12,8 @@ use crate::resources::attributes::PrincipalType;
 model! {
     /// Who is signed in: the principal that Terraform runs as, as its token says.
     ///
-    /// With `entradb_entra_admin` it makes itself an administrator of a server. Nothing but the name of an application needs Microsoft Graph, and there
-    /// a principal may always read itself.
+    /// Use it with `entradb_entra_admin` to make the signed-in principal an administrator, where every run signs in as the same one. Nothing but the name of an
+    /// application needs Microsoft Graph, and there a principal may always read itself.
     pub struct ClientConfig {
         /// The object ID of the signed-in user or service principal.
         pub object_id: Computed<String>,
@@ -25,7 +25,8 @@ model! {
         pub subscription_id: Computed<Option<String>>,
         /// What is signed in: `User` or `ServicePrincipal` (an application or a managed identity).
         pub principal_type: Computed<PrincipalType>,
-        /// What the signed-in principal is called: the user principal name of a user, the name of a managed identity or application.
+        /// What the signed-in principal is called: the user principal name of a user, the name of a managed identity or application. An application whose
+        /// name Microsoft Graph does not tell is called by its client ID, and a PostgreSQL administrator that takes its name from here is then named by a GUID.
         pub name: Computed<String>,
     }
 }

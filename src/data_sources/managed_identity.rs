@@ -19,7 +19,7 @@ model! {
         /// The ARM ID of the identity.
         #[optional]
         pub id: Computed<ResourceId>,
-        /// The name of the identity, in the subscription of the provider block.
+        /// The name of the identity, in the subscription of the provider block, which must name one then.
         #[optional]
         pub name: Computed<AzureName>,
         /// The name of its resource group.
@@ -70,7 +70,7 @@ impl DataSource for FoundIdentity {
                 (id.map_err(invalid)?, "name")
             }
             _ => {
-                let detail = "Give `id`, or `name` and `resource_group_name`.";
+                let detail = "Set `id`, or `name` and `resource_group_name`.";
                 return Err(Diagnostic::error("No identity given", detail));
             }
         };

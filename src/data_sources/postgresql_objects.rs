@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model;
 use crate::protocol::diagnostic::{Diagnostic, Result};
-use crate::protocol::typed::{Computed, Record, Timeouts};
+use crate::protocol::typed::{Computed, ReadTimeout, Record};
 use crate::provider::context::Context;
 use crate::provider::resource::DataSource;
 use crate::provider::server::Server;
@@ -33,7 +33,7 @@ model! {
         pub objects: Computed<Vec<Record<OwnedObject>>>,
         /// How many of these objects each role owns.
         pub owners: Computed<BTreeMap<String, i64>>,
-        pub timeouts: Timeouts,
+        pub timeouts: ReadTimeout,
     }
 }
 

@@ -18,7 +18,7 @@ model! {
     ///
     /// Asks Microsoft Graph, which needs an application permission or a directory role: `User.ReadBasic.All` for users, `GroupMember.Read.All` for
     /// groups, `Application.Read.All` for applications and managed identities, `Directory.Read.All` for an object ID; the role Directory Readers
-    /// covers them all. Without it, give the resources `identity_id`, or `object_id` and `principal_type`.
+    /// covers them all. Without that, set `identity_id`, or `object_id` and `principal_type`, on the resources.
     pub struct FoundPrincipal {
         /// The user principal name of a user. Of a guest it has the form `jane_example.org#EXT#@contoso.onmicrosoft.com`.
         #[optional]
@@ -177,7 +177,7 @@ impl Sought {
         if found.len() > 1 {
             let ids: Vec<String> = found.iter().map(|one| format!("- {}", one.id)).collect();
             let detail = format!(
-                "The directory has {} of the kind: {what}. Display names are not unique; give the `object_id` of one of them:\n\n{}",
+                "The directory has {} matches for the {what}. Display names are not unique; set `object_id` to one of these:\n\n{}",
                 found.len(),
                 ids.join("\n")
             );
@@ -195,7 +195,7 @@ impl Sought {
                 let (permissions, attribute) = (self.permissions(), self.attribute());
                 let detail = format!(
                     "The signed-in principal may not look for the {} in Microsoft Graph. It needs {permissions}, with an administrator's consent, or the \
-                     directory role Directory Readers. Without it, give the resources `identity_id`, or `object_id` and `principal_type`.\n\n\
+                     directory role Directory Readers. Without that, set `identity_id`, or `object_id` and `principal_type`, on the resources.\n\n\
                      Microsoft Graph's own words: {error}",
                     self.what()
                 );

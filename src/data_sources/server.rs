@@ -14,7 +14,7 @@ use crate::provider::database_server::{DatabaseServer as Found, kind_in};
 use crate::provider::resource::DataSource;
 
 model! {
-    /// A database server, as Azure Resource Manager shows it: where it is, who may sign in how, and from where it can be reached. Nobody logs in to it.
+    /// A database server, as Azure Resource Manager shows it: where it is, who may sign in and how, and from where it can be reached. Reading it does not log in to the server.
     pub struct DatabaseServer {
         /// The ARM ID of the server: an Azure Database for PostgreSQL or MySQL flexible server, an Azure SQL Database server or an Azure SQL Managed Instance.
         pub server_id: ResourceId,
@@ -36,7 +36,7 @@ model! {
         pub state: Computed<String>,
         /// The version of the database. Managed instances say none.
         pub version: Computed<Option<String>>,
-        /// The login with a password that the server was made with.
+        /// The login with a password that the server was created with.
         pub administrator_login: Computed<Option<String>>,
         /// Whether Microsoft Entra authentication is enabled. Other servers than PostgreSQL know it as soon as they have an administrator.
         pub entra_enabled: Computed<bool>,
@@ -210,7 +210,7 @@ fn in_subnet(server: &Server, subnet: &str, is_open: bool) -> (bool, String) {
     match &server.public_host {
         Some(host) if is_open => {
             why.push_str(&format!(
-                " Its public endpoint is open: {host}, port {PUBLIC_PORT}, from where the network security group of the subnet lets in."
+                " Its public endpoint is open: {host}, port {PUBLIC_PORT}, from wherever the network security group of the subnet allows."
             ));
             (false, why)
         }

@@ -37,7 +37,7 @@ impl Fields {
         match given.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => mistake(
                 argument,
-                format!("The attribute `{unknown}` is not known; there are {}.", list(known)),
+                format!("The attribute `{unknown}` is not supported; use {}.", list(known)),
             ),
             None => Ok(Self { argument, given }),
         }

@@ -34,25 +34,29 @@ const POSTGRESQL: Engine = Engine {
     scheme: "postgresql",
     driver: "org.postgresql.Driver",
     port: 5432,
-    parameters: "azure=true&sslmode=require&authenticationPluginClassName=com.azure.identity.extensions.jdbc.postgresql.AzurePostgresqlAuthenticationPlugin",
+    parameters: "azure=true&sslmode=verify-full&sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory\
+                 &authenticationPluginClassName=com.azure.identity.extensions.jdbc.postgresql.AzurePostgresqlAuthenticationPlugin",
 };
 
 const MYSQL: Engine = Engine {
     scheme: "mysql",
     driver: "com.mysql.cj.jdbc.Driver",
     port: 3306,
-    parameters: "azure=true&allowPublicKeyRetrieval=true&serverTimezone=UTC&sslMode=REQUIRED\
+    parameters: "azure=true&serverTimezone=UTC&sslMode=VERIFY_IDENTITY\
                  &defaultAuthenticationPlugin=com.azure.identity.extensions.jdbc.mysql.AzureMysqlAuthenticationPlugin\
                  &authenticationPlugins=com.azure.identity.extensions.jdbc.mysql.AzureMysqlAuthenticationPlugin",
 };
 
 const DESCRIPTION: &str = "\
 Gives the values (YAML) with which the Helm chart of OpenMetadata reaches its database without a password: the pods run as a Kubernetes service account
-that signs in as a managed identity (workload identity), and the database driver fetches the tokens.
+that signs in as a managed identity (workload identity), and the database driver fetches the tokens. The driver verifies the server's certificate and name, with the
+authorities that the image's Java trusts, before it sends a token. None of this has been tried with OpenMetadata's image yet.
 
 The argument is an object with the attributes `engine` (`postgresql` or `mysql`), `host`, `database`, `username` (the user in the database) and
 `client_id` (of the managed identity), and optionally `port`, `service_account` (default: `openmetadata-sa`; the federated credential names it too),
 `password_secret` and `password_secret_key`.
+
+For the engine `mysql`, create the MySQL user by hand (`CREATE AADUSER`), as an Entra administrator of the server: this provider cannot yet.
 
 The chart wants a Kubernetes secret with a password in any case. Its content is not used; the secret must exist, under the name `password_secret`
 (default: `database-secrets`) with the key `password_secret_key` (default: `openmetadata-database-password`), and must not be empty.";
@@ -89,7 +93,7 @@ fn values(given: &Fields) -> Read<String> {
         other => {
             return mistake(
                 0,
-                format!("The engine `{other}` is not known; there are `postgresql` and `mysql`."),
+                format!("The engine `{other}` is not supported; use `postgresql` or `mysql`."),
             );
         }
     };
@@ -185,7 +189,7 @@ mod tests {
                   driverClass: "org.postgresql.Driver"
                   dbScheme: "postgresql"
                   databaseName: "openmetadata_db"
-                  dbParams: "azure=true&sslmode=require&authenticationPluginClassName=com.azure.identity.extensions.jdbc.postgresql.AzurePostgresqlAuthenticationPlugin"
+                  dbParams: "azure=true&sslmode=verify-full&sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory&authenticationPluginClassName=com.azure.identity.extensions.jdbc.postgresql.AzurePostgresqlAuthenticationPlugin"
                   auth:
                     username: "openmetadata"
                     # The chart wants this secret to exist; what it holds is not used.
@@ -203,7 +207,7 @@ mod tests {
             "port: 3307",
             "dbScheme: \"mysql\"",
             "AzureMysqlAuthenticationPlugin",
-            "sslMode=REQUIRED&default",
+            "sslMode=VERIFY_IDENTITY&default",
         ] {
             assert!(values.contains(line), "{line} is missing in\n{values}");
         }
@@ -212,7 +216,11 @@ mod tests {
     #[test]
     fn what_means_nothing_is_refused_by_name() {
         let table = [
-            ("engine", Value::from("oracle"), "The engine `oracle` is not known"),
+            (
+                "engine",
+                Value::from("oracle"),
+                "The engine `oracle` is not supported; use `postgresql` or `mysql`.",
+            ),
             ("host", Value::from("https://pg"), "The attribute `host` is not a valid"),
             (
                 "client_id",
@@ -222,7 +230,11 @@ mod tests {
             ("database", Value::Null, "The attribute `database` is required."),
             ("username", Value::from(""), "`username` must be a text"),
             ("port", Value::from("x"), "`port` is `x`"),
-            ("hots", Value::from("x"), "The attribute `hots` is not known"),
+            (
+                "hots",
+                Value::from("x"),
+                "The attribute `hots` is not supported; use `engine`",
+            ),
         ];
         for (name, value, text) in table {
             let error = call(&[(name, value)]).expect_err(name);

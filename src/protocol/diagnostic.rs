@@ -53,7 +53,9 @@ impl Diagnostic {
         let detail = detail.into();
         Self::error(
             "This is a bug in the provider",
-            format!("{detail} Please report it, with the configuration and the output of TF_LOG=DEBUG."),
+            format!(
+                "{detail} Please report it where the provider comes from, with the configuration and the output of TF_LOG=DEBUG; remove secrets and names first."
+            ),
         )
     }
 

@@ -84,7 +84,7 @@ impl Page<'_> {
         page += "\n## Schema\n";
         page += &self.schema(self.block, "");
         if let Some(import) = &self.import {
-            page += &import_section(self.name, self.block, import);
+            page += &import_section(self.block, import);
         }
         page
     }
@@ -135,7 +135,8 @@ impl Page<'_> {
             }
         }
         let mut remarks = Vec::new();
-        if !attribute.allowed.is_empty() {
+        // What an output is, it says itself.
+        if !attribute.allowed.is_empty() && attribute.presence != Presence::Computed {
             let many = matches!(attribute.r#type, Type::List(_) | Type::Set(_) | Type::Map(_));
             let who = if many { "Each is one of" } else { "One of" };
             let texts: Vec<String> = attribute.allowed.iter().map(|text| format!("`{text}`")).collect();
@@ -202,7 +203,7 @@ fn section(title: &str, lines: &[String], path: &str) -> String {
     }
 }
 
-fn import_section(name: &str, block: &Block, import: &Import<'_>) -> String {
+fn import_section(block: &Block, import: &Import<'_>) -> String {
     let form: Vec<String> = import.identity.iter().map(|part| format!("<{part}>")).collect();
     let mut text = format!("\n## Import\n\nThe import ID has the form `{}`", form.join("|"));
     if import.identity.len() > 1 {
@@ -210,7 +211,7 @@ fn import_section(name: &str, block: &Block, import: &Import<'_>) -> String {
     }
     text += &format!(".\n\n```shell\n{}\n```\n", import.command.trim_end());
     if let Some((address, parts)) = import.example() {
-        text += "\nWith Terraform 1.12 and later, the attributes of the identity can be given one by one:\n\n```terraform\nimport {\n";
+        text += "\nTerraform 1.12 and later can import by **resource identity**:\n\n```terraform\nimport {\n";
         text += &format!("  to = {address}\n  identity = {{\n");
         let width = import.identity.iter().map(|name| name.len()).max().unwrap_or_default();
         for (name, part) in import.identity.iter().zip(parts) {
@@ -219,7 +220,7 @@ fn import_section(name: &str, block: &Block, import: &Import<'_>) -> String {
         }
         text += "  }\n}\n```\n";
     }
-    text += &format!("\n### Identity\n\nA `{name}` is found by:\n\n");
+    text += "\n### Resource identity\n\nThe resource identity consists of:\n\n";
     for attribute in import.identity.iter().filter_map(|name| block.attribute(name)) {
         text += &item(
             &attribute.name,

@@ -277,9 +277,10 @@ pub struct Timeouts {
     given: Option<Object>,
 }
 
+const READ: (&str, &str) = ("read", "How long reading may take. Default: `5m`.");
 const OPERATIONS: [(&str, &str); 4] = [
     ("create", "How long creating may take. Default: `30m`."),
-    ("read", "How long reading may take. Default: `5m`."),
+    READ,
     ("update", "How long updating may take. Default: `30m`."),
     ("delete", "How long deleting may take. Default: `30m`."),
 ];
@@ -319,6 +320,21 @@ impl Timeouts {
     }
 }
 
+/// The part of the block that offers these operations.
+fn timeouts_kind(name: &str, operations: &[(&str, &str)]) -> Kind {
+    let attribute = |(name, text): &(&str, &str)| Attribute::new(name, Type::String, Presence::Optional).doc(text);
+    let block = Block {
+        description: "How long each operation may take, as in `30m` or `1h30m`.".into(),
+        attributes: operations.iter().map(attribute).collect(),
+        ..Block::default()
+    };
+    Kind::Block(NestedBlock {
+        name: name.to_owned(),
+        nesting: Nesting::Single,
+        block,
+    })
+}
+
 impl Typed for Timeouts {
     fn r#type() -> Type {
         Type::object(OPERATIONS.map(|(name, _)| (name.to_owned(), Type::String)))
@@ -347,17 +363,36 @@ impl Typed for Timeouts {
     }
 
     fn kind(name: &str) -> Kind {
-        let attributes =
-            OPERATIONS.map(|(name, text)| Attribute::new(name, Type::String, Presence::Optional).doc(text));
-        let block = Block {
-            description: "How long each operation may take, as in `30m` or `1h30m`.".into(),
-            attributes: attributes.into(),
-            ..Block::default()
-        };
-        Kind::Block(NestedBlock {
-            name: name.to_owned(),
-            nesting: Nesting::Single,
-            block,
-        })
+        timeouts_kind(name, &OPERATIONS)
+    }
+}
+
+/// How long a data source may take, which can only be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadTimeout(Timeouts);
+
+impl Typed for ReadTimeout {
+    fn r#type() -> Type {
+        Type::object([(READ.0.to_owned(), Type::String)])
+    }
+
+    fn missing() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn from_value(value: Value) -> Decoded<Self> {
+        Timeouts::from_value(value).map(Self)
+    }
+
+    fn into_value(self) -> Value {
+        self.0.into_value()
+    }
+
+    fn check(value: &Value) -> Vec<Diagnostic> {
+        Timeouts::check(value)
+    }
+
+    fn kind(name: &str) -> Kind {
+        timeouts_kind(name, &[READ])
     }
 }

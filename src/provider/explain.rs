@@ -8,12 +8,27 @@ use crate::sql::error::{Error as SqlError, Kind as Sql, LoginRefusal, TlsFailure
 
 impl From<AzureError> for Diagnostic {
     fn from(error: AzureError) -> Self {
-        let (summary, mut advice) = azure(error.kind());
-        if error.wants_another_tenant() {
-            advice = "The linked subscription belongs to another tenant: name that tenant in `auxiliary_tenant_ids`. It must know the application that signs in.";
-        }
+        let (summary, usual) = azure(error.kind());
+        let advice = of_code(&error).unwrap_or(usual);
         Diagnostic::error(summary, paragraphs([sentence(&chain(&error)), advice.to_owned()]))
     }
+}
+
+/// What to do where Azure's code says more than the kind.
+fn of_code(error: &AzureError) -> Option<&'static str> {
+    Some(match error.code()? {
+        _ if error.wants_another_tenant() => {
+            "The linked subscription belongs to another tenant: name that tenant in `auxiliary_tenant_ids`. It must know the application that signs in."
+        }
+        "MissingSubscriptionRegistration" => {
+            "Register the resource provider that is named above in the subscription (`az provider register --namespace …`), and apply again."
+        }
+        "ScopeLocked" => "A management lock forbids the change. Have the lock removed, and apply again.",
+        "ResourceGroupBeingDeleted" => {
+            "The resource group is being deleted. Apply again when that has ended, with a group that exists."
+        }
+        _ => return None,
+    })
 }
 
 #[expect(clippy::too_many_lines, reason = "a table: a line for each kind")]
@@ -58,7 +73,7 @@ fn azure(kind: Azure) -> (&'static str, &'static str) {
         ),
         Azure::InvalidRequest => (
             "Refused by Azure",
-            "Azure calls the request wrong; its own words are above.",
+            "Azure rejected the request for the reason above. Correct the arguments that it names, and apply again.",
         ),
         Azure::Transient => (
             "Azure failed",
@@ -66,16 +81,16 @@ fn azure(kind: Azure) -> (&'static str, &'static str) {
         ),
         Azure::PrincipalNotFound => (
             "Principal not known yet",
-            "A principal that was just created takes up to some minutes to be known everywhere. Apply again.",
+            "A principal that was just created can take a few minutes to become visible everywhere. Apply again.",
         ),
         Azure::OperationFailed => (
             "Operation failed in Azure",
-            "Azure began the operation and gave it up; its own words are above.",
+            "Azure began the operation and gave it up, for the reason above. Mend that, and apply again; where Azure names none, look into the activity log of the resource.",
         ),
         Azure::SignIn { aadsts } => ("Sign-in failed", sign_in(aadsts)),
         Azure::SignInUnavailable => (
             "No way to sign in",
-            "Give credentials in the provider block or in the `ARM_*` variables, as for azurerm: a client secret, a certificate, OIDC, a managed identity, or `az login`.",
+            "Set credentials in the provider block or in the `ARM_*` variables, as for azurerm: a client secret, a certificate, OIDC, a managed identity, or `az login`.",
         ),
         Azure::Configuration => (
             "Invalid provider configuration",
@@ -91,15 +106,15 @@ fn azure(kind: Azure) -> (&'static str, &'static str) {
         ),
         Azure::Unexpected => (
             "Unexpected answer from Azure",
-            "The answer has another form than Azure documents.",
+            "The answer has another form than Azure documents. Apply again; if it stays so, see what `TF_LOG=DEBUG` logs, and report it without secrets.",
         ),
         Azure::ForeignHost => (
             "Refused to send a token",
-            "The address is not one of the configured Azure endpoints; a token is never sent elsewhere.",
+            "A token is sent to the configured Azure endpoints only. Check `environment`, `metadata_host` and the endpoints in the provider block.",
         ),
         Azure::TimedOut => (
             "Timed out",
-            "Raise the `timeouts` of the resource if the operation really takes longer.",
+            "Apply again. Where the operation itself needs longer, raise the `timeouts` of the resource; the limits of signing in (90 seconds) and of a single look are fixed.",
         ),
         Azure::Stopped => (
             "Stopped",
@@ -113,7 +128,9 @@ fn sign_in(aadsts: Option<u32>) -> &'static str {
         Some(7_000_215) => "The client secret is wrong. Give the secret's value, not its ID.",
         Some(7_000_222) => "The client secret has expired. Create a new one.",
         Some(700_016) => "The application does not exist in this tenant. Check `client_id` and `tenant_id`.",
-        Some(700_027) => "The certificate is not registered with the application.",
+        Some(700_027) => {
+            "The certificate is not registered with the application. Register it there, or use the one that is; a new one takes some minutes to work."
+        }
         Some(70_021 | 700_211 | 700_212 | 700_213) => {
             "No federated credential of the application matches the token. Issuer, subject and audience must match exactly, a slash at the end included; \
              a new federated credential takes some minutes to work."
@@ -124,8 +141,12 @@ fn sign_in(aadsts: Option<u32>) -> &'static str {
         Some(700_082 | 50_078 | 50_076 | 50_173) => {
             "The Azure CLI's own sign-in has ended, or needs another factor: run `az login` again."
         }
-        Some(530_003 | 53_003) => "A Conditional Access policy forbids this sign-in.",
-        _ => "The sign-in was refused; who refused it, and why, is said above.",
+        Some(530_003 | 53_003) => {
+            "A Conditional Access policy forbids this sign-in. Sign in from where it allows it, or have whoever manages the policy make an exception."
+        }
+        _ => {
+            "Microsoft Entra refused the sign-in for the reason above. The guide \"Signing in\" says what each place needs."
+        }
     }
 }
 
@@ -201,7 +222,7 @@ fn sql(kind: Sql) -> (&'static str, &'static str) {
         Sql::LoginRefused(refusal) => ("Login refused by the database", login(refusal)),
         Sql::LockNotAvailable => (
             "Locked by another session",
-            "Another session held the lock the whole time. Apply again when it is less busy, or raise `lock_timeout`.",
+            "Another session held the lock the whole time. End that session, or apply again when it is less busy.",
         ),
         Sql::Deadlock | Sql::Serialization | Sql::ConcurrentUpdate => (
             "Changed by another session",
@@ -236,7 +257,7 @@ fn sql(kind: Sql) -> (&'static str, &'static str) {
         ),
         Sql::EntraNotEnabled => (
             "Microsoft Entra is not enabled on the server",
-            "Enable Microsoft Entra authentication on the server; it restarts, and some minutes pass until the functions are there.",
+            "Enable it with `entradb_entra_authentication` (the server restarts, and some minutes pass until the functions are there), and apply again.",
         ),
         Sql::CircularMembership => (
             "Circular membership",
@@ -246,9 +267,12 @@ fn sql(kind: Sql) -> (&'static str, &'static str) {
         Sql::Tls(failure) => ("No verified TLS to the database", tls(failure)),
         Sql::Unexpected => (
             "Unexpected answer from the database",
-            "The answer has another form than PostgreSQL documents.",
+            "The answer has another form than PostgreSQL documents. Check that the server is an Azure Database for PostgreSQL flexible server; if it is, report it without secrets.",
         ),
-        Sql::Other => ("The database reported an error", "The server's own words are above."),
+        Sql::Other => (
+            "The database reported an error",
+            "Mend what the server names above, and apply again.",
+        ),
     }
 }
 
@@ -256,19 +280,28 @@ fn login(refusal: LoginRefusal) -> &'static str {
     match refusal {
         LoginRefusal::WrongAudience => "The token was made for another service. Check `environment`.",
         LoginRefusal::StaleOid => {
-            "The role is bound to an identity that was re-created since. Bind the role anew: apply its `entradb_postgresql_user`."
+            "The role is bound to an identity that was re-created since, so it cannot bind itself. Let another administrator apply its `entradb_postgresql_user`, \
+             or bind it through Azure Resource Manager with `entradb_entra_admin`."
         }
         LoginRefusal::WrongPrincipalKind => {
-            "The role is bound as another kind of principal (user, group, service) than the one that signs in."
+            "The role is bound as another kind of principal (user, group, service principal) than the one that signs in. Correct `principal_type` where the role is made, or name another \
+             role in `database_logins`."
         }
         LoginRefusal::ExpiredToken => "The token has expired. Check the clock of this machine.",
-        LoginRefusal::BadToken => "The server could not read the token.",
-        LoginRefusal::NoEncryptionOrFirewall => "No rule of the server's firewall admits the address of this machine.",
+        LoginRefusal::BadToken => {
+            "The server could not read the token. Check `environment`; a connection pooler on the way may cut a long password off."
+        }
+        LoginRefusal::NoEncryptionOrFirewall => {
+            "No firewall rule of the server admits the address of this machine. Add one, or run where one does."
+        }
         LoginRefusal::UnknownRole | LoginRefusal::Unspecified => {
             "The signed-in principal is not bound to a role of that name, or was bound to it only just now. Make it a Microsoft Entra administrator \
-             (`entradb_entra_admin`), or say which role it logs in as (`database_logins` in the provider block)."
+             (`entradb_entra_admin`). Where it is one through a group, set `server` to the ARM ID, so that the group is found, or name the role \
+             that it logs in as in `database_logins` of the provider block."
         }
-        LoginRefusal::NotPermittedToLogin => "The role may not log in (NOLOGIN), or its connection limit is used up.",
+        LoginRefusal::NotPermittedToLogin => {
+            "The role may not log in (NOLOGIN), or its connection limit is used up. Let an administrator give it its login back, or raise the limit."
+        }
     }
 }
 
@@ -282,12 +315,12 @@ fn reach(unreachable: Unreachable) -> &'static str {
             "Nobody answered. Check the server's firewall rules and the network security groups on the way, and whether the server is stopped."
         }
         Unreachable::PrivateAddress => {
-            "A private address means something inside its own network only, and nothing leads there from here. Run inside that network, connect it (peering, VPN), or name a tunnel in `database_hosts`."
+            "A private address means something inside its own network only, and nothing leads there from here. Run inside that network, connect it (peering, VPN), name a tunnel in `database_hosts`, or a SOCKS proxy in `ALL_PROXY`."
         }
         Unreachable::Proxy => {
             "Check `HTTPS_PROXY` and `ALL_PROXY`. If the server is reached without a proxy, name it in `NO_PROXY`."
         }
-        Unreachable::Network => "The network ended the attempt. Check the route to the server.",
+        Unreachable::Network => "The network ended the attempt. Check the route to the server, and what filters it.",
     }
 }
 
@@ -297,7 +330,7 @@ fn tls(failure: TlsFailure) -> &'static str {
             "Nothing secret was sent. If a private authority signed the certificate, name its root in `ca_file`."
         }
         TlsFailure::NameMismatch => {
-            "Nothing secret was sent. The certificate is for another name: give the server's own name, and the tunnel in `database_hosts`."
+            "Nothing secret was sent. The certificate is for another name: set `server` to the server's own name, and name the tunnel in `database_hosts`."
         }
         TlsFailure::NotOffered => {
             "Nothing secret was sent. The server does not offer TLS; a token is never sent without it."
@@ -322,4 +355,29 @@ fn paragraphs<const N: usize>(parts: [String; N]) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_that_no_import_mends_is_told_with_what_does() {
+        let told = |code: &str| {
+            let error = AzureError::new(Azure::Conflict, "no").with_code(Some(code.to_owned()));
+            Diagnostic::from(error).detail
+        };
+        for (code, advice) in [
+            ("MissingSubscriptionRegistration", "az provider register"),
+            ("ScopeLocked", "Have the lock removed"),
+            ("ResourceGroupBeingDeleted", "is being deleted"),
+        ] {
+            let detail = told(code);
+            assert!(
+                detail.contains(advice) && !detail.contains("import"),
+                "{code}: {detail}"
+            );
+        }
+        assert!(told("AlreadyExists").contains("import it"));
+    }
 }

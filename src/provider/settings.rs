@@ -55,7 +55,7 @@ impl Variables {
             "false" | "0" => Ok(false),
             _ => Err(invalid(
                 name,
-                format!("the environment variable {name} is `true` or `false`"),
+                format!("the environment variable {name} must be `true` or `false`"),
             )),
         };
         text.map(parse).transpose()
@@ -66,7 +66,7 @@ impl Variables {
         let wrong = |why: String| {
             invalid(
                 name,
-                format!("the environment variable {name} has the form `name=value,…`: {why}"),
+                format!("the environment variable {name} must have the form `name=value,…`: {why}"),
             )
         };
         let pair = |pair: &str| {
@@ -331,7 +331,7 @@ fn auxiliary_tenants(given: Option<Vec<Guid>>, variables: &Variables) -> Result<
     };
     if tenants.len() > 3 {
         let detail = format!(
-            "`auxiliary_tenant_ids` names {} tenants, and Azure takes three",
+            "`auxiliary_tenant_ids` names {} tenants; at most three are allowed",
             tenants.len()
         );
         return Err(invalid("auxiliary_tenant_ids", detail));

@@ -40,14 +40,16 @@ model! {
     /// A PostgreSQL server may have several administrators, the others have exactly one. On PostgreSQL, Microsoft Entra authentication must be enabled
     /// (see `entradb_entra_authentication`). Administrators are set on the primary; its replicas follow, and on MySQL are set along with it.
     ///
-    /// An administrator that is exactly as configured already is taken over with a warning: an apply that was cut short leaves such a thing behind.
-    /// One that differs is refused, and is to be imported, unless `replace_existing` says otherwise.
+    /// An administrator that exists already, exactly as configured, is taken over with a warning, and destroying this resource then removes it. One that differs
+    /// is an error that names the import command. With `adopt_existing`, the same principal's other attributes are corrected instead, and stay corrected;
+    /// with `replace_existing`, another principal gives way too.
     ///
-    /// An adopted administrator (`adopt_existing`) was there before: it stays when the resource is destroyed, and it follows an identity that was made anew.
-    /// It is taken from its principal for another one only with `replace_existing`.
+    /// An adopted administrator (`adopt_existing`) stays when the resource is destroyed, and it follows an identity that was re-created. It is taken from its
+    /// principal for another one only with `replace_existing`. So name `entradb_client_config` here only if every run signs in as the same principal. Otherwise
+    /// make a group the administrator, and put everybody who runs Terraform into it.
     ///
-    /// Nobody could administer a server whose passwords are switched off and whose last administrator is gone, so that one is not removed then. On Azure SQL and
-    /// MySQL, let `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and passwords are given back first. On
+    /// The last administrator is not removed while passwords are off, since nobody could administer the server. On Azure SQL and MySQL, let
+    /// `entradb_entra_authentication` refer to this resource (`server_id = entradb_entra_admin.this.server_id`), and passwords are given back first. On
     /// PostgreSQL it is the other way around: switch passwords on in an apply before.
     ///
     /// A managed instance looks the administrator up as itself: its own identity needs the directory role `Directory Readers`.
@@ -55,8 +57,8 @@ model! {
         /// The ARM ID of the server.
         #[replace]
         pub server_id: ResourceId,
-        /// The ARM ID of the administrator's identity: a user-assigned identity, or any resource that has a system-assigned one. When the identity is made
-        /// anew, the next plan shows the new object ID, and apply binds the administrator to it in place.
+        /// The ARM ID of the administrator's identity: a user-assigned identity, or any resource that has a system-assigned one. When the identity is
+        /// re-created, the next plan shows the new object ID, and apply binds the administrator to it in place.
         pub identity_id: Option<ResourceId>,
         /// The object ID of the administrator. Of an application, it is that of the enterprise application.
         #[optional]
@@ -84,7 +86,7 @@ model! {
         /// Whether `server_identity_id` is attached to the server and its replicas first, where it is not yet. It stays attached when this resource is destroyed.
         #[default(false)]
         pub attach_server_identity: bool,
-        /// Whether an administrator that exists already is taken over without a warning. Such a one stays when the resource is destroyed.
+        /// Whether an administrator that exists already is taken over without a warning. It is kept when the resource is destroyed.
         #[default(false)]
         pub adopt_existing: bool,
         /// Whether another administrator gives way, where it has the only seat, or on PostgreSQL the name.
@@ -98,7 +100,7 @@ model! {
         /// The host name of the server.
         #[stable]
         pub host: Computed<String>,
-        /// Where it has to be set still, such as `replica mysql-replica (no administrator)`: replicas of a MySQL server that have none or another one. On
+        /// Where it still has to be set, such as `replica mysql-replica (no administrator)`: replicas of a MySQL server that have none or another one. On
         /// PostgreSQL, its role, where the administrator came in the place of a former one and the role may have gone with that.
         #[drift]
         pub pending: Computed<Vec<String>>,
@@ -283,7 +285,7 @@ impl EntraAdmin {
         };
         let principal = named.resolve(cx).await?;
         let Some(name) = self.name.get().or(principal.name.as_ref()).cloned() else {
-            return Err(Diagnostic::error("No name given", "Give the `name` of the administrator.").at("name"));
+            return Err(Diagnostic::error("No name given", "Set the `name` of the administrator.").at("name"));
         };
         validation::name(kind, &name)?;
         validation::server_identity(kind, self.server_identity_id.is_some(), self.attach_server_identity)?;
@@ -368,7 +370,7 @@ async fn own_tenant(cx: &Context) -> Result<Guid> {
     let tenant = token.claims()?.tid;
     let found = tenant.and_then(|text| text.parse().ok());
     found.ok_or_else(|| {
-        let detail = format!("The token names no tenant. Give `tenant_id`, a {}.", Guid::WHAT);
+        let detail = format!("The token names no tenant. Set `tenant_id` (a {}).", Guid::WHAT);
         Diagnostic::error("No tenant known", detail).at("tenant_id")
     })
 }

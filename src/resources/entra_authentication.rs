@@ -23,26 +23,26 @@ use crate::resources::entra_authentication::previous::Previous;
 
 model! {
     /// How people and applications may sign in to a database server: with Microsoft Entra, with passwords, or both. For Azure Database for PostgreSQL and
-    /// MySQL flexible servers, Azure SQL Database servers and Azure SQL Managed Instances. Have one of it for each server.
+    /// MySQL flexible servers, Azure SQL Database servers and Azure SQL Managed Instances. Use one per server.
     ///
-    /// Before passwords are switched off, it looks who would break: on PostgreSQL it logs in, and refuses as long as there are logins without an Entra
+    /// Before passwords are switched off, it finds out who would break: on PostgreSQL it logs in, and refuses as long as there are logins without an Entra
     /// principal, naming each with its live sessions and the number of objects that it owns. Where it cannot look, it refuses too. `force = true` switches
     /// them off all the same.
     ///
-    /// Into MySQL and Azure SQL it cannot look yet, so there passwords are switched off with `force = true` only. Look yourself before. On MySQL, these have
-    /// a password: `SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'`, and `SHOW PROCESSLIST` says who is at work. On
+    /// It cannot look into MySQL and Azure SQL yet, so there passwords are switched off with `force = true` only. Look for yourself first. On MySQL, these have
+    /// a password: `SELECT user, host FROM mysql.user WHERE plugin <> 'aad_auth' AND account_locked = 'N'`, and `SHOW PROCESSLIST` shows who is connected. On
     /// Azure SQL and managed instances, these: `SELECT name, is_disabled FROM sys.sql_logins` in `master`, and in each database
     /// `SELECT name FROM sys.database_principals WHERE authentication_type_desc = 'DATABASE'`;
-    /// `SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1` says who is at work.
+    /// `SELECT login_name, host_name, program_name FROM sys.dm_exec_sessions WHERE is_user_process = 1` shows who is connected.
     ///
     /// MySQL and Azure SQL know Microsoft Entra as soon as they have an administrator, and have no switch for it; passwords are switched off there by "Entra only",
     /// which needs an administrator first. Refer to `entradb_entra_admin` in `server_id`: the administrator is set before, and goes after. On PostgreSQL it
     /// is the other way around: the administrator refers to this resource, because Entra must be enabled first, and passwords are switched off in a later apply.
     ///
-    /// Switching Microsoft Entra on PostgreSQL restarts the server; the plan says so, also the one to destroy this resource. Where MySQL wants to be restarted before the switch works, each plan
-    /// reminds of it until that is done.
+    /// Turning Entra authentication on or off restarts a PostgreSQL server; the plan says so, also the one to destroy this resource. Where MySQL must be restarted
+    /// before the switch works, each plan says so until that is done.
     ///
-    /// Read replicas of PostgreSQL have what their primary has. Those of MySQL have a switch of their own: have one resource for each.
+    /// Read replicas of PostgreSQL have what their primary has. Those of MySQL have a switch of their own: use one resource for each.
     ///
     /// When it is destroyed, the server gets back the settings that it had before this resource was created. After an import nothing is known of them, and
     /// the settings stay. An apply that is killed before it can write its state forgets them too: the next one finds the new settings there, says so, and
@@ -60,7 +60,7 @@ model! {
         #[optional]
         #[stable]
         pub tenant_id: Computed<Option<Guid>>,
-        /// Whether passwords are switched off also where somebody would break, or where nobody can tell.
+        /// Whether passwords are switched off even where somebody would break, or where the provider cannot tell.
         #[default(false)]
         pub force: bool,
         /// What the server had before this resource was created, and gets back when it is destroyed. Null after an import.

@@ -76,7 +76,7 @@ impl Named<'_> {
             }),
             _ => Err(Diagnostic::error(
                 "No principal given",
-                "Give `identity_id`, or `object_id` and `principal_type`.",
+                "Set `identity_id`, or `object_id` and `principal_type`.",
             )),
         }
     }

@@ -154,7 +154,7 @@ const REFUSALS: [(&str, &str, &str); 9] = [
     (
         "28000",
         "no pg_hba.conf entry for host \"203.0.113.7\", user \"u\", database \"d\", SSL encryption",
-        "No rule of the server's firewall",
+        "No firewall rule of the server",
     ),
     (
         "28000",

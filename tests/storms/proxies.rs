@@ -231,7 +231,7 @@ async fn a_private_address_that_leads_nowhere_is_explained() {
     for words in [
         "server private.postgres.database.azure.com, dialled as [fe80::1]:5432 leads to the private address [fe80::1]:5432",
         "does not answer from here",
-        "Run inside that network, connect it (peering, VPN), or name a tunnel in `database_hosts`",
+        "Run inside that network, connect it (peering, VPN), name a tunnel in `database_hosts`, or a SOCKS proxy in `ALL_PROXY`",
     ] {
         assert!(detail.contains(words), "{words} is missing in {detail}");
     }

@@ -51,6 +51,11 @@ pub fn identity_id(azure: &Emulator, name: &str) -> String {
 
 /// Does something to an identity by hand; answers the status and the body.
 pub async fn by_hand(azure: &Emulator, method: &str, id: &str, body: Option<Value>) -> (u16, Value) {
+    by_hand_in(azure, "2023-01-31", method, id, body).await
+}
+
+/// The same with any resource, in this version of its API.
+pub async fn by_hand_in(azure: &Emulator, version: &str, method: &str, id: &str, body: Option<Value>) -> (u16, Value) {
     let root = std::fs::read(azure.ca_file()).expect("the root");
     let root = reqwest::Certificate::from_pem(&root).expect("a certificate");
     let client = reqwest::Client::builder()
@@ -58,7 +63,7 @@ pub async fn by_hand(azure: &Emulator, method: &str, id: &str, body: Option<Valu
         .no_proxy()
         .build()
         .expect("a client");
-    let address = format!("{}{id}?api-version=2023-01-31", azure.resource_manager_endpoint());
+    let address = format!("{}{id}?api-version={version}", azure.resource_manager_endpoint());
     let token = azure.access_token(&azure.runner().object_id, "https://management.azure.com/");
     let mut request = client
         .request(method.parse().expect("a method"), address)

@@ -2,7 +2,6 @@
 //! its order, while the application works. What a person would do between two blocks is done here.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,9 +12,10 @@ use tokio_postgres::NoTls;
 use crate::examples::{Fenced, fenced};
 use crate::resources::world::log_in;
 use crate::terraform::azure::by_hand;
+use crate::terraform::following;
 use crate::terraform::installing::platform;
 use crate::terraform::stack::{ALL, DATABASE, Stack};
-use crate::terraform::workspace::{provider_folder, terraform};
+use crate::terraform::workspace::provider_folder;
 use crate::tidy::root;
 
 const PAGE: &str = "docs/guides/moving-a-running-application.md";
@@ -92,13 +92,7 @@ impl Reader {
         let installation =
             format!("provider_installation {{\n  filesystem_mirror {{\n    path = \"{mirror}\"\n  }}\n}}\n");
         stack.workspace.write("cli.tfrc", &installation);
-        // The page says `terraform`, whichever is tested; and a person would answer `yes`.
-        stack.workspace.write("bin/.keep", "");
-        symlink(terraform(), stack.workspace.path("bin/terraform")).expect("a link");
-        let path = std::env::var("PATH").unwrap_or_default();
-        let path = format!("{}:{path}", stack.workspace.path("bin").display());
-        stack.workspace.set("PATH", path);
-        stack.workspace.set("TF_CLI_ARGS_destroy", "-auto-approve");
+        following::prepare(&mut stack.workspace);
         let page = std::fs::read_to_string(root().join(PAGE)).expect("the guide");
         Reader { stack, page }
     }
@@ -126,11 +120,7 @@ impl Reader {
                 self.stack.workspace.write("terraform.tfvars", &text);
                 String::new()
             }
-            "sh" => {
-                let script = ["-e", "-c", &block.text];
-                let running = self.stack.workspace.start_program(Path::new("sh"), &script);
-                running.end().await.succeeded().stdout
-            }
+            "sh" => following::run(&self.stack.workspace, &block.text).await.stdout,
             "sql" => {
                 let runner = self.stack.azure.runner();
                 let token = self.stack.azure.database_token(&runner.object_id);

@@ -3,7 +3,8 @@ variable "server_id" {
   description = "The ARM ID of the database server."
 }
 
-# Whoever runs Terraform, so that it can create the users in the databases.
+# Whoever runs Terraform, so that it can create the users in the databases. Only if every run signs in as the same principal: otherwise
+# make a group the administrator, as below, and put everybody who runs Terraform into it.
 data "entradb_client_config" "me" {}
 
 resource "entradb_entra_admin" "terraform" {
@@ -34,7 +35,8 @@ resource "entradb_entra_admin" "migration" {
   identity_id = entradb_managed_identity.migration.id
 }
 
-# MySQL has one administrator, and asks the directory with an identity of its own.
+# MySQL has one administrator, and asks the directory with an identity of its own. Give this identity the directory role Directory Readers
+# before the administrator is applied.
 resource "entradb_managed_identity" "lookup" {
   name                = "mysql-directory-lookup"
   resource_group_name = "data-platform"

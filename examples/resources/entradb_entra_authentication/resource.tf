@@ -17,7 +17,7 @@ resource "entradb_entra_admin" "postgresql" {
   name           = "database-operators"
 }
 
-# Azure SQL: the administrator first, then "Entra only". It is given back before the administrator goes.
+# Azure SQL: the administrator first, then "Entra only". Passwords are given back before the administrator goes.
 variable "sql_server_id" {
   type        = string
   description = "The ARM ID of the Azure SQL server or managed instance."
@@ -33,5 +33,5 @@ resource "entradb_entra_admin" "sql" {
 resource "entradb_entra_authentication" "sql" {
   server_id        = entradb_entra_admin.sql.server_id
   password_enabled = false
-  force            = true # nobody can look into the databases of Azure SQL yet
+  force            = true # the provider cannot check Azure SQL yet
 }

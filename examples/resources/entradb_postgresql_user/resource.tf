@@ -26,6 +26,14 @@ resource "entradb_postgresql_user" "analysts" {
   principal_type = "Group"
 }
 
+# One provider block serves every server.
+resource "entradb_postgresql_user" "everywhere" {
+  for_each = toset(["pg-data.postgres.database.azure.com", "pg-warehouse.postgres.database.azure.com"])
+
+  server      = each.key
+  identity_id = entradb_managed_identity.openmetadata.id
+}
+
 variable "postgresql_server_id" {
   type = string
 }

@@ -1,6 +1,9 @@
 //! A page is what the model says, and nothing else.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
 
 use expect_test::expect;
 
@@ -8,7 +11,7 @@ use super::*;
 use crate::model;
 use crate::protocol::model::Model;
 use crate::protocol::schema::Rule;
-use crate::protocol::typed::{Blocks, Computed, Record, Timeouts};
+use crate::protocol::typed::{Blocks, Computed, Parsed, Record, Timeouts};
 
 model! {
     /// A kettle, which boils water.
@@ -26,6 +29,8 @@ model! {
         #[default(4)]
         #[between(1, 12)]
         pub cups: i64,
+        /// How hot it is kept.
+        pub kept: Option<Warmth>,
         /// What it may be filled with.
         pub fillings: Option<BTreeSet<String>>,
         /// The word that starts it.
@@ -34,6 +39,8 @@ model! {
         pub word: Option<String>,
         /// Its serial number.
         pub number: Computed<i64>,
+        /// `hot` or `cold`.
+        pub state: Computed<Warmth>,
         /// Who has used it.
         pub uses: Computed<Vec<Record<Use>>>,
         /// Its lids.
@@ -41,6 +48,29 @@ model! {
         pub timeouts: Timeouts,
     }
     rules: Rule::AtMostOneOf(&["fillings", "word"])
+}
+
+/// A word of a closed set, whatever it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warmth(String);
+
+impl FromStr for Warmth {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Warmth {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Parsed for Warmth {
+    const WHAT: &'static str = "warmth";
+    const ALLOWED: &'static [&'static str] = &["hot", "cold"];
 }
 
 model! {
@@ -104,6 +134,7 @@ fn a_resource_as_a_page() {
         ### Optional
 
         - `cups` (Number) How many cups it takes. From 1 to 12. Default: `4`.
+        - `kept` (String) How hot it is kept. One of `hot`, `cold`.
         - `fillings` (Set of String) What it may be filled with.
         - `word` (String, Sensitive, Deprecated) The word that starts it. Deprecated: use `name`.
         - `lid` (Block Set) Its lids. (see [below for nested schema](#nestedblock--lid))
@@ -112,6 +143,7 @@ fn a_resource_as_a_page() {
         ### Read-Only
 
         - `number` (Number) Its serial number.
+        - `state` (String) `hot` or `cold`.
         - `uses` (List of Object) Who has used it. (see [below for nested schema](#nestedatt--uses))
 
         ### Combinations
@@ -151,7 +183,7 @@ fn a_resource_as_a_page() {
         terraform import kitchen_kettle.k 'home|a%7C"b'
         ```
 
-        With Terraform 1.12 and later, the attributes of the identity can be given one by one:
+        Terraform 1.12 and later can import by **resource identity**:
 
         ```terraform
         import {
@@ -163,9 +195,9 @@ fn a_resource_as_a_page() {
         }
         ```
 
-        ### Identity
+        ### Resource identity
 
-        A `kitchen_kettle` is found by:
+        The resource identity consists of:
 
         - `kitchen` (String) The kitchen it stands in.
         - `name` (String) What it is called

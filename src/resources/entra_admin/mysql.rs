@@ -25,7 +25,7 @@ pub(super) fn sid(principal: &Principal) -> Result<Guid> {
 
 /// What is said where an application is given without its client ID.
 pub(super) fn no_client_id() -> Diagnostic {
-    let detail = "MySQL knows an application by its client (application) ID, not by its object ID. Give `client_id` beside `object_id`, or give \
+    let detail = "MySQL knows an application by its client (application) ID, not by its object ID. Set `client_id` beside `object_id`, or set \
                   `identity_id` instead of both.";
     Diagnostic::error("No client ID given", detail).at("client_id")
 }

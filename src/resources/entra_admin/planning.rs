@@ -69,8 +69,9 @@ pub(super) fn adopted(plan: &mut Plan, ours: Option<&Ours>) -> Result<()> {
 
 pub(super) fn not_taken(name: &str) -> Diagnostic {
     let detail = format!(
-        "The administrator `{name}` existed before it was adopted, so it is not taken from its principal for another one. Set `replace_existing = true` \
-         if that is meant, or manage the other principal by a resource of its own."
+        "The administrator `{name}` existed before it was adopted, so it is not taken from its principal for another one. Where several principals run \
+         Terraform, make a group the administrator and put them into it. Otherwise set `replace_existing = true` if that is meant, or manage the other \
+         principal by a resource of its own."
     );
     Diagnostic::error("Adopted administrator would be replaced", detail).at("object_id")
 }

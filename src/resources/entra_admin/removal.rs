@@ -59,7 +59,7 @@ impl EntraAdmin {
 /// Says that whoever came since keeps the place.
 fn stays(server: &ResourceId, stranger: &Present, cx: &Context) {
     let detail = format!(
-        "The administrator of {server} is `{}` by now, who was not set here; it stays.",
+        "The administrator of {server} is `{}` now, which was not set here; it stays.",
         stranger.name
     );
     cx.warn("Administrator left in place", detail);

@@ -59,7 +59,7 @@ pub(super) fn name(kind: ServerKind, name: &str) -> Result<()> {
 pub(super) fn server_identity(kind: ServerKind, given: bool, attach: bool) -> Result<()> {
     match (kind, given, attach) {
         (ServerKind::Mysql, false, _) => {
-            let detail = "A MySQL server asks the directory with an identity of its own. Give `server_identity_id`, the ARM ID of a user-assigned identity \
+            let detail = "A MySQL server asks the directory with an identity of its own. Set `server_identity_id`, the ARM ID of a user-assigned identity \
                           that may read the directory.";
             Err(Diagnostic::error("No server identity given", detail).at("server_identity_id"))
         }

@@ -21,17 +21,17 @@ model! {
     /// own, system-assigned one that is switched on.
     ///
     /// Only this one identity is touched, whatever others are attached, and by whom: nothing is lost when several runs of Terraform attach at once.
-    /// Destroying it detaches this one identity again.
+    /// Destroying it detaches this one identity again, also where it was attached before and creation only took it over, with a warning.
     ///
     /// Supported are virtual machines and scale sets, web and function apps with their slots, container apps and jobs, AKS clusters, PostgreSQL and
     /// MySQL flexible servers, SQL servers and SQL managed instances. Attaching needs write permission on the resource, and `Managed Identity
     /// Operator` on a user-assigned identity.
     ///
-    /// Where the resource itself is managed by azurerm, tell that to leave the identities alone: `lifecycle { ignore_changes = [identity] }`.
+    /// Where azurerm manages the resource itself, tell it to leave the identities alone: `lifecycle { ignore_changes = [identity] }`.
     ///
     /// Some resources have rules of their own. A cluster takes one identity of one kind, so none is attached beside another, and a cluster that would
     /// be left without any keeps it on destroy. A MySQL server has no system-assigned identity, and does not tell which identity it has under an ID: one that
-    /// was made anew is not noticed there, and `terraform apply -replace` attaches it. A SQL server gets its first identity as the primary
+    /// was re-created is not noticed there, and `terraform apply -replace` attaches it. A SQL server gets its first identity as the primary
     /// one; when the primary one is detached, another of the attached ones takes its place. The instances of a scale set with a manual upgrade policy
     /// get the identity when they are upgraded.
     pub struct IdentityAssignment {
@@ -161,7 +161,7 @@ impl IdentityAssignment {
             (None, Some(true)) => Ok(Assigned::System),
             (None, _) => Err(Diagnostic::error(
                 "No identity given",
-                "Give `identity_id`, or `system_assigned = true`.",
+                "Set `identity_id`, or `system_assigned = true`.",
             )),
         }
     }
@@ -182,7 +182,7 @@ impl IdentityAssignment {
         }
     }
 
-    /// As it is on the resource. An identity that was made anew since, or is gone, is still the former one there.
+    /// As it is on the resource. An identity that was re-created since, or is gone, is still the former one there.
     fn seen(self, found: &Attached, assigned: &Assigned, known: Option<&Identity>) -> Self {
         let attached = match assigned {
             Assigned::System => None,

@@ -29,6 +29,9 @@ model! {
     /// Issuer, subject and audience must match the token exactly. A new credential takes some minutes until Microsoft Entra accepts it everywhere. An
     /// identity has at most 20 of them, and each combination of issuer and subject only once. They are written one after the other, also when several
     /// runs of Terraform write at once.
+    ///
+    /// A credential that exists already, exactly as configured, is taken over with a warning, and destroying this resource then deletes it. One that
+    /// differs is an error that names the import command.
     pub struct FederatedCredential {
         /// The name of the credential: 3 to 120 letters, digits, `-` and `_`.
         #[replace]
@@ -40,7 +43,7 @@ model! {
         #[optional]
         pub issuer: Computed<String>,
         /// The ARM ID of the Azure Kubernetes Service cluster whose tokens are trusted. Its OpenID issuer must be enabled. When the issuer of the cluster
-        /// changes, as it does when the cluster is made anew, the next plan follows it.
+        /// changes, as it does when the cluster is re-created, the next plan follows it.
         pub aks_cluster_id: Option<ResourceId>,
         /// The subject of the token. Where `namespace` and `service_account` are given, it is `system:serviceaccount:<namespace>:<service account>`.
         #[optional]
@@ -172,7 +175,7 @@ impl FederatedCredential {
             (None, None) => {
                 return Err(Diagnostic::error(
                     "No issuer given",
-                    "Give `issuer` or `aks_cluster_id`.",
+                    "Set `issuer` or `aks_cluster_id`.",
                 ));
             }
         };
@@ -180,7 +183,7 @@ impl FederatedCredential {
             (Some(subject), _, _) => subject.clone(),
             (None, Some(namespace), Some(account)) => service_account_subject(namespace, account),
             _ => {
-                let detail = "Give `subject`, or `namespace` and `service_account`.";
+                let detail = "Set `subject`, or `namespace` and `service_account`.";
                 return Err(Diagnostic::error("No subject given", detail));
             }
         };

@@ -17,8 +17,11 @@ use crate::resources::identity::put;
 model! {
     /// A user-assigned managed identity: what an application signs in as, without a password.
     ///
-    /// Its subscription is that of the provider block. An identity that is made anew under the same name has other IDs; the resources of this provider
+    /// Its subscription is that of the provider block. An identity that is re-created under the same name has other IDs; the resources of this provider
     /// that name it by its `id` notice that and follow.
+    ///
+    /// An identity that exists already, exactly as configured, is taken over with a warning, and destroying this resource then deletes it. One that
+    /// differs is an error that names the import command.
     pub struct ManagedIdentity {
         /// The name of the identity: 3 to 128 letters, digits, `-` and `_`.
         #[replace]

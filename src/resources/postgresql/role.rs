@@ -31,6 +31,9 @@ model! {
     /// A role of a PostgreSQL server that nobody logs in as: what several principals have in common, such as the ownership of an application's tables.
     ///
     /// Memberships are given by `entradb_postgresql_role_membership`, privileges by `entradb_postgresql_access`.
+    ///
+    /// A role that exists already, exactly as configured, is taken over with a warning, and destroying this resource then drops it. One that differs is an
+    /// error that names the import command.
     pub struct PostgresqlRole {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
@@ -51,7 +54,7 @@ model! {
         pub connection_limit: Option<i64>,
         /// Settings of the role in all databases, as `ALTER ROLE … SET` gives them. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
-        /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. When a step fails, such as at a table that somebody uses all the while, those before it are done, and the next destroy goes on. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        /// What becomes of the objects that the role owns, in all databases, when the role is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, but no databases and nothing of others that depends on them. Many objects go in steps; when one fails, the next destroy goes on from there. Like every argument, it must be applied before the destroy that it is meant for.
         #[default("refuse")]
         pub owned_objects: OwnedObjects,
         /// The role that becomes the owner, with `owned_objects = "reassign"`.

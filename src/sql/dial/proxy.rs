@@ -93,7 +93,7 @@ impl Proxy {
             Kind::Http => self.connect(stream, host, port).await,
             Kind::Socks | Kind::SocksByName => self.socks(stream, host, port).await,
             Kind::Unknown => Err(io::Error::other(format!(
-                "`{}` is no kind of proxy that leads to a database: `http`, `socks5` or `socks5h` is",
+                "the proxy scheme `{}` is not supported for databases; use `http`, `socks5` or `socks5h`",
                 self.scheme
             ))),
         }

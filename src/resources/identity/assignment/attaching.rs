@@ -268,7 +268,7 @@ fn unfinished(
 /// What cannot be without the former identity cannot be given the new one by taking that away.
 fn not_renewed(of: &IdentityAssignment, target: &Target) -> Diagnostic {
     let detail = format!(
-        "The {} {} still has the former identity of that ID, which was made anew since, and it cannot be without one for a moment. Give it another identity \
+        "The {} {} still has the former identity of that ID, which was re-created since, and it cannot be without one for a moment. Give it another identity \
          where the {} itself is managed, then the one of this resource, and apply again.",
         target.called, of.target_id, target.called
     );

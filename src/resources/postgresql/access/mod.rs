@@ -43,19 +43,28 @@ model! {
     /// What a role may do in a database: on the database itself, on schemas, and on everything in them, both what is there and what will be
     /// made later.
     ///
-    /// What everybody may do by default with new functions and types cannot be taken away beforehand for one schema, because PostgreSQL has that only
+    /// Default `PUBLIC` privileges on new functions and types cannot be revoked in advance for a single schema, because PostgreSQL has that only
     /// for each creator in the whole database (`ALTER DEFAULT PRIVILEGES FOR ROLE … REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`): a function that is made
     /// later shows in `unexpected` of an exclusive declaration for `PUBLIC`, and the next apply revokes it.
+    ///
+    /// | `level` | Schema | Tables, views | Sequences | Functions | Types |
+    /// |---|---|---|---|---|---|
+    /// | `read` | `USAGE` | `SELECT` | `SELECT` | | |
+    /// | `write` | `USAGE` | `SELECT`, `INSERT`, `UPDATE`, `DELETE` | `SELECT`, `USAGE`, `UPDATE` | `EXECUTE` | |
+    /// | `all` | `USAGE`, `CREATE` | all, with `MAINTAIN` from PostgreSQL 17 on | all | `EXECUTE` | `USAGE` |
     ///
     /// Changes are applied as a difference in one transaction, so a running application never loses a privilege that it keeps. What else the
     /// role holds is left alone unless `exclusive` is set. What the grantee passed on to others with a grant option is never taken from them along
     /// with it, also when `exclusive` is set: that is an error that names them, and nothing is changed.
     ///
+    /// What the grantee had been granted before and is declared here is taken over, with a warning where it is everything: destroying this resource revokes
+    /// all that is declared.
+    ///
     /// An application may migrate meanwhile. PostgreSQL itself takes no lock on what it grants on, and an `ALTER TABLE` that comes at the same
     /// time fails with `tuple concurrently updated`; so tables, views, materialized views and sequences are locked first, in a way that lets
-    /// reads and writes through: a statement that alters one waits until the transaction ends, and where the application is at it, the transaction
-    /// gives way and comes back. It locks as many as fill a quarter of the server's lock table (1,600 at `max_locks_per_transaction = 64` and 100
-    /// connections) and goes on without for the rest. There is no such lock on functions and types, and changes of storage parameters pass it: let no
+    /// reads and writes through: a statement that alters one waits until the transaction ends, and where the application holds the lock, the transaction
+    /// gives way and tries again. It locks as many as fill a quarter of the server's lock table (1,600 at `max_locks_per_transaction = 64` and 100
+    /// connections) and goes on without locks for the rest. There is no such lock on functions and types, and changes of storage parameters pass it: let no
     /// `CREATE OR REPLACE FUNCTION` run at the same moment, or repeat it when it fails.
     pub struct PostgresqlAccess {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer).
@@ -67,7 +76,7 @@ model! {
         /// The role that holds the privileges, or `PUBLIC` for everybody. When it changes, the new role gets them before the former one
         /// loses them; when nobody has the former name any more, or another role has it, it was a rename.
         pub grantee: Grantee,
-        /// The privileges on the database itself. Nothing is said about them when this is left out.
+        /// The privileges on the database itself. If omitted, they are not managed.
         pub database_privileges: Option<Words<OnDatabase>>,
         /// Whether the grantee shall have nothing else in this database: whatever is not declared is listed in `unexpected` and revoked,
         /// grants on columns and default privileges included. What the grantee owns, and what it has as a member of other roles, stays.
@@ -108,16 +117,16 @@ model! {
     pub struct SchemaAccess {
         /// The name of the schema.
         pub name: Name,
-        /// How much the grantee may do: `read` looks at tables and sequences; `write` also changes rows, uses sequences and calls functions;
-        /// `all` is every privilege on tables, sequences, functions and types, and making new ones.
+        /// How much the grantee may do, existing and future objects alike: reading, changing rows too, or everything. The table above says which
+        /// privileges these are.
         pub level: Option<AccessLevel>,
         /// The privileges on the schema itself. A `level` contains `USAGE`, and `CREATE` where it is `all`.
         pub privileges: Option<Words<OnSchema>>,
-        /// The privileges on tables, views and materialized views. Nothing is said about them when this is left out.
+        /// The privileges on tables, views and materialized views. If omitted, they are not managed.
         pub tables: Option<Words<OnTables>>,
-        /// The privileges on sequences. Nothing is said about them when this is left out.
+        /// The privileges on sequences. If omitted, they are not managed.
         pub sequences: Option<Words<OnSequences>>,
-        /// The privileges on functions, procedures and aggregates. Nothing is said about them when this is left out.
+        /// The privileges on functions, procedures and aggregates. If omitted, they are not managed.
         pub functions: Option<Words<OnFunctions>>,
         /// The roles whose future objects are covered, by default privileges. By default these are all roles that own something in the schema,
         /// and the owners of schema and database, without the grantee and the roles of the platform. An empty set covers none.

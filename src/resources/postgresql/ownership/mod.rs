@@ -56,17 +56,17 @@ model! {
     /// What the owner had been granted becomes part of its ownership. Whoever gives an object back by hand therefore leaves the owner without any
     /// privilege on it until the next apply moves it again; destroying this resource with `restore` grants again what had been granted before.
     ///
-    /// Who owned what is on record in the state and in the database: there as the comment of an empty large object, which belongs to
-    /// `azure_pg_admin`, is written before anything moves, and goes when this resource is destroyed. So a provider that is killed at any moment
+    /// The state and the database keep a record of who owned what. In the database it is the comment of an empty large object that belongs to
+    /// `azure_pg_admin`; it is written before anything moves, and removed when this resource is destroyed. So a provider that is killed at any moment
     /// loses nothing: the next apply goes on, and `restore` gives back what was moved before. When a creation is killed or fails, keep what it declared
     /// (`owner`, `schemas`, `previous_owners`, `object_types`, `include_database`) until it has succeeded: by that its record is found again. When
     /// you clean up large objects (`vacuumlo`), leave that one out.
     ///
-    /// Terraform destroys what failed half-way before it creates it anew. With `restore` everything goes back first; with `keep` the record stays in
+    /// Terraform destroys what failed half-way before it creates it again. With `restore` everything goes back first; with `keep` the record stays in
     /// the database, a warning says so, and the next creation goes on with it.
     ///
-    /// Let no two resources claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
-    /// very same (a copy under another address, say) go on with one record. The later one says so when it is created, unless it is sure to continue a
+    /// Two resources must not claim the same objects for different owners: they would take them from each other with every apply. Two that declare the
+    /// very same (a copy under another address, say) share one record. The later one says so when it is created, unless it is sure to continue a
     /// creation that was killed; the earlier one gives nothing back when it is destroyed, and the later one does. Once the earlier one has changed
     /// something, the last of the two does.
     pub struct PostgresqlOwnership {
@@ -94,7 +94,7 @@ model! {
         #[default(false)]
         pub include_database: bool,
         /// What previous owners can still do. With `membership` they are members of the owner, so that nothing changes for them: they can still
-        /// alter and drop what was theirs. Before PostgreSQL 16 that takes roles with `INHERIT`; others are refused before anything moves. With
+        /// alter and drop what was theirs. Before PostgreSQL 16 that needs roles with `INHERIT`; others are refused before anything moves. With
         /// `privileges` they keep all privileges on it, and with `none` they keep nothing.
         /// A membership that came with this resource ends with it, also when somebody grants the same again meanwhile: to PostgreSQL that is the same
         /// one. What is to stay has to be there before this resource is created, or to come with the ADMIN option.
@@ -104,16 +104,16 @@ model! {
         /// taken from, the owner gets back the privileges it had before, and memberships that came with this resource end.
         #[default("keep")]
         pub on_destroy: OnDestroy,
-        /// Who gets what has no known former owner when ownership is restored: what was created since, or what was imported. By default the only
+        /// The role that gets what has no known former owner when ownership is restored: what was created since, or what was imported. By default the only
         /// entry of `previous_owners`, and then what belonged to the owner from the start stays with it; a role that is named here gets that too.
         pub restore_to: Option<Name>,
-        /// What has to move still, such as `table public.user_entity (owner openmetadata_user)`. The first 200, sorted.
+        /// What still has to move, such as `table public.user_entity (owner openmetadata_user)`. The first 200, sorted.
         #[drift]
         pub pending: Computed<Vec<String>>,
-        /// How much has to move still.
+        /// How many objects still have to move.
         #[drift]
         pub pending_count: Computed<i64>,
-        /// What is among the objects above but cannot move, and why. The first 200, sorted.
+        /// Selected objects that cannot be moved, and why. The first 200, sorted.
         pub not_movable: Computed<Vec<String>>,
         pub timeouts: Timeouts,
     }

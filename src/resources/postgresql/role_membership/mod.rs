@@ -26,6 +26,9 @@ model! {
     ///
     /// Roles are found by their numbers, so a renamed role is still the same member. From version 16 on each grantor has a grant of its own; what
     /// this resource shows is what all of them give together, and destroying it takes back every grant that the signed-in role may take back.
+    ///
+    /// A membership that exists already, exactly as configured, is taken over with a warning, and destroying this resource then ends it. One with other
+    /// options is an error that names the import command.
     pub struct PostgresqlRoleMembership {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
@@ -169,7 +172,7 @@ impl Resource for PostgresqlRoleMembership {
 fn tell_who_else(cx: &Context, left: &[String]) {
     if !left.is_empty() {
         let detail = format!(
-            "From version 16 on only who granted a membership, or has the privileges of that role, can take it back. What the signed-in role may take \
+            "From version 16 on, only the role that granted a membership, or one that has its privileges, can take it back. What the signed-in role may take \
              back was taken back; this is left:\n\n{}",
             left.join("\n")
         );

