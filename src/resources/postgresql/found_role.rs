@@ -8,6 +8,7 @@ use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
 use crate::sql::postgres::lock::Lock;
+use crate::sql::postgres::role_look::Look;
 use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
 use crate::sql::question::Question;
 use crate::sql::row::Row;
@@ -144,9 +145,21 @@ pub fn sessions(answers: &[Vec<Row>]) -> Result<Vec<String>, Failure> {
     Ok(shown)
 }
 
+/// The role that is to be changed, as a look found it: no other one of its name.
+///
+/// # Errors
+/// When it is gone.
+pub fn known(look: Option<Look>, oid: Option<&String>, name: &Name) -> Result<Look, Failure> {
+    look.filter(|look| !is_another(&look.role, oid))
+        .ok_or_else(|| gone(name))
+}
+
 /// What a plan that is out of date is told.
 pub fn gone(name: &Name) -> Failure {
-    let detail = format!("The role {name} does not exist any more. Plan again: it will be created.");
+    let detail = format!(
+        "The role {name} that was planned for does not exist any more. Another one may have its name by now, and is left alone. Plan again: that shows \
+         what becomes of it."
+    );
     Diagnostic::error("Role not found", detail).into()
 }
 

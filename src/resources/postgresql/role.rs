@@ -13,8 +13,8 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    NO_LIMIT, all_settings, find, gone, is_another, known_number, limit, locks, number, setting_changes, settings,
-    tell_of_another,
+    NO_LIMIT, all_settings, find, gone, is_another, known, known_number, limit, locks, number, setting_changes,
+    settings, tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -276,7 +276,7 @@ impl PostgresqlRole {
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(oid, &self.name)), &question)
             .await?;
-        let look = role_look::read(&answers, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
+        let look = known(role_look::read(&answers, number(oid), &prior.name)?, oid, &prior.name)?;
         self.finish(transaction, self.changes(&look.role, prior)?, server).await
     }
 

@@ -4,7 +4,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{NO_LIMIT, gone, limit, locks, number, setting_changes};
+use crate::resources::postgresql::found_role::{NO_LIMIT, gone, known, limit, locks, number, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::former_login::FormerLogin;
@@ -237,12 +237,12 @@ impl Work<'_> {
     ) -> Result<Changed, Failure> {
         let version = session.version();
         let oid = prior.oid.get();
-        let known = prior.name.get().unwrap_or(self.name);
-        let question = [role_look::question(number(oid), known)];
+        let last = prior.name.get().unwrap_or(self.name);
+        let question = [role_look::question(number(oid), last)];
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(oid, self.name)), &question)
             .await?;
-        let look = role_look::read(&answers, number(oid), known)?.ok_or_else(|| gone(known))?;
+        let look = known(role_look::read(&answers, number(oid), last)?, oid, last)?;
         let former = FormerLogin::find(&transaction, &look.role, self.user, self.label).await?;
         let mut changes = Vec::new();
         if look.role.name != *self.name {
