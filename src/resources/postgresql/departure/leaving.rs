@@ -18,7 +18,7 @@ use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
-use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
 use crate::sql::postgres::traces;
 use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
@@ -136,7 +136,7 @@ impl Departure<'_> {
         let taking = TakingBack::of(server, objects, large, self.role);
         let mut statements = taking.statements(server);
         let mut lenders = taking.lenders;
-        match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
+        match (self.owned, self.heir_in(server)) {
             (OwnedObjects::Reassign, Some(heir)) if owns => {
                 let lent = Entry::of(server, database, objects, role, heir);
                 lenders.extend(lent.lenders);
@@ -159,6 +159,12 @@ impl Departure<'_> {
 
     /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
     async fn room(&self, database: &str) -> Result<u64, Failure> {
+    /// Who becomes the owner; nobody when that is by now the role itself.
+    fn heir_in<'c>(&self, server: &'c ServerCatalog) -> Option<&'c Role> {
+        let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
+        heir.filter(|heir| heir.oid != self.role)
+    }
+
         let session = self.server.session(database).await?;
         Ok((lock::budget(&session).await? / lock::SHARE).clamp(1, LOCKS))
     }
@@ -185,8 +191,7 @@ impl Departure<'_> {
         let transaction = session.begin(&lock::take(&[Lock::role(self.role)].into())).await?;
         let server = ServerCatalog::load(&transaction).await?;
         let objects = DatabaseCatalog::load(&transaction).await?;
-        let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
-        let (Some(role), Some(heir)) = (server.roles.get(&self.role), heir) else {
+        let (Some(role), Some(heir)) = (server.roles.get(&self.role), self.heir_in(&server)) else {
             return Ok(false);
         };
         let batch = batch(&objects, self.role, room);

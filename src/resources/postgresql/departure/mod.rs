@@ -81,7 +81,7 @@ impl Parsed for OwnedObjects {
     const ALLOWED: &'static [&'static str] = &["refuse", "reassign", "drop"];
 }
 
-/// What is wrong with `owned_objects` and `reassign_owned_to`, of what is known so far.
+/// What is wrong with `owned_objects` and `reassign_owned_to` of the role `name`, of what is known so far.
 pub fn mistakes(config: &Config) -> Vec<Diagnostic> {
     let reassign = match config.get("owned_objects") {
         Some(Value::String(text)) => text == "reassign",
@@ -94,9 +94,17 @@ pub fn mistakes(config: &Config) -> Vec<Diagnostic> {
         (false, heir) if !heir.is_null() => {
             "`reassign_owned_to` means something only with `owned_objects = \"reassign\"`."
         }
+        (true, Value::String(heir)) if config.get("name").and_then(Value::as_str) == Some(heir) => {
+            return vec![own_heir(heir)];
+        }
         _ => return Vec::new(),
     };
     vec![Diagnostic::error("Invalid combination of arguments", mistake).at("reassign_owned_to")]
+}
+
+fn own_heir(role: impl fmt::Display) -> Diagnostic {
+    let detail = format!("What the role {role} owns cannot be given to that role itself: name another one.");
+    Diagnostic::error("Role is its own heir", detail).at("reassign_owned_to")
 }
 
 /// A role that shall go.
@@ -224,11 +232,15 @@ impl Departure<'_> {
 
     fn check_heir(&self, role: &Name, answers: &[Vec<Row>]) -> Result<()> {
         let Some(heir) = self.heir else { return Ok(()) };
-        if role_look::read(answers, None, heir).map_err(Failure::from)?.is_some() {
-            return Ok(());
+        match role_look::read(answers, None, heir).map_err(Failure::from)? {
+            Some(found) if found.role.oid == self.role => Err(own_heir(role)),
+            Some(_) => Ok(()),
+            None => {
+                let detail =
+                    format!("The server has no role {heir}, which was to become the owner of what {role} owns.");
+                Err(Diagnostic::error("Role not found", detail).at("reassign_owned_to"))
+            }
         }
-        let detail = format!("The server has no role {heir}, which was to become the owner of what {role} owns.");
-        Err(Diagnostic::error("Role not found", detail).at("reassign_owned_to"))
     }
 
     fn is_in_the_way(&self, server: &ServerCatalog) -> bool {
