@@ -3,6 +3,7 @@
 mod all_or_nothing;
 mod passed_on;
 mod steps;
+mod stopped;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::Emulator;
@@ -325,7 +326,6 @@ async fn open_sessions_of_a_role_are_named() {
 }
 
 #[tokio::test]
-#[tokio::test]
 async fn a_role_is_not_its_own_heir() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;
@@ -353,6 +353,7 @@ async fn a_role_is_not_its_own_heir() {
     leaving.destroy().await;
 }
 
+#[tokio::test]
 async fn a_server_that_is_gone_took_its_roles_along() {
     let emulator = emulator().await;
     let plugin = provider(emulator).await;

@@ -46,7 +46,9 @@ impl Departure<'_> {
         let all = async {
             if owns && self.owned == OwnedObjects::Reassign {
                 let mut room = self.room(database).await?;
-                while self.move_some(database, &mut room).await? {}
+                while self.move_some(database, &mut room).await? {
+                    self.go_on()?;
+                }
             } else if owns && self.owned == OwnedObjects::Drop {
                 self.drop_most(database).await?;
             }
@@ -157,14 +159,14 @@ impl Departure<'_> {
         }
     }
 
-    /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
-    async fn room(&self, database: &str) -> Result<u64, Failure> {
     /// Who becomes the owner; nobody when that is by now the role itself.
     fn heir_in<'c>(&self, server: &'c ServerCatalog) -> Option<&'c Role> {
         let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
         heir.filter(|heir| heir.oid != self.role)
     }
 
+    /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
+    async fn room(&self, database: &str) -> Result<u64, Failure> {
         let session = self.server.session(database).await?;
         Ok((lock::budget(&session).await? / lock::SHARE).clamp(1, LOCKS))
     }
@@ -235,6 +237,7 @@ impl Departure<'_> {
             }
             let mut left = &plan.steps[..];
             while !left.is_empty() {
+                self.go_on()?;
                 let (now, later) = left.split_at(fitting(left, room));
                 tracing::info!(
                     database,
@@ -254,7 +257,7 @@ impl Departure<'_> {
                 }
             }
             if left.is_empty() {
-                return Ok(());
+                return Ok(self.go_on()?);
             }
         }
         Ok(())

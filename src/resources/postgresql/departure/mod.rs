@@ -140,6 +140,9 @@ impl Departure<'_> {
     pub async fn carry_out(&self, cx: &Context) -> Result<()> {
         let mut refused = None;
         for round in 1..=ROUNDS {
+            if round > 1 {
+                self.go_on()?;
+            }
             let lower = refused.is_some();
             let drop = |session| self.attempt_to_drop(session, lower);
             match self.server.write(POSTGRES, "dropping the role", drop).await {
@@ -168,6 +171,20 @@ impl Departure<'_> {
              things in its name all the while: let that end, and destroy again."
         );
         Err(Diagnostic::error("Role still in use", detail))
+    }
+
+    /// Ends the work between two steps of it when the person wants to stop, or the time of the call has passed. A step in hand is finished.
+    fn go_on(&self) -> Result<()> {
+        let patience = &self.server.patience;
+        let (summary, more) = match (patience.stop.is_stopped(), patience.left().is_zero()) {
+            (true, _) => ("Stopped", ""),
+            (false, true) => ("Timed out", " `delete` in `timeouts` gives it more time."),
+            (false, false) => return Ok(()),
+        };
+        let detail = format!(
+            "The destroy ended between two steps. What was done so far is done, and the next destroy goes on with the rest.{more}"
+        );
+        Err(Diagnostic::error(summary, detail))
     }
 
     async fn explained(&self, failure: Failure, refused: Option<Failure>) -> Diagnostic {
@@ -278,6 +295,7 @@ impl Departure<'_> {
         // Privileges in a single database are taken back together or not at all.
         let is_one_step = matches!(places[..], [(_, false)]) && obstacles.is_empty();
         for (database, owns) in places.iter().filter(|_| !is_one_step) {
+            self.go_on()?;
             match self.rehearse(database, *owns).await {
                 Ok(passed_on) => obstacles.add(Some(database), passed_on),
                 Err(failure) => refused = refused.or(Some(failure)),
@@ -291,6 +309,7 @@ impl Departure<'_> {
             return Err(refused.into());
         }
         for (database, owns) in places {
+            self.go_on()?;
             self.leave(database, owns).await?;
         }
         Ok(())

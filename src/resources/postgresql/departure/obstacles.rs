@@ -51,6 +51,7 @@ impl Obstacles {
                 let closed = "something that cannot be looked at: the database is closed";
                 obstacles.add(name, vec![closed.to_owned()]);
             } else if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
+                departure.go_on()?;
                 obstacles.look(departure, name).await?;
             }
         }
