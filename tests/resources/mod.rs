@@ -11,6 +11,7 @@ mod migrating;
 mod postgresql_access;
 mod postgresql_budget;
 mod postgresql_departure;
+mod postgresql_imported_settings;
 mod postgresql_logins;
 mod postgresql_namesakes;
 mod postgresql_ownership;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
+use crate::provider::plan::Plan;
 use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
@@ -69,6 +72,43 @@ pub fn tell_of_another(role: &Role, cx: &Context) {
 /// Settings as the state tells them: in the spelling of the configuration, and only where they are managed.
 pub fn settings(written: Option<&Settings>, found: &Settings) -> Option<Settings> {
     written.map(|written| role_settings::settle(written, found))
+}
+
+/// What is kept beside a role that was imported, until the first apply.
+#[derive(Serialize, Deserialize)]
+struct Imported {
+    /// Whether nobody has managed the settings that were found.
+    imported: bool,
+}
+
+/// Notes that the settings which an import finds are managed by nobody yet.
+pub fn note_import(cx: &Context) {
+    cx.keep_record(&Imported { imported: true });
+}
+
+/// Notes that an apply has managed them, where they came by an import.
+pub fn note_apply(cx: &Context) {
+    if is_imported(cx) {
+        cx.keep_record(&Imported { imported: false });
+    }
+}
+
+/// The settings in the state that an apply has managed: none after an import.
+pub fn managed(prior: Option<Settings>, cx: &Context) -> Option<Settings> {
+    prior.filter(|_| !is_imported(cx))
+}
+
+/// Says in the plan that what an import found stays, although it goes out of the state.
+pub fn plan_settings(plan: &mut Plan, cx: &Context) {
+    if !plan.config("settings").is_null() || plan.prior("settings").is_null() || !is_imported(cx) {
+        return;
+    }
+    let detail = "The configuration has no `settings`, so those that the import found are not managed: they go out of the state, and the role keeps them.";
+    plan.warn(Diagnostic::warning("Settings stay as they are", detail));
+}
+
+fn is_imported(cx: &Context) -> bool {
+    cx.record().is_some_and(|Imported { imported }| imported)
 }
 
 /// Settings as an import tells them: all that there are.

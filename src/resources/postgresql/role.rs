@@ -13,8 +13,8 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    NO_LIMIT, all_settings, find, gone, is_another, known, known_number, limit, locks, number, setting_changes,
-    settings, tell_of_another,
+    NO_LIMIT, all_settings, find, gone, is_another, known, known_number, limit, locks, managed, note_apply,
+    note_import, number, plan_settings, setting_changes, settings, tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -88,8 +88,9 @@ impl Resource for PostgresqlRole {
         mistakes
     }
 
-    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+    async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         Server::plan(plan);
+        plan_settings(plan, cx);
         plan.set("login", false);
         Ok(())
     }
@@ -139,8 +140,12 @@ impl Resource for PostgresqlRole {
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
+        let settings = managed(prior.settings.clone(), cx);
+        let prior = Self { settings, ..prior };
         let attempt = |session| self.attempt_to_change(session, &prior, &server);
-        Ok(server.write(POSTGRES, "changing the role", attempt).await?)
+        let changed = server.write(POSTGRES, "changing the role", attempt).await?;
+        note_apply(cx);
+        Ok(changed)
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
@@ -157,7 +162,8 @@ impl Resource for PostgresqlRole {
         departure.carry_out(cx).await
     }
 
-    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
+        note_import(cx);
         Ok(Self {
             server: parts.parse("server")?,
             name: parts.parse("name")?,

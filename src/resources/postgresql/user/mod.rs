@@ -22,7 +22,7 @@ use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    all_settings, find, is_another, known_number, settings, tell_of_another,
+    all_settings, find, is_another, known_number, managed, note_import, plan_settings, settings, tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -124,6 +124,7 @@ impl Resource for PostgresqlUser {
         if !plan.config("name").is_null() {
             return Ok(());
         }
+        plan_settings(plan, cx);
         if plan.is_create() {
             let identity = plan
                 .planned("identity_id")
@@ -210,6 +211,11 @@ impl Resource for PostgresqlUser {
         let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
         if let Some(former) = changed.former {
             former.tell(name, principal.object_id, cx);
+        let settings = managed(prior.settings.clone(), cx);
+        let prior = Self {
+            settings,
+            ..prior.clone()
+        };
         }
         self.keep_record(name, cx);
         Ok(changed.state)
@@ -229,7 +235,8 @@ impl Resource for PostgresqlUser {
         departure.carry_out(cx).await
     }
 
-    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
+        note_import(cx);
         Ok(Self {
             server: parts.parse("server")?,
             name: Computed::known(parts.parse("name")?),
