@@ -41,6 +41,9 @@ model! {
     /// is an ordinary role, for the length of one transaction that nobody sees into; this takes the function
     /// `pgaadauth_update_principal_with_oid` of the server, and the principal must still exist in the directory. Otherwise it is an error that says
     /// what to do, and nothing is changed.
+    ///
+    /// Attributes of the role that have no argument here are neither given nor taken: whoever was given `CREATEROLE`, `CREATEDB`, `BYPASSRLS` or
+    /// `REPLICATION` by hand, and is no administrator, keeps them, also when the role is taken over.
     pub struct PostgresqlUser {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
@@ -121,10 +124,10 @@ impl Resource for PostgresqlUser {
         Server::plan(plan);
         principal::plan(plan, cx).await?;
         former_login::plan(plan);
+        plan_settings(plan, cx);
         if !plan.config("name").is_null() {
             return Ok(());
         }
-        plan_settings(plan, cx);
         if plan.is_create() {
             let identity = plan
                 .planned("identity_id")
@@ -208,14 +211,14 @@ impl Resource for PostgresqlUser {
             name,
             label: self.label(&principal),
         };
-        let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
-        if let Some(former) = changed.former {
-            former.tell(name, principal.object_id, cx);
         let settings = managed(prior.settings.clone(), cx);
         let prior = Self {
             settings,
             ..prior.clone()
         };
+        let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
+        if let Some(former) = changed.former {
+            former.tell(name, principal.object_id, cx);
         }
         self.keep_record(name, cx);
         Ok(changed.state)

@@ -177,6 +177,7 @@ impl Work<'_> {
         let role = &look.role;
         let bound = binding::is_bound(role, self.label)
             && look.administers.unwrap_or(self.label.admin) == self.label.admin
+            && !binding::lacks_attributes(role, self.label.admin)
             && self.changes_of(role, None)?.is_empty();
         if bound && !is_platform(role) {
             return Ok(Found::Same);
@@ -285,13 +286,15 @@ impl Work<'_> {
     /// The role must be bound as was asked for.
     fn check(&self, look: &Look) -> Result<()> {
         let administers = look.administers.unwrap_or(self.label.admin) == self.label.admin;
-        if binding::is_bound(&look.role, self.label) && administers {
+        let lacks_attributes = binding::lacks_attributes(&look.role, self.label.admin);
+        if binding::is_bound(&look.role, self.label) && administers && !lacks_attributes {
             return Ok(());
         }
         let found = look.role.label.as_deref().unwrap_or("nothing");
         let rights = match look.administers {
             Some(true) if !administers => ", and as a member of `azure_pg_admin`",
             Some(false) if !administers => ", and not as a member of `azure_pg_admin`",
+            _ if lacks_attributes => ", and without CREATEROLE or CREATEDB",
             _ => "",
         };
         let detail = format!(
