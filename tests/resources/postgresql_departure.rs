@@ -4,6 +4,7 @@ mod all_or_nothing;
 mod passed_on;
 mod steps;
 mod stopped;
+mod system;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::Emulator;

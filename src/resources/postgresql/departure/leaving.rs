@@ -1,11 +1,11 @@
 //! How a role leaves one database: what it owns goes as was asked for, in as many transactions as the server has room for; what it was granted
 //! is taken back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::Result;
 use crate::provider::postgresql::Failure;
-use crate::resources::postgresql::borrowed::borrow;
+use crate::resources::postgresql::borrowed::{Loan, borrow};
 use crate::resources::postgresql::departure::dropping::{Plan, Step, as_planned, fitting, still_owned};
 use crate::resources::postgresql::departure::entry::Entry;
 use crate::resources::postgresql::departure::obstacles::Obstacles;
@@ -36,8 +36,24 @@ struct Parting {
     passed_on: Vec<String>,
     /// As whom we must act.
     lenders: BTreeSet<u32>,
+    /// On what each role granted something.
+    granted: BTreeMap<u32, Vec<String>>,
     /// The statements. The loan is around them.
     statements: Vec<Statement>,
+}
+
+impl Parting {
+    /// The loan that it takes.
+    fn borrow(&self, server: &ServerCatalog) -> Result<Loan> {
+        let refused = match borrow(server, self.lenders.iter().copied()) {
+            Err(refused) => refused,
+            loan => return loan,
+        };
+        let out_of_reach = self.granted.iter();
+        let out_of_reach = out_of_reach.filter(|(grantor, _)| borrow(server, [**grantor]).is_err());
+        let named: Vec<String> = out_of_reach.flat_map(|(_, what)| what.iter().cloned()).collect();
+        Err(obstacles::out_of_reach(refused, &named))
+    }
 }
 
 impl Departure<'_> {
@@ -83,7 +99,7 @@ impl Departure<'_> {
         let (transaction, seen) = self.see(&mut session, owns).await?;
         let parting = self.parting(&seen, database, owns);
         if parting.passed_on.is_empty() {
-            let loan = borrow(&seen.server, parting.lenders)?;
+            let loan = parting.borrow(&seen.server)?;
             // Whether the server lets us act for somebody has to be tried.
             transaction.execute_all(&loan.begin).await?;
         }
@@ -101,7 +117,7 @@ impl Departure<'_> {
                 .explain(role, self.owned)
                 .into());
         }
-        let loan = borrow(&seen.server, parting.lenders)?;
+        let loan = parting.borrow(&seen.server)?;
         let all: Vec<Statement> = loan
             .begin
             .into_iter()
@@ -137,7 +153,10 @@ impl Departure<'_> {
         };
         let taking = TakingBack::of(server, objects, large, self.role);
         let mut statements = taking.statements(server);
-        let mut lenders = taking.lenders;
+        let (mut lenders, granted) = (taking.lenders, taking.granted);
+        let granted = granted
+            .into_iter()
+            .map(|(grantor, what)| (acting(server, database, grantor), what));
         match (self.owned, self.heir_in(server)) {
             (OwnedObjects::Reassign, Some(heir)) if owns => {
                 let lent = Entry::of(server, database, objects, role, heir);
@@ -155,6 +174,7 @@ impl Departure<'_> {
         Parting {
             passed_on: taking.passed_on,
             lenders: by_name(server, database, lenders),
+            granted: granted.collect(),
             statements,
         }
     }
@@ -291,15 +311,17 @@ impl Departure<'_> {
     }
 }
 
-/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
 fn by_name(server: &ServerCatalog, database: &str, lenders: BTreeSet<u32>) -> BTreeSet<u32> {
+    lenders.into_iter().map(|role| acting(server, database, role)).collect()
+}
+
+/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
+fn acting(server: &ServerCatalog, database: &str, role: u32) -> u32 {
     let stands_for = server.role("pg_database_owner").map(|role| role.oid);
-    let owner = server.database(database).map(|database| database.owner);
-    let acting = |role| match owner {
-        Some(owner) if Some(role) == stands_for => owner,
+    match server.database(database) {
+        Some(database) if Some(role) == stands_for => database.owner,
         _ => role,
-    };
-    lenders.into_iter().map(acting).collect()
+    }
 }
 
 /// What the role owns, as far as one transaction may move it; nothing when one transaction may move everything.

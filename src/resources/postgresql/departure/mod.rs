@@ -25,7 +25,7 @@ use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::memberships::Succession;
-use crate::resources::postgresql::departure::obstacles::{Obstacles, is_closed, is_privilege, places};
+use crate::resources::postgresql::departure::obstacles::{Obstacles, is_closed, is_out_of_reach, is_privilege, places};
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
 use crate::resources::postgresql::found_role::{sessions, sessions_of};
@@ -166,11 +166,8 @@ impl Departure<'_> {
                 Err(failure) => return Err(self.explained(failure, refused).await),
             }
         }
-        let detail = format!(
-            "The role was cleared of everything {ROUNDS} times, and each time something new hung on it. Somebody grants it privileges or makes \
-             things in its name all the while: let that end, and destroy again."
-        );
-        Err(Diagnostic::error("Role still in use", detail))
+        let catalog = self.server.catalog().await?;
+        Err(Obstacles::all(self, &catalog).await?.explain_lasting())
     }
 
     /// Ends the work between two steps of it when the person wants to stop, or the time of the call has passed. A step in hand is finished.
@@ -262,7 +259,7 @@ impl Departure<'_> {
 
     fn is_in_the_way(&self, server: &ServerCatalog) -> bool {
         let mut hanging = server.dependencies.iter();
-        hanging.any(|one| one.database.is_some() || !is_privilege(one))
+        hanging.any(|one| one.database.is_some() || !is_privilege(one) || is_out_of_reach(one))
     }
 
     /// What it takes at last: privileges on databases are taken back, and from version 16 on the memberships that the role granted are granted
