@@ -107,6 +107,7 @@ impl Resource for PostgresqlRole {
             made = server.write(POSTGRES, "creating the role", make).await;
         }
         let Made { state, found } = made?;
+        note_apply(cx);
         if found {
             let detail = format!(
                 "The role {} existed already, exactly as configured; it is managed by Terraform from now on.",

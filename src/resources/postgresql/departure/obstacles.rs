@@ -31,6 +31,12 @@ const HANGING: &str = "SELECT s.deptype, s.classid, pg_catalog.pg_describe_objec
        WHERE d.datname = pg_catalog.current_database()) END \
      AND s.deptype IN ('o', 'a', 'r') AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass ORDER BY 3";
 
+/// How what was granted to the role is named.
+const PRIVILEGES: &str = "privileges on";
+
+/// What to do about what only its grantor takes back.
+const GRANTED: &str = " Privileges on a tablespace or a parameter are revoked by whoever granted them.";
+
 /// What stands in the way, by place: a database, or the server.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Obstacles(BTreeMap<String, Vec<String>>);
@@ -164,10 +170,16 @@ impl Obstacles {
                  `owned_objects` to `reassign`, apply that, and destroy again."
             }
         };
+        let mut all = self.0.values().flatten();
+        let granted = if all.any(|what| what.starts_with(PRIVILEGES)) {
+            GRANTED
+        } else {
+            ""
+        };
         Diagnostic::error(
             "Role still in use",
             format!(
-                "These belong to the role {role} or depend on it:\n{}\n\nNothing more was changed. {advice} {PASSED_ON}",
+                "These belong to the role {role} or depend on it:\n{}\n\nNothing more was changed. {advice} {PASSED_ON}{granted}",
                 self.lines()
             ),
         )
@@ -192,7 +204,7 @@ async fn hanging(session: &Session, role: u32, database: Option<&str>) -> Result
             kind,
             class: row.oid(1)?,
             what: match kind {
-                DependencyKind::Privilege => format!("privileges on {what}"),
+                DependencyKind::Privilege => format!("{PRIVILEGES} {what}"),
                 _ => what.to_owned(),
             },
         })
