@@ -1,6 +1,6 @@
 //! `entradb_postgresql_objects`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::model;
 use crate::protocol::diagnostic::{Diagnostic, Result};
@@ -76,8 +76,12 @@ impl DataSource for PostgresqlObjects {
         };
         let mut owners = BTreeMap::new();
         let mut objects = Vec::new();
+        let relations = inventory
+            .objects()
+            .filter(|object| object.kind.catalog() == ObjectKind::Table.catalog());
+        let relations: HashMap<u32, &Object> = relations.map(|object| (object.oid, object)).collect();
         for object in inventory.objects().filter(|object| self.asks_for(object, &inventory)) {
-            let shown = shown(object, &inventory);
+            let shown = shown(object, &inventory, &relations);
             *owners.entry(shown.owner.clone()).or_insert(0) += 1;
             objects.push(Record(shown));
         }
@@ -105,13 +109,11 @@ impl PostgresqlObjects {
     }
 }
 
-fn shown(object: &Object, inventory: &Inventory) -> OwnedObject {
+fn shown(object: &Object, inventory: &Inventory, relations: &HashMap<u32, &Object>) -> OwnedObject {
     let reason = obstacle(object, inventory).map(str::to_owned);
     let movable = reason.is_none();
     let followed = match object.parent {
-        Some(Parent::SequenceOf(table)) => inventory
-            .objects()
-            .find(|other| other.kind.catalog() == object.kind.catalog() && other.oid == table),
+        Some(Parent::SequenceOf(table)) => relations.get(&table),
         _ => None,
     };
     OwnedObject {

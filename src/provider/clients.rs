@@ -43,10 +43,10 @@ pub struct Clients {
     servers: Snapshots<String, Option<Server>, AzureError>,
     clusters: Snapshots<String, Option<Cluster>, AzureError>,
     targets: Snapshots<String, Option<serde_json::Value>, AzureError>,
-    hosts: Mutex<HashMap<Host, Known>>,
+    hosts: Mutex<HashMap<String, Known>>,
 }
 
-/// What we found out about a host.
+/// What we found out about a host, by whichever port of it.
 #[derive(Default)]
 struct Known {
     login: Option<String>,
@@ -181,31 +181,31 @@ impl Clients {
     /// An administrator was set or taken away: for a while, a refused login there is worth another try.
     pub fn administrators_were_changed(&self, host: &Host) {
         let mut hosts = self.hosts();
-        let known = hosts.entry(host.clone()).or_default();
+        let known = hosts.entry(host.name.clone()).or_default();
         known.changed = Some(Instant::now());
         known.login = None;
     }
 
     pub(crate) fn administrators_changed_lately(&self, host: &Host) -> bool {
         self.hosts()
-            .get(host)
+            .get(&host.name)
             .and_then(|known| known.changed)
             .is_some_and(|changed| changed.elapsed() < CHANGE_SHOWS)
     }
 
     pub(crate) fn known_login(&self, host: &Host) -> Option<String> {
-        self.hosts().get(host)?.login.clone()
+        self.hosts().get(&host.name)?.login.clone()
     }
 
     pub(crate) fn remember_login(&self, host: &Host, user: String) {
-        self.hosts().entry(host.clone()).or_default().login = Some(user);
+        self.hosts().entry(host.name.clone()).or_default().login = Some(user);
     }
 
     pub(crate) fn forget_login(&self, host: &Host) {
-        self.hosts().entry(host.clone()).or_default().login = None;
+        self.hosts().entry(host.name.clone()).or_default().login = None;
     }
 
-    fn hosts(&self) -> MutexGuard<'_, HashMap<Host, Known>> {
+    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -216,10 +216,11 @@ impl Postgresql<'_> {
         result
     }
 
-    /// Something was changed: the next who reads, reads anew.
+    /// Something was changed: the next who reads, reads anew, through whichever port.
     pub fn forget(&self) {
-        self.clients.server_catalogs.forget(|host| *host == self.host);
-        self.clients.database_catalogs.forget(|(host, _)| *host == self.host);
+        let name = &self.host.name;
+        self.clients.server_catalogs.forget(|host| host.name == *name);
+        self.clients.database_catalogs.forget(|(host, _)| host.name == *name);
     }
 
     /// Roles, labels, memberships and databases, read once for all who ask within a few seconds.

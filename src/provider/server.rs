@@ -59,6 +59,14 @@ impl FromStr for Host {
     }
 }
 
+impl Host {
+    /// Whether this is the first label of the name.
+    fn is_labelled(&self, label: &str) -> bool {
+        let first = self.name.split('.').next();
+        first.is_some_and(|first| first.eq_ignore_ascii_case(label))
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.name)?;
@@ -105,7 +113,7 @@ impl Parsed for Server {
 
 impl Server {
     /// Keeps the spelling of the state where the configuration names the same server in another way, so that nothing is replaced. Another port of
-    /// the same name is another way to the same server (PgBouncer's, say): it is changed in place. Looks at the attributes `server`, `server_id` and `host`.
+    /// the same server is changed in place. Looks at the attributes `server`, `server_id` and `host`.
     pub fn plan(plan: &mut Plan) {
         if plan.is_create() {
             return;
@@ -122,33 +130,55 @@ impl Server {
             .as_str()
             .and_then(|text| text.parse::<ResourceId>().ok());
         let host = plan.prior("host").as_str().and_then(|text| text.parse::<Host>().ok());
-        if wanted.is(id.as_ref(), host.as_ref()) {
-            plan.keep("server");
-            plan.keep("server_id");
-            plan.keep("host");
-        } else if let (Self::Host(wanted), Some(host)) = (&wanted, &host)
-            && wanted.name == host.name
-        {
-            plan.change_in_place("server");
-            plan.set("host", wanted.to_string());
+        match wanted.compare(id.as_ref(), host.as_ref()) {
+            Comparison::Same => {
+                plan.keep("server");
+                plan.keep("server_id");
+                plan.keep("host");
+            }
+            Comparison::AnotherWay => {
+                plan.change_in_place("server");
+                match wanted {
+                    Self::Host(host) => {
+                        plan.set("host", host.to_string());
+                        plan.set("server_id", Value::Null);
+                    }
+                    // Azure says where it is.
+                    Self::Id(id) => {
+                        plan.unknown("host");
+                        plan.set("server_id", id.to_string());
+                    }
+                }
+            }
+            Comparison::Another => {}
         }
     }
 
-    fn is(&self, id: Option<&ResourceId>, host: Option<&Host>) -> bool {
-        match self {
-            Self::Host(wanted) => host == Some(wanted),
-            Self::Id(wanted) => match (id, host) {
-                (Some(id), _) => id == wanted,
-                // A server that was only ever named by its host: its name is the first label.
-                (None, Some(host)) => host
-                    .name
-                    .split('.')
-                    .next()
-                    .is_some_and(|label| label.eq_ignore_ascii_case(wanted.name())),
-                (None, None) => false,
+    /// How this name is to a server that is known by these.
+    fn compare(&self, id: Option<&ResourceId>, host: Option<&Host>) -> Comparison {
+        match (self, id, host) {
+            (Self::Host(wanted), _, Some(host)) if host == wanted => Comparison::Same,
+            (Self::Host(wanted), _, Some(host)) if host.name == wanted.name => Comparison::AnotherWay,
+            (Self::Id(wanted), Some(id), _) if id == wanted => Comparison::Same,
+            // A server that was only ever named by its host: its name is the first label. An ID means the server's own port.
+            (Self::Id(wanted), None, Some(host)) if host.is_labelled(wanted.name()) => match host.port {
+                PORT => Comparison::Same,
+                _ => Comparison::AnotherWay,
             },
+            _ => Comparison::Another,
         }
     }
+}
+
+/// How a name of a server compares to what is known of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    /// The same server at the same port.
+    Same,
+    /// The same server at another port: PgBouncer's, say.
+    AnotherWay,
+    /// Another server.
+    Another,
 }
 
 impl From<&Server> for Value {
@@ -202,23 +232,42 @@ mod tests {
 
     #[test]
     fn the_same_server_is_the_same_in_every_spelling() {
-        let host: Host = "pg-data.postgres.database.azure.com".parse().expect("a host");
+        let host = |text: &str| text.parse::<Host>().expect("a host");
+        let (direct, pooler) = (
+            host("pg-data.postgres.database.azure.com"),
+            host("pg-data.postgres.database.azure.com:6432"),
+        );
         let id: ResourceId = ID.parse().expect("an ID");
-        assert!(
-            parse(&ID.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions"))
-                .expect("an ID")
-                .is(Some(&id), None)
-        );
-        assert!(parse(ID).expect("an ID").is(None, Some(&host)));
-        assert!(
-            parse("pg-data.postgres.database.azure.com")
-                .expect("a host")
-                .is(Some(&id), Some(&host))
-        );
-        assert!(
-            !parse("pg-other.postgres.database.azure.com")
-                .expect("a host")
-                .is(Some(&id), Some(&host))
-        );
+        let upper = ID.to_uppercase().replace("/SUBSCRIPTIONS", "/subscriptions");
+        let compare =
+            |text: &str, id: Option<&ResourceId>, host: &Host| parse(text).expect("a server").compare(id, Some(host));
+        for (text, known_id, known_host, expected) in [
+            (upper.as_str(), Some(&id), &direct, Comparison::Same),
+            (ID, None, &direct, Comparison::Same),
+            (ID, None, &pooler, Comparison::AnotherWay),
+            (direct.name.as_str(), Some(&id), &direct, Comparison::Same),
+            (direct.name.as_str(), None, &pooler, Comparison::AnotherWay),
+            (
+                "pg-data.postgres.database.azure.com:6432",
+                Some(&id),
+                &direct,
+                Comparison::AnotherWay,
+            ),
+            (
+                "pg-other.postgres.database.azure.com",
+                Some(&id),
+                &direct,
+                Comparison::Another,
+            ),
+            (
+                &ID.replace("pg-data", "pg-other"),
+                Some(&id),
+                &direct,
+                Comparison::Another,
+            ),
+            (&ID.replace("pg-data", "pg-other"), None, &direct, Comparison::Another),
+        ] {
+            assert_eq!(compare(text, known_id, known_host), expected, "{text} to {known_host}");
+        }
     }
 }

@@ -17,18 +17,27 @@ impl Postgresql<'_> {
     /// Logs in as the role that worked before, else as each candidate in turn.
     pub(crate) async fn log_in(&self, database: &str) -> Result<Pooled, Failure> {
         self.may_see_the_token().await?;
-        if let Some(user) = self.clients.known_login(&self.host) {
-            match self.log_in_as(&user, database).await {
-                Err(failure) if failure.login_refusal().is_some() => self.clients.forget_login(&self.host),
-                other => return other,
-            }
+        if let Some(outcome) = self.log_in_as_before(database).await {
+            return outcome;
         }
         let turn = self.clients.locks.hold(format!("login {}", self.host));
         let what = format!("the login to {}", self.host);
         let _one_at_a_time = within(&self.patience, what, "another resource is at it", turn).await?;
-        match self.clients.known_login(&self.host) {
-            Some(user) => self.log_in_as(&user, database).await,
+        match self.log_in_as_before(database).await {
+            Some(outcome) => outcome,
             None => self.find_login(database).await,
+        }
+    }
+
+    /// Logs in as the role that worked before; `None` when there is none, or when it is refused by now.
+    async fn log_in_as_before(&self, database: &str) -> Option<Result<Pooled, Failure>> {
+        let user = self.clients.known_login(&self.host)?;
+        match self.log_in_as(&user, database).await {
+            Err(failure) if failure.login_refusal().is_some() => {
+                self.clients.forget_login(&self.host);
+                None
+            }
+            outcome => Some(outcome),
         }
     }
 
@@ -60,10 +69,11 @@ impl Postgresql<'_> {
                     {
                         refusals.push((user, error));
                     }
-                    // That there is no such database, or that it is closed to us, is said only after the login.
-                    other => {
-                        self.clients.remember_login(&self.host, user);
-                        return other;
+                    outcome => {
+                        if was_let_in(&outcome) {
+                            self.clients.remember_login(&self.host, user);
+                        }
+                        return outcome;
                     }
                 }
             }
@@ -199,6 +209,15 @@ impl Postgresql<'_> {
 enum Round {
     WithoutDirectory,
     WithDirectory,
+}
+
+/// Whether the server took the login. That there is no such database, or that it is closed to us, it says only after that; anything else, such as
+/// that it is starting or has no session left, may come before it has looked at who asks.
+fn was_let_in(outcome: &Result<Pooled, Failure>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(failure) => matches!(failure.kind(), Some(Kind::DatabaseGone | Kind::PermissionDenied)),
+    }
 }
 
 /// Every role that was tried, and what the server said to each.

@@ -3,6 +3,8 @@
 mod all_or_nothing;
 mod passed_on;
 mod steps;
+mod stopped;
+mod system;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::Emulator;
@@ -322,6 +324,34 @@ async fn open_sessions_of_a_role_are_named() {
     let told = leaving.try_destroy().await.expect("it goes all the same");
     assert!(told[0].detail.contains("app (process "), "{told:?}");
     drop(session);
+}
+
+#[tokio::test]
+async fn a_role_is_not_its_own_heir() {
+    let emulator = emulator().await;
+    let plugin = provider(emulator).await;
+    let heir = |name: &str| config! { "owned_objects" => "reassign", "reassign_owned_to" => name };
+    let roles = plugin.resource("entradb_postgresql_role");
+    let told = roles
+        .try_plan_create(role(emulator, "own heir", heir("own heir")))
+        .await
+        .expect_err("it cannot be");
+    assert_eq!(told[0].path.to_string(), "reassign_owned_to");
+
+    // Renamed since, which nobody has looked at.
+    let mut leaving = made(&plugin, emulator, "own heir", heir("own heir 2")).await;
+    let renamed = "alter role \"own heir\" rename to \"own heir 2\"";
+    by_hand(emulator, "postgres", renamed).await;
+    by_hand(emulator, "app", "create schema own_heir_s authorization \"own heir 2\"").await;
+    let told = leaving.try_destroy().await.expect_err("nobody else gets it");
+    assert_eq!(
+        (told[0].summary.as_str(), told[0].path.to_string().as_str()),
+        ("Role is its own heir", "reassign_owned_to"),
+        "{told:#?}"
+    );
+    by_hand(emulator, "app", "drop schema own_heir_s").await;
+    by_hand(emulator, "postgres", "drop role \"own heir 2\"").await;
+    leaving.destroy().await;
 }
 
 #[tokio::test]

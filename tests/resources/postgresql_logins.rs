@@ -247,3 +247,31 @@ async fn a_group_of_the_token_is_tried_and_no_other() {
     works(emulator, &plugin, "login-dan", "b-team").await;
     assert_eq!(tried(emulator), ["b-team"]);
 }
+
+/// An application's token says nothing of groups, so each group is tried; the server is busy at first, and many want their session at once.
+#[tokio::test]
+async fn a_group_that_was_tried_while_the_server_starts_is_not_taken_for_ours() {
+    let emulator = &alone().await;
+    let runner = emulator.runner().object_id.clone();
+    for name in ["a-team", "b-team", "c-team", "d-team", "our-team"] {
+        let members: &[&str] = if name == "our-team" { &[&runner] } else { &[] };
+        let group = emulator.add_group(name, members).await.expect("a group");
+        emulator
+            .add_administrator(&group, name)
+            .await
+            .expect("an administrator");
+    }
+    let plugin = provider(emulator).await;
+    emulator.faults().refuse_logins(1);
+    let roles = ["one", "two", "three", "four", "five", "six"].map(|name| {
+        let given = config! { "server" => emulator.postgresql().id.as_str(), "name" => name };
+        let resource = plugin.resource("entradb_postgresql_role");
+        async move { resource.create(given).await }
+    });
+    for made in futures_util::future::join_all(roles).await {
+        made.destroy().await;
+    }
+    let logins = emulator.logins();
+    let taken = logins.iter().filter(|one| one.refusal.is_none());
+    assert!(taken.clone().count() > 0 && taken.clone().all(|one| one.user == "our-team"));
+}

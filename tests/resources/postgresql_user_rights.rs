@@ -125,7 +125,7 @@ async fn without_the_function_another_administrator_is_explained() {
     assert!(made.exists());
 }
 
-/// Rights take a label and a membership. Half of them is neither: the plan sees it, whatever was applied.
+/// Rights take a label, a membership, and the attributes to create roles and databases. Half of them is neither: the plan sees it, whatever was applied.
 #[tokio::test]
 async fn half_an_administrator_is_seen_and_put_right() {
     let emulator = emulator().await;
@@ -136,6 +136,7 @@ async fn half_an_administrator_is_seen_and_put_right() {
     let label_is =
         |end: &str| format!("security label for pgaadauth on role half is 'aadauth,oid={object_id},type=service{end}'");
     let rights = "select pg_has_role('half', 'azure_pg_admin', 'member')::text";
+    let attributes = "select (rolcreaterole and rolcreatedb)::text from pg_roles where rolname = 'half'";
     // From version 16 on the platform's hold on an ordinary role would make a circle.
     let managed = if emulator.postgresql().major >= 16 {
         "revoke half from azure_pg_admin;"
@@ -159,14 +160,25 @@ async fn half_an_administrator_is_seen_and_put_right() {
         );
     }
     made.update(chief.clone()).await;
-    for half in ["revoke azure_pg_admin from half".to_owned(), label_is("")] {
+    for half in [
+        "revoke azure_pg_admin from half".to_owned(),
+        label_is(""),
+        "alter role half nocreaterole nocreatedb".to_owned(),
+        "alter role half nocreatedb".to_owned(),
+    ] {
         by_hand(emulator, "postgres", &half).await;
         next_command(&plugin).await;
         assert_eq!(made.refresh().await, Found::Changed, "{half}");
         assert_eq!(made.get("administrator"), &Value::Bool(false), "{half}");
         assert_eq!(made.update(chief.clone()).await, Action::Update, "{half}");
         made.settled().await;
-        assert_eq!(fact(emulator, "postgres", rights).await.as_deref(), Some("true"));
+        for whole in [rights, attributes] {
+            assert_eq!(
+                fact(emulator, "postgres", whole).await.as_deref(),
+                Some("true"),
+                "{half}"
+            );
+        }
     }
     // Who is one through another role is no administrator of this resource's.
     made.update(plain).await;

@@ -6,5 +6,6 @@ mod convergence;
 mod logins;
 pub mod picture;
 mod pooler;
+mod pooler_and_server;
 mod proxies;
 mod stage;

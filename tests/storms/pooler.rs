@@ -20,7 +20,7 @@ const POOL_SIZE: usize = 5;
 const PROCESSES: usize = 4;
 
 /// One server with a pooler for all tests here: each uses names of its own.
-async fn emulator() -> &'static Emulator {
+pub async fn emulator() -> &'static Emulator {
     static EMULATOR: OnceCell<Emulator> = OnceCell::const_new();
     EMULATOR.get_or_init(with_pooler).await
 }

@@ -330,7 +330,6 @@ impl Storm {
         let mut step = std::pin::pin!(step);
         tokio::select! {
             biased;
-            // How many objects move at once depends on how fast that was, so some lives are shorter than others.
             answer = &mut step => return Step::Calm(answer),
             () = held.reached() => *blows += 1,
         }
@@ -351,13 +350,17 @@ impl Storm {
 }
 
 /// Leads a life again and again on servers of its own, several at once since most of a life is waiting. Each step is disturbed one statement later
-/// each time: killed before each statement and after the last one, cut off after each, ended before each.
+/// each time: killed before each statement and after the last one, cut off after each, ended before each. Every blow has to fall.
 pub async fn everywhere(life: impl AsyncFn(&Emulator) -> Life) {
-    everywhere_on(&[], life).await;
+    lead(&[], 100, life).await;
 }
 
-/// The same, on servers with these settings.
-pub async fn everywhere_on(settings: &[(&str, &str)], life: impl AsyncFn(&Emulator) -> Life) {
+/// The same, for a life that is shorter where the server is fast, on servers with these settings: most of the blows have to fall.
+pub async fn almost_everywhere(settings: &[(&str, &str)], life: impl AsyncFn(&Emulator) -> Life) {
+    lead(settings, 90, life).await;
+}
+
+async fn lead(settings: &[(&str, &str)], percent: u32, life: impl AsyncFn(&Emulator) -> Life) {
     let storms = join_all((0..SERVERS).map(|_| Storm::gather(settings, &life))).await;
     let (kind, lengths) = (storms[0].life.kind, storms[0].lengths);
     let longest = lengths.iter().copied().max().unwrap_or_default();
@@ -374,11 +377,10 @@ pub async fn everywhere_on(settings: &[(&str, &str)], life: impl AsyncFn(&Emulat
         .enumerate()
         .map(async |(first, storm)| storm.rage(&share(first)).await);
     let blows: u32 = join_all(raging).await.into_iter().sum();
-    // How many objects move at once depends on how fast that was, so some lives are shorter than others.
     let all: u32 = lengths.iter().map(|length| 3 * length + 1).sum();
     assert!(
-        blows > 10 && blows * 10 >= all * 9,
-        "{kind}: {blows} blows at {lengths:?} statements"
+        blows > 10 && blows * 100 >= all * percent,
+        "{kind}: {blows} of {all} blows at {lengths:?} statements"
     );
 }
 

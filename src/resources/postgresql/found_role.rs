@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::context::Context;
+use crate::provider::plan::Plan;
 use crate::provider::postgresql::Failure;
 use crate::resources::postgresql::role_settings::{self, Settings};
 use crate::sql;
 use crate::sql::postgres::lock::Lock;
+use crate::sql::postgres::role_look::Look;
 use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
 use crate::sql::question::Question;
 use crate::sql::row::Row;
@@ -68,6 +72,43 @@ pub fn tell_of_another(role: &Role, cx: &Context) {
 /// Settings as the state tells them: in the spelling of the configuration, and only where they are managed.
 pub fn settings(written: Option<&Settings>, found: &Settings) -> Option<Settings> {
     written.map(|written| role_settings::settle(written, found))
+}
+
+/// What is kept beside a role that was imported, until the first apply.
+#[derive(Serialize, Deserialize)]
+struct Imported {
+    /// Whether nobody has managed the settings that were found.
+    imported: bool,
+}
+
+/// Notes that the settings which an import finds are managed by nobody yet.
+pub fn note_import(cx: &Context) {
+    cx.keep_record(&Imported { imported: true });
+}
+
+/// Notes that an apply has managed them, where they came by an import.
+pub fn note_apply(cx: &Context) {
+    if is_imported(cx) {
+        cx.keep_record(&Imported { imported: false });
+    }
+}
+
+/// The settings in the state that an apply has managed: none after an import.
+pub fn managed(prior: Option<Settings>, cx: &Context) -> Option<Settings> {
+    prior.filter(|_| !is_imported(cx))
+}
+
+/// Says in the plan that what an import found stays, although it goes out of the state.
+pub fn plan_settings(plan: &mut Plan, cx: &Context) {
+    if !plan.config("settings").is_null() || plan.prior("settings").is_null() || !is_imported(cx) {
+        return;
+    }
+    let detail = "The configuration has no `settings`, so those that the import found are not managed: they go out of the state, and the role keeps them.";
+    plan.warn(Diagnostic::warning("Settings stay as they are", detail));
+}
+
+fn is_imported(cx: &Context) -> bool {
+    cx.record().is_some_and(|Imported { imported }| imported)
 }
 
 /// Settings as an import tells them: all that there are.
@@ -144,9 +185,21 @@ pub fn sessions(answers: &[Vec<Row>]) -> Result<Vec<String>, Failure> {
     Ok(shown)
 }
 
+/// The role that is to be changed, as a look found it: no other one of its name.
+///
+/// # Errors
+/// When it is gone.
+pub fn known(look: Option<Look>, oid: Option<&String>, name: &Name) -> Result<Look, Failure> {
+    look.filter(|look| !is_another(&look.role, oid))
+        .ok_or_else(|| gone(name))
+}
+
 /// What a plan that is out of date is told.
 pub fn gone(name: &Name) -> Failure {
-    let detail = format!("The role {name} does not exist any more. Plan again: it will be created.");
+    let detail = format!(
+        "The role {name} that was planned for does not exist any more. Another one may have its name by now, and is left alone. Plan again: that shows \
+         what becomes of it."
+    );
     Diagnostic::error("Role not found", detail).into()
 }
 

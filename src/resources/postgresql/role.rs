@@ -13,8 +13,8 @@ use crate::provider::resource::Resource;
 use crate::provider::server::Server;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    NO_LIMIT, all_settings, find, gone, is_another, known_number, limit, locks, number, setting_changes, settings,
-    tell_of_another,
+    NO_LIMIT, all_settings, find, gone, is_another, known, known_number, limit, locks, managed, note_apply,
+    note_import, number, plan_settings, setting_changes, settings, tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -91,8 +91,9 @@ impl Resource for PostgresqlRole {
         mistakes
     }
 
-    async fn plan(plan: &mut Plan, _cx: &Context) -> Result<()> {
+    async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         Server::plan(plan);
+        plan_settings(plan, cx);
         plan.set("login", false);
         Ok(())
     }
@@ -109,6 +110,7 @@ impl Resource for PostgresqlRole {
             made = server.write(POSTGRES, "creating the role", make).await;
         }
         let Made { state, found } = made?;
+        note_apply(cx);
         if found {
             let detail = format!(
                 "The role {} existed already, exactly as configured; it is managed by Terraform from now on.",
@@ -142,8 +144,12 @@ impl Resource for PostgresqlRole {
 
     async fn update(self, prior: Self, cx: &Context) -> Result<Self> {
         let server = cx.existing_postgresql(&self.server).await?;
+        let settings = managed(prior.settings.clone(), cx);
+        let prior = Self { settings, ..prior };
         let attempt = |session| self.attempt_to_change(session, &prior, &server);
-        Ok(server.write(POSTGRES, "changing the role", attempt).await?)
+        let changed = server.write(POSTGRES, "changing the role", attempt).await?;
+        note_apply(cx);
+        Ok(changed)
     }
 
     async fn delete(self, cx: &Context) -> Result<()> {
@@ -160,7 +166,8 @@ impl Resource for PostgresqlRole {
         departure.carry_out(cx).await
     }
 
-    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
+        note_import(cx);
         Ok(Self {
             server: parts.parse("server")?,
             name: parts.parse("name")?,
@@ -279,7 +286,7 @@ impl PostgresqlRole {
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(oid, &self.name)), &question)
             .await?;
-        let look = role_look::read(&answers, number(oid), &prior.name)?.ok_or_else(|| gone(&prior.name))?;
+        let look = known(role_look::read(&answers, number(oid), &prior.name)?, oid, &prior.name)?;
         self.finish(transaction, self.changes(&look.role, prior)?, server).await
     }
 

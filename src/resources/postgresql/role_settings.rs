@@ -157,7 +157,7 @@ fn elements(list: &str) -> Option<Vec<String>> {
                 let name = rest[..end].trim_end();
                 let plain =
                     !name.is_empty() && !name.contains(|character: char| character == '"' || character.is_whitespace());
-                (plain.then(|| name.to_lowercase())?, &rest[end..])
+                (plain.then(|| name.to_ascii_lowercase())?, &rest[end..])
             }
         };
         names.push(name);
@@ -245,6 +245,8 @@ mod tests {
     fn lists_are_read_as_the_server_reads_them() {
         assert_eq!(elements(""), elements("\"\""));
         assert_eq!(elements(" A ,\"B, c\" "), Some(vec!["a".to_owned(), "B, c".to_owned()]));
+        // In a database in UTF-8 the server changes the case of ASCII letters only.
+        assert_eq!(elements("ÄPP"), Some(vec!["Äpp".to_owned()]));
         for wrong in ["a,", ",a", "a b", "\"a", "a\"b\"", "\"a\" b"] {
             assert_eq!(elements(wrong), None, "{wrong}");
         }

@@ -1,6 +1,6 @@
 //! A snapshot of one database: every object that can be owned or granted, and the default privileges.
 //!
-//! Seven statements, sent together: one round trip. System schemas are left out.
+//! Seven statements, sent together: one round trip. System schemas are left out, unless the question is about one role.
 
 use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::acl::Acl;
@@ -77,6 +77,17 @@ impl DatabaseCatalog {
         Question::constant(queries::OTHERS, "tnttnlblt"),
         Question::constant(queries::DEFAULT_PRIVILEGES, "nttl"),
         Question::constant(queries::COLUMNS, "ntl"),
+    ];
+
+    /// The same with what is in the system's schemas: for a look at few of the objects.
+    pub const QUESTIONS_EVERYWHERE: [Question; 7] = [
+        Question::constant(queries::ALL_SCHEMAS, "tnttnlb"),
+        Question::constant(queries::ALL_RELATIONS, "tnttnlbnnbnl"),
+        Question::constant(queries::ALL_ROUTINES, "tnttnlbltb"),
+        Question::constant(queries::ALL_TYPES, "tnttnlb"),
+        Question::constant(queries::OTHERS, "tnttnlblt"),
+        Question::constant(queries::DEFAULT_PRIVILEGES, "nttl"),
+        Question::constant(queries::ALL_COLUMNS, "ntl"),
     ];
 
     /// Reads the snapshot of the session's database.

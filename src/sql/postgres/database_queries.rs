@@ -17,13 +17,29 @@ macro_rules! in_extension {
     };
 }
 
-/// Joins an object's schema, and leaves out the system's and the temporary ones.
+/// True where a schema is none of the system's, and not a temporary one.
+macro_rules! of_people {
+    () => {
+        "n.nspname <> 'information_schema' AND pg_catalog.left(n.nspname::text, 3) <> 'pg_'"
+    };
+}
+
+/// True where a schema does not go with a session.
+macro_rules! lasting {
+    () => {
+        "n.nspname !~ '^pg_(toast_)?temp_'"
+    };
+}
+
+/// Joins an object's schema, where that is one of these.
 macro_rules! join_schema {
-    ($column:literal) => {
+    ($column:literal, $which:expr) => {
         concat!(
             " JOIN pg_catalog.pg_namespace n ON n.oid = ",
             $column,
-            " AND n.nspname <> 'information_schema' AND pg_catalog.left(n.nspname::text, 3) <> 'pg_' "
+            " AND ",
+            $which,
+            " "
         )
     };
 }
@@ -46,8 +62,9 @@ macro_rules! schema_object {
             $catalog,
             " o JOIN pg_catalog.pg_namespace n ON n.oid = o.",
             $prefix,
-            "namespace AND n.nspname <> 'information_schema' \
-             AND pg_catalog.left(n.nspname::text, 3) <> 'pg_' ",
+            "namespace AND ",
+            of_people!(),
+            " ",
             $join
         )
     };
@@ -77,79 +94,107 @@ macro_rules! database_object {
     };
 }
 
-pub(super) const SCHEMAS: &str = concat!(
-    "SELECT 'schema', n.oid, NULL::text, n.nspname, n.nspowner, ",
-    acl_text!("n.nspacl"),
-    ", ",
-    in_extension!("pg_namespace", "n"),
-    " FROM pg_catalog.pg_namespace n \
-     WHERE n.nspname <> 'information_schema' AND pg_catalog.left(n.nspname::text, 3) <> 'pg_'"
-);
+macro_rules! schemas {
+    ($which:expr) => {
+        concat!(
+            "SELECT 'schema', n.oid, NULL::text, n.nspname, n.nspowner, ",
+            acl_text!("n.nspacl"),
+            ", ",
+            in_extension!("pg_namespace", "n"),
+            " FROM pg_catalog.pg_namespace n WHERE ",
+            $which
+        )
+    };
+}
+
+pub(super) const SCHEMAS: &str = schemas!(of_people!());
+pub(super) const ALL_SCHEMAS: &str = schemas!(lasting!());
 
 /// Then: the table of a sequence, the first table inherited from, whether a partition, locks
 /// (itself, its indexes, its toast table with its index), and what its rules use with the privileges of its owner: `16385:`, or each column,
 /// `16385:note`, where columns have access lists. A view is a rule; from version 15 on it may run with its user's privileges instead.
-pub(super) const RELATIONS: &str = concat!(
-    "SELECT c.relkind, c.oid, n.nspname, c.relname, c.relowner, ",
-    acl_text!("c.relacl"),
-    ", ",
-    in_extension!("pg_class", "c"),
-    ", d.refobjid, (SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid \
-        ORDER BY h.inhseqno LIMIT 1), c.relispartition, \
-     1 + COALESCE(x.indexes, 0) + CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE 2 END, \
-     w.used \
-     FROM pg_catalog.pg_class c",
-    join_schema!("c.relnamespace"),
-    "LEFT JOIN pg_catalog.pg_depend d ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-        AND d.objid = c.oid AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-        AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
-     LEFT JOIN (SELECT i.indrelid, pg_catalog.count(*) AS indexes FROM pg_catalog.pg_index i GROUP BY i.indrelid) x \
-        ON x.indrelid = c.oid \
-     LEFT JOIN (SELECT k.ev_class, pg_catalog.array_agg(k.refobjid::text || ':' || COALESCE(k.attname::text, '')) AS used FROM \
-        (SELECT DISTINCT r.ev_class, u.refobjid, a.attname FROM pg_catalog.pg_rewrite r \
-        JOIN pg_catalog.pg_depend u ON u.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND u.objid = r.oid \
-           AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid <> r.ev_class AND u.refobjid >= 16384 \
-        LEFT JOIN (SELECT l.attrelid, l.attnum, l.attname FROM pg_catalog.pg_attribute l WHERE l.attnum > 0 \
-           AND l.attrelid IN (SELECT s.attrelid FROM pg_catalog.pg_attribute s WHERE s.attacl IS NOT NULL)) a \
-           ON a.attrelid = u.refobjid AND a.attnum = u.refobjsubid) k GROUP BY k.ev_class) w \
-        ON w.ev_class = c.oid AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(c.reloptions) o (option) \
-           WHERE CASE WHEN pg_catalog.starts_with(o.option, 'security_invoker=') \
-                 THEN pg_catalog.split_part(o.option, '=', 2)::boolean ELSE false END) \
-     WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')"
-);
+macro_rules! relations {
+    ($which:expr) => {
+        concat!(
+            "SELECT c.relkind, c.oid, n.nspname, c.relname, c.relowner, ",
+            acl_text!("c.relacl"),
+            ", ",
+            in_extension!("pg_class", "c"),
+            ", d.refobjid, (SELECT h.inhparent FROM pg_catalog.pg_inherits h WHERE h.inhrelid = c.oid \
+                ORDER BY h.inhseqno LIMIT 1), c.relispartition, \
+             1 + COALESCE(x.indexes, 0) + CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE 2 END, \
+             w.used \
+             FROM pg_catalog.pg_class c",
+            join_schema!("c.relnamespace", $which),
+            "LEFT JOIN pg_catalog.pg_depend d ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                AND d.objid = c.oid AND d.objsubid = 0 AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') \
+             LEFT JOIN (SELECT i.indrelid, pg_catalog.count(*) AS indexes FROM pg_catalog.pg_index i GROUP BY i.indrelid) x \
+                ON x.indrelid = c.oid \
+             LEFT JOIN (SELECT k.ev_class, pg_catalog.array_agg(k.refobjid::text || ':' || COALESCE(k.attname::text, '')) AS used FROM \
+                (SELECT DISTINCT r.ev_class, u.refobjid, a.attname FROM pg_catalog.pg_rewrite r \
+                JOIN pg_catalog.pg_depend u ON u.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND u.objid = r.oid \
+                   AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid <> r.ev_class AND u.refobjid >= 16384 \
+                LEFT JOIN (SELECT l.attrelid, l.attnum, l.attname FROM pg_catalog.pg_attribute l WHERE l.attnum > 0 \
+                   AND l.attrelid IN (SELECT s.attrelid FROM pg_catalog.pg_attribute s WHERE s.attacl IS NOT NULL)) a \
+                   ON a.attrelid = u.refobjid AND a.attnum = u.refobjsubid) k GROUP BY k.ev_class) w \
+                ON w.ev_class = c.oid AND NOT EXISTS (SELECT 1 FROM pg_catalog.unnest(c.reloptions) o (option) \
+                   WHERE CASE WHEN pg_catalog.starts_with(o.option, 'security_invoker=') \
+                         THEN pg_catalog.split_part(o.option, '=', 2)::boolean ELSE false END) \
+             WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')"
+        )
+    };
+}
+
+pub(super) const RELATIONS: &str = relations!(of_people!());
+pub(super) const ALL_RELATIONS: &str = relations!(lasting!());
 
 /// Without those that a type brings along (`int4range(…)`): they belong to the bootstrap superuser for good.
 /// Then: schema and name of each argument's type by turns, the types as people write them, and whether it is SECURITY DEFINER.
-pub(super) const ROUTINES: &str = concat!(
-    "SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, \
-     p.oid, n.nspname, p.proname, p.proowner, ",
-    acl_text!("p.proacl"),
-    ", ",
-    in_extension!("pg_proc", "p"),
-    ", ARRAY(SELECT v.part FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place) \
-        JOIN pg_catalog.pg_type t ON t.oid = a.type JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace \
-        CROSS JOIN LATERAL (VALUES (1, s.nspname::text), (2, t.typname::text)) v (half, part) \
-        ORDER BY a.place, v.half), \
-     (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ', ' ORDER BY a.place) \
-        FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place)), p.prosecdef \
-     FROM pg_catalog.pg_proc p",
-    join_schema!("p.pronamespace"),
-    "WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
-        AND i.objid = p.oid AND i.deptype = 'i')"
-);
+macro_rules! routines {
+    ($which:expr) => {
+        concat!(
+            "SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, \
+             p.oid, n.nspname, p.proname, p.proowner, ",
+            acl_text!("p.proacl"),
+            ", ",
+            in_extension!("pg_proc", "p"),
+            ", ARRAY(SELECT v.part FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place) \
+                JOIN pg_catalog.pg_type t ON t.oid = a.type JOIN pg_catalog.pg_namespace s ON s.oid = t.typnamespace \
+                CROSS JOIN LATERAL (VALUES (1, s.nspname::text), (2, t.typname::text)) v (half, part) \
+                ORDER BY a.place, v.half), \
+             (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ', ' ORDER BY a.place) \
+                FROM pg_catalog.unnest(p.proargtypes) WITH ORDINALITY a (type, place)), p.prosecdef \
+             FROM pg_catalog.pg_proc p",
+            join_schema!("p.pronamespace", $which),
+            "WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                AND i.objid = p.oid AND i.deptype = 'i')"
+        )
+    };
+}
+
+pub(super) const ROUTINES: &str = routines!(of_people!());
+pub(super) const ALL_ROUTINES: &str = routines!(lasting!());
 
 /// Types that stand for themselves: no arrays, no multiranges, no rows of tables.
-pub(super) const TYPES: &str = concat!(
-    "SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, t.oid, n.nspname, t.typname, t.typowner, ",
-    acl_text!("t.typacl"),
-    ", ",
-    in_extension!("pg_type", "t"),
-    " FROM pg_catalog.pg_type t",
-    join_schema!("t.typnamespace"),
-    "WHERE (t.typtype IN ('b', 'd', 'e', 'r') \
-        AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type element WHERE element.typarray = t.oid)) \
-     OR (t.typtype = 'c' AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))"
-);
+macro_rules! types {
+    ($which:expr) => {
+        concat!(
+            "SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, t.oid, n.nspname, t.typname, t.typowner, ",
+            acl_text!("t.typacl"),
+            ", ",
+            in_extension!("pg_type", "t"),
+            " FROM pg_catalog.pg_type t",
+            join_schema!("t.typnamespace", $which),
+            "WHERE (t.typtype IN ('b', 'd', 'e', 'r') \
+                AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type element WHERE element.typarray = t.oid)) \
+             OR (t.typtype = 'c' AND EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))"
+        )
+    };
+}
+
+pub(super) const TYPES: &str = types!(of_people!());
+pub(super) const ALL_TYPES: &str = types!(lasting!());
 
 /// Everything that there are few of. Then: argument types of an operator as in [`ROUTINES`];
 /// an operator's types for people, or the access method.
@@ -207,13 +252,20 @@ pub(super) const DEFAULT_PRIVILEGES: &str = concat!(
      ORDER BY 1, 2, 3"
 );
 
-pub(super) const COLUMNS: &str = concat!(
-    "SELECT a.attrelid, a.attname, ",
-    acl_text!("a.attacl"),
-    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid",
-    join_schema!("c.relnamespace"),
-    "WHERE a.attacl IS NOT NULL AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
-);
+macro_rules! columns {
+    ($which:expr) => {
+        concat!(
+            "SELECT a.attrelid, a.attname, ",
+            acl_text!("a.attacl"),
+            " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid",
+            join_schema!("c.relnamespace", $which),
+            "WHERE a.attacl IS NOT NULL AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
+        )
+    };
+}
+
+pub(super) const COLUMNS: &str = columns!(of_people!());
+pub(super) const ALL_COLUMNS: &str = columns!(lasting!());
 
 pub(super) const LARGE_OBJECTS: &str = concat!(
     "SELECT 'largeobject', l.oid, NULL::text, l.oid::text, l.lomowner, ",

@@ -142,6 +142,18 @@ pub enum DependencyKind {
     Policy,
 }
 
+impl DependencyKind {
+    /// By the letter of `pg_shdepend`.
+    #[must_use]
+    pub fn read(letter: &str) -> Self {
+        match letter {
+            "o" => Self::Owner,
+            "a" => Self::Privilege,
+            _ => Self::Policy,
+        }
+    }
+}
+
 /// How many objects of one class depend on a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dependency {
@@ -345,11 +357,7 @@ fn database(row: &Row) -> Result<Database, Error> {
 }
 
 fn dependency(row: &Row) -> Result<Dependency, Error> {
-    let kind = match row.text(3)? {
-        "o" => DependencyKind::Owner,
-        "a" => DependencyKind::Privilege,
-        _ => DependencyKind::Policy,
-    };
+    let kind = DependencyKind::read(row.text(3)?);
     let count = u64::try_from(row.number(4)?).unwrap_or_default();
     Ok(Dependency {
         role: row.oid(0)?,

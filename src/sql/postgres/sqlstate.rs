@@ -96,6 +96,19 @@ const TABLE: &[(&str, &str, Kind)] = &[
     ("08000", "", Kind::ConnectionLost),
     ("08003", "", Kind::ConnectionLost),
     ("08006", "", Kind::ConnectionLost),
+    ("08007", "", Kind::ConnectionLost),
+    ("08001", "", Kind::ServerStarting),
+    ("08004", "", Kind::ServerStarting),
+    // PgBouncer's own words all come in the state of a protocol violation.
+    ("08P01", "query_wait_timeout", Kind::TooManyConnections),
+    ("08P01", "no more connections allowed", Kind::TooManyConnections),
+    ("08P01", "server login has been failing", Kind::ServerStarting),
+    ("08P01", "client_login_timeout", Kind::ServerStarting),
+    ("08P01", "cannot connect to server", Kind::ServerStarting),
+    ("08P01", "server conn crashed", Kind::ConnectionLost),
+    ("08P01", "idle transaction timeout", Kind::ServerClosing),
+    ("08P01", "client_idle_timeout", Kind::ServerClosing),
+    ("08P01", "query timeout", Kind::Cancelled),
 ];
 
 /// What a report of the server means.
@@ -235,6 +248,30 @@ mod tests {
         ),
         ("57014", "canceling statement due to user request", Kind::Cancelled),
         ("42601", "syntax error at or near \"GRNAT\"", Kind::Other),
+        // PgBouncer's own.
+        ("08P01", "query_wait_timeout", Kind::TooManyConnections),
+        (
+            "08P01",
+            "no more connections allowed (max_client_conn)",
+            Kind::TooManyConnections,
+        ),
+        ("08P01", "server conn crashed?", Kind::ConnectionLost),
+        ("08P01", "idle transaction timeout", Kind::ServerClosing),
+        ("08P01", "query timeout", Kind::Cancelled),
+        ("08P01", "client_login_timeout (server down)", Kind::ServerStarting),
+        (
+            "08P01",
+            "server login has been failing, try again later (server_login_retry)",
+            Kind::ServerStarting,
+        ),
+        (
+            "08P01",
+            "server login has been failing, cached error: connect failed (server_login_retry)",
+            Kind::ServerStarting,
+        ),
+        ("08P01", "pgbouncer cannot connect to server", Kind::ServerStarting),
+        ("08P01", "server login failed: wrong password type", Kind::Other),
+        ("08P01", "invalid message format", Kind::Other),
     ];
 
     #[test]

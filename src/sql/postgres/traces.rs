@@ -92,11 +92,11 @@ pub fn of_roles(version: u32, roles: &BTreeSet<u32>) -> [Question; 2] {
     ]
 }
 
-/// The objects, columns and default privileges of the session's database on whose access lists the role stands, or which it owns.
+/// The objects, columns and default privileges of the session's database on whose access lists the role stands, or which it owns; those of the system too.
 /// In the order of [`DatabaseCatalog::QUESTIONS`].
 #[must_use]
 pub fn in_database(role: u32) -> [Question; 7] {
-    let [schemas, relations, routines, types, others, defaults, columns] = &DatabaseCatalog::QUESTIONS;
+    let [schemas, relations, routines, types, others, defaults, columns] = &DatabaseCatalog::QUESTIONS_EVERYWHERE;
     let of_objects = |question: &Question| {
         question.by(sql!(
             "SELECT x.* FROM ({}) x WHERE x.oid IN ({})",

@@ -123,7 +123,7 @@ async fn an_extension_goes_with_what_it_brought() {
 }
 
 /// So little lock memory that a few dozen objects are too much for one transaction.
-const CRAMPED: [(&str, &str); 2] = [("max_connections", "20"), ("max_locks_per_transaction", "10")];
+pub(super) const CRAMPED: [(&str, &str); 2] = [("max_connections", "20"), ("max_locks_per_transaction", "10")];
 
 /// Tables that refer to each other, in a line and in a circle, and a tree that refers to itself; behind some that nobody refers to.
 const REFERRING: &str = "create schema d authorization dropper; set role dropper;

@@ -1,11 +1,11 @@
 //! How a role leaves one database: what it owns goes as was asked for, in as many transactions as the server has room for; what it was granted
 //! is taken back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::diagnostic::Result;
 use crate::provider::postgresql::Failure;
-use crate::resources::postgresql::borrowed::borrow;
+use crate::resources::postgresql::borrowed::{Loan, borrow};
 use crate::resources::postgresql::departure::dropping::{Plan, Step, as_planned, fitting, still_owned};
 use crate::resources::postgresql::departure::entry::Entry;
 use crate::resources::postgresql::departure::obstacles::Obstacles;
@@ -18,7 +18,7 @@ use crate::sql::pool::Pooled;
 use crate::sql::postgres::database_catalog::DatabaseCatalog;
 use crate::sql::postgres::lock::{self, Lock};
 use crate::sql::postgres::object::{Object, ObjectKind, Parent};
-use crate::sql::postgres::server_catalog::ServerCatalog;
+use crate::sql::postgres::server_catalog::{Role, ServerCatalog};
 use crate::sql::postgres::traces;
 use crate::sql::session::Transaction;
 use crate::sql::statement::{Name, Statement};
@@ -36,8 +36,24 @@ struct Parting {
     passed_on: Vec<String>,
     /// As whom we must act.
     lenders: BTreeSet<u32>,
+    /// On what each role granted something.
+    granted: BTreeMap<u32, Vec<String>>,
     /// The statements. The loan is around them.
     statements: Vec<Statement>,
+}
+
+impl Parting {
+    /// The loan that it takes.
+    fn borrow(&self, server: &ServerCatalog) -> Result<Loan> {
+        let refused = match borrow(server, self.lenders.iter().copied()) {
+            Err(refused) => refused,
+            loan => return loan,
+        };
+        let out_of_reach = self.granted.iter();
+        let out_of_reach = out_of_reach.filter(|(grantor, _)| borrow(server, [**grantor]).is_err());
+        let named: Vec<String> = out_of_reach.flat_map(|(_, what)| what.iter().cloned()).collect();
+        Err(obstacles::out_of_reach(refused, &named))
+    }
 }
 
 impl Departure<'_> {
@@ -46,7 +62,9 @@ impl Departure<'_> {
         let all = async {
             if owns && self.owned == OwnedObjects::Reassign {
                 let mut room = self.room(database).await?;
-                while self.move_some(database, &mut room).await? {}
+                while self.move_some(database, &mut room).await? {
+                    self.go_on()?;
+                }
             } else if owns && self.owned == OwnedObjects::Drop {
                 self.drop_most(database).await?;
             }
@@ -81,7 +99,7 @@ impl Departure<'_> {
         let (transaction, seen) = self.see(&mut session, owns).await?;
         let parting = self.parting(&seen, database, owns);
         if parting.passed_on.is_empty() {
-            let loan = borrow(&seen.server, parting.lenders)?;
+            let loan = parting.borrow(&seen.server)?;
             // Whether the server lets us act for somebody has to be tried.
             transaction.execute_all(&loan.begin).await?;
         }
@@ -99,7 +117,7 @@ impl Departure<'_> {
                 .explain(role, self.owned)
                 .into());
         }
-        let loan = borrow(&seen.server, parting.lenders)?;
+        let loan = parting.borrow(&seen.server)?;
         let all: Vec<Statement> = loan
             .begin
             .into_iter()
@@ -135,8 +153,11 @@ impl Departure<'_> {
         };
         let taking = TakingBack::of(server, objects, large, self.role);
         let mut statements = taking.statements(server);
-        let mut lenders = taking.lenders;
-        match (self.owned, self.heir.and_then(|heir| server.role(heir.as_str()))) {
+        let (mut lenders, granted) = (taking.lenders, taking.granted);
+        let granted = granted
+            .into_iter()
+            .map(|(grantor, what)| (acting(server, database, grantor), what));
+        match (self.owned, self.heir_in(server)) {
             (OwnedObjects::Reassign, Some(heir)) if owns => {
                 let lent = Entry::of(server, database, objects, role, heir);
                 lenders.extend(lent.lenders);
@@ -153,8 +174,15 @@ impl Departure<'_> {
         Parting {
             passed_on: taking.passed_on,
             lenders: by_name(server, database, lenders),
+            granted: granted.collect(),
             statements,
         }
+    }
+
+    /// Who becomes the owner; nobody when that is by now the role itself.
+    fn heir_in<'c>(&self, server: &'c ServerCatalog) -> Option<&'c Role> {
+        let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
+        heir.filter(|heir| heir.oid != self.role)
     }
 
     /// How many locks one transaction may take. The locks of one large transaction would be missing elsewhere: on every session of the server.
@@ -185,8 +213,7 @@ impl Departure<'_> {
         let transaction = session.begin(&lock::take(&[Lock::role(self.role)].into())).await?;
         let server = ServerCatalog::load(&transaction).await?;
         let objects = DatabaseCatalog::load(&transaction).await?;
-        let heir = self.heir.and_then(|heir| server.role(heir.as_str()));
-        let (Some(role), Some(heir)) = (server.roles.get(&self.role), heir) else {
+        let (Some(role), Some(heir)) = (server.roles.get(&self.role), self.heir_in(&server)) else {
             return Ok(false);
         };
         let batch = batch(&objects, self.role, room);
@@ -230,6 +257,7 @@ impl Departure<'_> {
             }
             let mut left = &plan.steps[..];
             while !left.is_empty() {
+                self.go_on()?;
                 let (now, later) = left.split_at(fitting(left, room));
                 tracing::info!(
                     database,
@@ -249,7 +277,7 @@ impl Departure<'_> {
                 }
             }
             if left.is_empty() {
-                return Ok(());
+                return Ok(self.go_on()?);
             }
         }
         Ok(())
@@ -283,15 +311,17 @@ impl Departure<'_> {
     }
 }
 
-/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
 fn by_name(server: &ServerCatalog, database: &str, lenders: BTreeSet<u32>) -> BTreeSet<u32> {
+    lenders.into_iter().map(|role| acting(server, database, role)).collect()
+}
+
+/// Whom to act as: `pg_database_owner` stands for the owner of the database, and only that one can be borrowed from.
+fn acting(server: &ServerCatalog, database: &str, role: u32) -> u32 {
     let stands_for = server.role("pg_database_owner").map(|role| role.oid);
-    let owner = server.database(database).map(|database| database.owner);
-    let acting = |role| match owner {
-        Some(owner) if Some(role) == stands_for => owner,
+    match server.database(database) {
+        Some(database) if Some(role) == stands_for => database.owner,
         _ => role,
-    };
-    lenders.into_iter().map(acting).collect()
+    }
 }
 
 /// What the role owns, as far as one transaction may move it; nothing when one transaction may move everything.

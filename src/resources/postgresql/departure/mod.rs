@@ -25,7 +25,7 @@ use crate::provider::context::Context;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
 use crate::resources::postgresql::borrowed::borrow;
 use crate::resources::postgresql::departure::memberships::Succession;
-use crate::resources::postgresql::departure::obstacles::{Obstacles, is_closed, is_privilege, places};
+use crate::resources::postgresql::departure::obstacles::{Obstacles, is_closed, is_out_of_reach, is_privilege, places};
 use crate::resources::postgresql::departure::seen::Seen;
 use crate::resources::postgresql::departure::taking_back::TakingBack;
 use crate::resources::postgresql::found_role::{sessions, sessions_of};
@@ -81,7 +81,7 @@ impl Parsed for OwnedObjects {
     const ALLOWED: &'static [&'static str] = &["refuse", "reassign", "drop"];
 }
 
-/// What is wrong with `owned_objects` and `reassign_owned_to`, of what is known so far.
+/// What is wrong with `owned_objects` and `reassign_owned_to` of the role `name`, of what is known so far.
 pub fn mistakes(config: &Config) -> Vec<Diagnostic> {
     let reassign = match config.get("owned_objects") {
         Some(Value::String(text)) => text == "reassign",
@@ -94,9 +94,17 @@ pub fn mistakes(config: &Config) -> Vec<Diagnostic> {
         (false, heir) if !heir.is_null() => {
             "`reassign_owned_to` means something only with `owned_objects = \"reassign\"`."
         }
+        (true, Value::String(heir)) if config.get("name").and_then(Value::as_str) == Some(heir) => {
+            return vec![own_heir(heir)];
+        }
         _ => return Vec::new(),
     };
     vec![Diagnostic::error("Invalid combination of arguments", mistake).at("reassign_owned_to")]
+}
+
+fn own_heir(role: impl fmt::Display) -> Diagnostic {
+    let detail = format!("What the role {role} owns cannot be given to that role itself: name another one.");
+    Diagnostic::error("Role is its own heir", detail).at("reassign_owned_to")
 }
 
 /// A role that shall go.
@@ -132,6 +140,9 @@ impl Departure<'_> {
     pub async fn carry_out(&self, cx: &Context) -> Result<()> {
         let mut refused = None;
         for round in 1..=ROUNDS {
+            if round > 1 {
+                self.go_on()?;
+            }
             let lower = refused.is_some();
             let drop = |session| self.attempt_to_drop(session, lower);
             match self.server.write(POSTGRES, "dropping the role", drop).await {
@@ -155,11 +166,22 @@ impl Departure<'_> {
                 Err(failure) => return Err(self.explained(failure, refused).await),
             }
         }
+        let catalog = self.server.catalog().await?;
+        Err(Obstacles::all(self, &catalog).await?.explain_lasting())
+    }
+
+    /// Ends the work between two steps of it when the person wants to stop, or the time of the call has passed. A step in hand is finished.
+    fn go_on(&self) -> Result<()> {
+        let patience = &self.server.patience;
+        let (summary, more) = match (patience.stop.is_stopped(), patience.left().is_zero()) {
+            (true, _) => ("Stopped", ""),
+            (false, true) => ("Timed out", " `delete` in `timeouts` gives it more time."),
+            (false, false) => return Ok(()),
+        };
         let detail = format!(
-            "The role was cleared of everything {ROUNDS} times, and each time something new hung on it. Somebody grants it privileges or makes \
-             things in its name all the while: let that end, and destroy again."
+            "The destroy ended between two steps. What was done so far is done, and the next destroy goes on with the rest.{more}"
         );
-        Err(Diagnostic::error("Role still in use", detail))
+        Err(Diagnostic::error(summary, detail))
     }
 
     async fn explained(&self, failure: Failure, refused: Option<Failure>) -> Diagnostic {
@@ -224,16 +246,20 @@ impl Departure<'_> {
 
     fn check_heir(&self, role: &Name, answers: &[Vec<Row>]) -> Result<()> {
         let Some(heir) = self.heir else { return Ok(()) };
-        if role_look::read(answers, None, heir).map_err(Failure::from)?.is_some() {
-            return Ok(());
+        match role_look::read(answers, None, heir).map_err(Failure::from)? {
+            Some(found) if found.role.oid == self.role => Err(own_heir(role)),
+            Some(_) => Ok(()),
+            None => {
+                let detail =
+                    format!("The server has no role {heir}, which was to become the owner of what {role} owns.");
+                Err(Diagnostic::error("Role not found", detail).at("reassign_owned_to"))
+            }
         }
-        let detail = format!("The server has no role {heir}, which was to become the owner of what {role} owns.");
-        Err(Diagnostic::error("Role not found", detail).at("reassign_owned_to"))
     }
 
     fn is_in_the_way(&self, server: &ServerCatalog) -> bool {
         let mut hanging = server.dependencies.iter();
-        hanging.any(|one| one.database.is_some() || !is_privilege(one))
+        hanging.any(|one| one.database.is_some() || !is_privilege(one) || is_out_of_reach(one))
     }
 
     /// What it takes at last: privileges on databases are taken back, and from version 16 on the memberships that the role granted are granted
@@ -266,6 +292,7 @@ impl Departure<'_> {
         // Privileges in a single database are taken back together or not at all.
         let is_one_step = matches!(places[..], [(_, false)]) && obstacles.is_empty();
         for (database, owns) in places.iter().filter(|_| !is_one_step) {
+            self.go_on()?;
             match self.rehearse(database, *owns).await {
                 Ok(passed_on) => obstacles.add(Some(database), passed_on),
                 Err(failure) => refused = refused.or(Some(failure)),
@@ -279,6 +306,7 @@ impl Departure<'_> {
             return Err(refused.into());
         }
         for (database, owns) in places {
+            self.go_on()?;
             self.leave(database, owns).await?;
         }
         Ok(())

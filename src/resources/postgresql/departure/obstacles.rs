@@ -6,26 +6,36 @@ use crate::protocol::diagnostic::Diagnostic;
 use crate::provider::postgresql::{Failure, PLATFORM_DATABASES, POSTGRES};
 use crate::resources::postgresql::departure::dropping::Plan;
 use crate::resources::postgresql::departure::{Departure, OwnedObjects};
-use crate::sql::error::Kind;
+use crate::sql::error::{Error, Kind};
 use crate::sql::postgres::server_catalog::{Database, Dependency, DependencyKind, ServerCatalog};
+use crate::sql::row::Row;
+use crate::sql::session::Session;
 
 /// How many are named.
 const NAMED: usize = 20;
 
-const USER_MAPPINGS: i64 = 1418;
+const USER_MAPPINGS: u32 = 1418;
 const DEFAULT_PRIVILEGES: u32 = 826;
+const TABLESPACES: u32 = 1213;
+const PARAMETERS: u32 = 6243;
 
 /// What to do about what goes with its grantor.
 const PASSED_ON: &str = "What the role granted to others, on what is not its own, would be lost with it: let an owner grant the privileges anew, \
      or whoever has the ADMIN option the memberships, revoke in the name of the role what it granted, and destroy again.";
 
-/// Everything that the role owns in the session's database, or among what all databases share, and the policies that
-/// name it; in the server's own words. Default privileges are left out: they are taken back like other privileges.
-const OWNED: &str = "SELECT s.deptype, s.classid, pg_catalog.pg_describe_object(s.classid, s.objid, s.objsubid) \
+/// Everything that hangs on the role in the session's database, or among what all databases share, in the server's own words. Default privileges are
+/// left out: they are taken back like other privileges.
+const HANGING: &str = "SELECT s.deptype, s.classid, pg_catalog.pg_describe_object(s.classid, s.objid, s.objsubid) \
      FROM pg_catalog.pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = $1 \
      AND s.dbid = CASE WHEN $2 THEN 0 ELSE (SELECT d.oid FROM pg_catalog.pg_database d \
        WHERE d.datname = pg_catalog.current_database()) END \
-     AND s.deptype IN ('o', 'r') AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass ORDER BY 3";
+     AND s.deptype IN ('o', 'a', 'r') AND s.classid <> 'pg_catalog.pg_default_acl'::pg_catalog.regclass ORDER BY 3";
+
+/// How what was granted to the role is named.
+const PRIVILEGES: &str = "privileges on";
+
+/// What to do about what only its grantor takes back.
+const GRANTED: &str = " Privileges on a tablespace or a parameter are revoked by whoever granted them.";
 
 /// What stands in the way, by place: a database, or the server.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,9 +60,28 @@ impl Obstacles {
             if found.is_some_and(is_closed) {
                 let closed = "something that cannot be looked at: the database is closed";
                 obstacles.add(name, vec![closed.to_owned()]);
-            } else if kinds.iter().any(|kind| *kind != DependencyKind::Privilege) {
+            } else if kinds.iter().any(|kind| *kind != DependencyKind::Privilege)
+                || database.is_none() && server.dependencies.iter().any(is_out_of_reach)
+            {
+                departure.go_on()?;
                 obstacles.look(departure, name).await?;
             }
+        }
+        Ok(obstacles)
+    }
+
+    /// Everything that hangs on the role, wherever one may look.
+    pub(super) async fn all(departure: &Departure<'_>, server: &ServerCatalog) -> Result<Self, Failure> {
+        let mut obstacles = Self::default();
+        for database in places(server, departure.role).into_keys() {
+            let found = database.and_then(|database| server.databases.get(&database));
+            if database.is_some() && found.is_none_or(is_closed) {
+                continue;
+            }
+            let name = found.map(|found| found.name.as_str());
+            let session = departure.server.session(name.unwrap_or(POSTGRES)).await?;
+            let found = hanging(&session, departure.role, name).await?;
+            obstacles.add(name, found.into_iter().map(|one| one.what).collect());
         }
         Ok(obstacles)
     }
@@ -62,26 +91,14 @@ impl Obstacles {
             Err(failure) if failure.kind() == Some(Kind::DatabaseGone) => return Ok(()),
             session => session?,
         };
-        let rows = session
-            .query(OWNED, &[i64::from(departure.role).into(), database.is_none().into()])
-            .await?;
-        let mut found = Vec::new();
-        for row in &rows {
-            let (policy, class) = (row.text(0)? == "r", row.number(1)?);
-            let in_the_way = match departure.owned {
-                OwnedObjects::Refuse => true,
-                OwnedObjects::Reassign => policy || class == USER_MAPPINGS,
-                OwnedObjects::Drop => database.is_none(),
-            };
-            if in_the_way {
-                found.push(
-                    row.optional_text(2)?
-                        .unwrap_or("something that is gone by now")
-                        .to_owned(),
-                );
-            }
-        }
-        self.add(database, found);
+        let found = hanging(&session, departure.role, database).await?;
+        let in_the_way = found.into_iter().filter(|one| match (one.kind, departure.owned) {
+            (DependencyKind::Privilege, _) => [TABLESPACES, PARAMETERS].contains(&one.class),
+            (_, OwnedObjects::Refuse) => true,
+            (kind, OwnedObjects::Reassign) => kind == DependencyKind::Policy || one.class == USER_MAPPINGS,
+            (_, OwnedObjects::Drop) => database.is_none(),
+        });
+        self.add(database, in_the_way.map(|one| one.what).collect());
         if let (OwnedObjects::Drop, Some(database)) = (departure.owned, database) {
             let others = Plan::others(&session, departure.role).await?;
             if !others.is_empty() {
@@ -109,8 +126,18 @@ impl Obstacles {
         self.0.is_empty()
     }
 
-    /// What the person is told.
-    pub(super) fn explain(&self, role: &str, owned: OwnedObjects) -> Diagnostic {
+    /// What the person is told when something hangs on the role again and again.
+    pub(super) fn explain_lasting(&self) -> Diagnostic {
+        let detail = format!(
+            "The role was cleared of everything several times, and these still hang on it:\n{}\n\nEither somebody grants it privileges or makes things in \
+             its name all the while: let that end. Or these cannot be taken back in the name of whoever granted them: let that one revoke them. Then \
+             destroy again.",
+            self.lines()
+        );
+        Diagnostic::error("Role still in use", detail)
+    }
+
+    fn lines(&self) -> String {
         let mut left = NAMED;
         let mut lines = String::new();
         for (place, what) in &self.0 {
@@ -124,6 +151,11 @@ impl Obstacles {
         if count > NAMED {
             lines.push_str(&format!("\n  and {} more", count - NAMED));
         }
+        lines
+    }
+
+    /// What the person is told.
+    pub(super) fn explain(&self, role: &str, owned: OwnedObjects) -> Diagnostic {
         let advice = match owned {
             OwnedObjects::Refuse => {
                 "Give them another owner (`entradb_postgresql_ownership`), or set `owned_objects` to `reassign` (with `reassign_owned_to`) or to \
@@ -138,13 +170,51 @@ impl Obstacles {
                  `owned_objects` to `reassign`, apply that, and destroy again."
             }
         };
+        let mut all = self.0.values().flatten();
+        let granted = if all.any(|what| what.starts_with(PRIVILEGES)) {
+            GRANTED
+        } else {
+            ""
+        };
         Diagnostic::error(
             "Role still in use",
             format!(
-                "These belong to the role {role} or depend on it:\n{lines}\n\nNothing more was changed. {advice} {PASSED_ON}"
+                "These belong to the role {role} or depend on it:\n{}\n\nNothing more was changed. {advice} {PASSED_ON}{granted}",
+                self.lines()
             ),
         )
     }
+}
+
+/// One thing that hangs on the role.
+struct Hanging {
+    kind: DependencyKind,
+    class: u32,
+    what: String,
+}
+
+async fn hanging(session: &Session, role: u32, database: Option<&str>) -> Result<Vec<Hanging>, Error> {
+    let rows = session
+        .query(HANGING, &[i64::from(role).into(), database.is_none().into()])
+        .await?;
+    let one = |row: &Row| {
+        let kind = DependencyKind::read(row.text(0)?);
+        let what = row.optional_text(2)?.unwrap_or("something that is gone by now");
+        Ok(Hanging {
+            kind,
+            class: row.oid(1)?,
+            what: match kind {
+                DependencyKind::Privilege => format!("{PRIVILEGES} {what}"),
+                _ => what.to_owned(),
+            },
+        })
+    };
+    rows.iter().map(one).collect()
+}
+
+/// Whether these are privileges that nobody takes back for a role: whoever granted them has to.
+pub(super) fn is_out_of_reach(dependency: &Dependency) -> bool {
+    dependency.kind == DependencyKind::Privilege && [TABLESPACES, PARAMETERS].contains(&dependency.class)
 }
 
 /// Whether nobody may look into it.
@@ -175,6 +245,28 @@ fn place(database: Option<&str>) -> String {
     database.map_or_else(|| "the server".to_owned(), |name| format!("database {name}"))
 }
 
+/// Whom nobody may act for, and on what that one granted something.
+pub(super) fn out_of_reach(refused: Diagnostic, what: &[String]) -> Diagnostic {
+    if what.is_empty() {
+        return refused;
+    }
+    let detail = format!(
+        "{} The role has privileges from there on {}: let whoever granted them revoke them, and destroy again.",
+        refused.detail,
+        shortened(what)
+    );
+    Diagnostic { detail, ..refused }
+}
+
+fn shortened(what: &[String]) -> String {
+    let shown: Vec<&str> = what.iter().take(NAMED).map(String::as_str).collect();
+    let more = match what.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
+}
+
 /// What is left at last goes in one transaction, since it hangs together.
 pub(super) fn too_many(database: &str) -> Diagnostic {
     let detail = format!(
@@ -187,15 +279,10 @@ pub(super) fn too_many(database: &str) -> Diagnostic {
 
 /// What hangs on something of the role is not dropped along with it, unless it is the role's too.
 pub(super) fn of_others(database: &str, what: &[String]) -> Diagnostic {
-    let shown: Vec<&str> = what.iter().take(NAMED).map(String::as_str).collect();
-    let more = match what.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
     let detail = format!(
-        "In the database {database}, these hang on objects of the role and belong to others: {}{more}. Nothing more was changed. Drop them or let \
+        "In the database {database}, these hang on objects of the role and belong to others: {}. Nothing more was changed. Drop them or let \
          them go first, and destroy again.",
-        shown.join(", ")
+        shortened(what)
     );
     Diagnostic::error("Others depend on owned objects", detail).at("owned_objects")
 }

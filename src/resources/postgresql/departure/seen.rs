@@ -31,20 +31,30 @@ impl Seen {
         [server, database, &[traces::large_objects(role)]].concat()
     }
 
-    /// The same of everybody and everything: what it takes to move or drop what the role owns.
+    /// The same of everybody and everything, what it takes to move or drop what the role owns; and of the role, what the system brought along.
     pub(super) fn everything(role: u32) -> Vec<Question> {
         let [server, database] = [&ServerCatalog::QUESTIONS[..], &DatabaseCatalog::QUESTIONS[..]];
-        [server, database, &[traces::large_objects(role)]].concat()
+        [
+            server,
+            database,
+            &[traces::large_objects(role)],
+            &traces::in_database(role),
+        ]
+        .concat()
     }
 
     /// The answers to these, or to their beginning, those of [`traces::on_server`].
     pub(super) fn read(version: u32, answers: &[Vec<Row>]) -> Result<Self, Failure> {
         let (server, rest) = answers.split_at(answers.len().min(ServerCatalog::QUESTIONS.len()));
         let (objects, rest) = rest.split_at(rest.len().min(DatabaseCatalog::QUESTIONS.len()));
+        let (large, traces) = rest.split_at(rest.len().min(1));
         Ok(Self {
             server: ServerCatalog::of(version, server)?,
-            objects: DatabaseCatalog::of(version, objects)?,
-            large: rest.first().map_or(Ok(Vec::new()), |rows| large_objects(rows))?,
+            objects: with_more(
+                DatabaseCatalog::of(version, objects)?,
+                DatabaseCatalog::of(version, traces)?,
+            ),
+            large: large.first().map_or(Ok(Vec::new()), |rows| large_objects(rows))?,
         })
     }
 
@@ -97,6 +107,25 @@ impl Seen {
         };
         Ok(self)
     }
+}
+
+/// The objects and columns of both. Those of the second are of the role alone.
+fn with_more(mut objects: DatabaseCatalog, more: DatabaseCatalog) -> DatabaseCatalog {
+    let key = |object: &Object| (object.kind.catalog(), object.oid);
+    let known: BTreeSet<(u32, u32)> = objects.objects.iter().map(key).collect();
+    let is_new = |object: &Object| !known.contains(&key(object));
+    let tables = more
+        .objects
+        .iter()
+        .filter(|object| is_new(object))
+        .map(|object| object.oid);
+    let tables: BTreeSet<u32> = tables.collect();
+    let columns = more.columns.into_iter();
+    objects
+        .columns
+        .extend(columns.filter(|column| tables.contains(&column.table)));
+    objects.objects.extend(more.objects.into_iter().filter(is_new));
+    objects
 }
 
 /// The snapshot of a database leaves these out.

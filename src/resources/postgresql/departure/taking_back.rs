@@ -15,6 +15,8 @@ use crate::sql::statement::{Name, Part, Statement};
 pub struct TakingBack {
     /// The roles that we must be a member of meanwhile.
     pub lenders: BTreeSet<u32>,
+    /// On what each role granted something.
+    pub granted: BTreeMap<u32, Vec<String>>,
     /// What the role granted on to others with its grant options: it goes too.
     pub passed_on: Vec<String>,
     /// What we take back as a member of the owner.
@@ -45,13 +47,22 @@ impl TakingBack {
         let columns = database
             .columns
             .iter()
-            .filter_map(|column| Some((*relations.get(&column.table)?, &column.acl)));
+            .filter_map(|column| Some((*relations.get(&column.table)?, Some(&column.name), &column.acl)));
         let objects = database.objects.iter().chain(large_objects);
-        let lists = objects.filter_map(|object| Some((object, object.acl.as_ref()?)));
-        for (object, acl) in lists.chain(columns) {
+        let lists = objects.filter_map(|object| Some((object, None, object.acl.as_ref()?)));
+        for (object, column, acl) in lists.chain(columns) {
             if let Some(target) = object.grant_target() {
-                taking.list(&who, &target, object.owner, acl);
-                taking.note_passed_on(&who, &object.to_string(), object.owner, acl);
+                let (shown, owner) = (object.to_string(), object.owner);
+                taking.list(
+                    &who,
+                    &Place {
+                        target,
+                        column,
+                        shown,
+                        owner,
+                    },
+                    acl,
+                );
             }
         }
         for entry in &database.default_privileges {
@@ -74,8 +85,13 @@ impl TakingBack {
         };
         for database in server.databases.values() {
             let Some(acl) = &database.acl else { continue };
-            taking.list(&who, &sql!("DATABASE {}", &database.name), database.owner, acl);
-            taking.note_passed_on(&who, &format!("database {}", database.name), database.owner, acl);
+            let place = Place {
+                target: sql!("DATABASE {}", &database.name),
+                column: None,
+                shown: format!("database {}", database.name),
+                owner: database.owner,
+            };
+            taking.list(&who, &place, acl);
         }
         taking
     }
@@ -95,10 +111,12 @@ impl TakingBack {
     }
 
     /// The grants of one access list. What an owner holds on its own is no grant.
-    fn list(&mut self, who: &Who<'_>, target: &Statement, owner: u32, acl: &Acl) {
+    fn list(&mut self, who: &Who<'_>, place: &Place<'_>, acl: &Acl) {
+        let owner = place.owner;
         if owner == who.role {
             return;
         }
+        self.note_passed_on(who, &place.shown, acl);
         let grantors: BTreeSet<u32> = acl
             .0
             .iter()
@@ -106,8 +124,18 @@ impl TakingBack {
             .map(|grant| grant.grantor)
             .collect();
         for grantor in grantors {
-            let statement = sql!("REVOKE ALL PRIVILEGES ON {} FROM {} CASCADE", target, who.name);
+            // What an owner takes back of a table goes from its columns too. Who has grant options on columns alone may do nothing to the table.
+            let statement = match place.column.filter(|_| grantor != owner) {
+                Some(column) => sql!(
+                    "REVOKE ALL PRIVILEGES ({}) ON {} FROM {} CASCADE",
+                    column,
+                    &place.target,
+                    who.name
+                ),
+                None => sql!("REVOKE ALL PRIVILEGES ON {} FROM {} CASCADE", &place.target, who.name),
+            };
             self.lenders.insert(grantor);
+            self.granted.entry(grantor).or_default().push(place.shown.clone());
             // With grant options of our own, we would be taken for the grantor.
             let ambiguous = acl.0.iter().any(|grant| {
                 grant.grantee != owner && !grant.grantable.is_empty() && who.ours.contains(&grant.grantee)
@@ -122,10 +150,7 @@ impl TakingBack {
         }
     }
 
-    fn note_passed_on(&mut self, who: &Who<'_>, what: &str, owner: u32, acl: &Acl) {
-        if owner == who.role {
-            return;
-        }
+    fn note_passed_on(&mut self, who: &Who<'_>, what: &str, acl: &Acl) {
         let passed = acl
             .0
             .iter()
@@ -178,6 +203,17 @@ impl TakingBack {
             self.plain.extend(statements);
         }
     }
+}
+
+/// What an access list belongs to.
+struct Place<'a> {
+    /// As statements name it.
+    target: Statement,
+    /// Where the list is that of a column of it.
+    column: Option<&'a Name>,
+    /// As people call it.
+    shown: String,
+    owner: u32,
 }
 
 /// The role that is about to go, and who looks.

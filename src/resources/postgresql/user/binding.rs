@@ -51,14 +51,20 @@ pub(super) fn administers(catalog: &ServerCatalog, role: &Role) -> Option<bool> 
     Some(!catalog.grants_of(administrators.oid, role.oid).is_empty())
 }
 
-/// Whether a role is to be called an administrator. It takes the label and the membership; with only one of them it differs from what was applied,
-/// whatever that was, so that a plan puts it right.
+/// Whether a role is to be called an administrator. It takes the label, the membership and the attributes; with only some of them it differs from what
+/// was applied, whatever that was, so that a plan puts it right. Without label and membership, the attributes are nobody's affair.
 pub(super) fn is_administrator(role: &Role, administers: Option<bool>, applied: Option<bool>) -> bool {
     let labelled = role.binding().is_some_and(|label| label.admin);
-    match administers {
-        Some(member) if member != labelled => applied.map_or(member, |applied| !applied),
-        _ => labelled,
+    let member = administers.unwrap_or(labelled);
+    if member != labelled || lacks_attributes(role, labelled) {
+        return applied.map_or(member, |applied| !applied);
     }
+    labelled
+}
+
+/// Whether a role lacks what an administrator has besides: `CREATEROLE` and `CREATEDB`.
+pub(super) fn lacks_attributes(role: &Role, admin: bool) -> bool {
+    admin && !(role.create_role && role.create_database)
 }
 
 /// Whether the role has the wanted label, in whatever form the server wrote it.
@@ -98,6 +104,8 @@ pub(super) fn rebind(name: &Name, look: &Look, label: Label, version: u32) -> Re
     }
     if rights_change {
         statements.extend(rights_statements(name, label.admin)?);
+    } else if lacks_attributes(&look.role, label.admin) {
+        statements.push(sql!("ALTER ROLE {} CREATEROLE CREATEDB", name));
     }
     Ok(statements)
 }

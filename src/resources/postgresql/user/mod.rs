@@ -22,7 +22,7 @@ use crate::provider::server::Server;
 use crate::resources::attributes::PrincipalType;
 use crate::resources::postgresql::departure::{self, Departure, OwnedObjects};
 use crate::resources::postgresql::found_role::{
-    all_settings, find, is_another, known_number, settings, tell_of_another,
+    all_settings, find, is_another, known_number, managed, note_import, plan_settings, settings, tell_of_another,
 };
 use crate::resources::postgresql::role_name;
 use crate::resources::postgresql::role_settings::{self, Settings};
@@ -45,6 +45,9 @@ model! {
     /// is an ordinary role, for the length of one transaction, which no other session sees; this needs the function
     /// `pgaadauth_update_principal_with_oid` of the server, and the principal must still exist in the directory. Otherwise it is an error that says
     /// what to do, and nothing is changed.
+    ///
+    /// Attributes of the role that have no argument here are neither given nor taken: whoever was given `CREATEROLE`, `CREATEDB`, `BYPASSRLS` or
+    /// `REPLICATION` by hand, and is no administrator, keeps them, also when the role is taken over.
     pub struct PostgresqlUser {
         /// The server: its ARM ID or its host name, with a port where that is not 5432 (`…:6432` for PgBouncer). Both spellings are the same server.
         #[replace]
@@ -125,6 +128,7 @@ impl Resource for PostgresqlUser {
         Server::plan(plan);
         principal::plan(plan, cx).await?;
         former_login::plan(plan);
+        plan_settings(plan, cx);
         if !plan.config("name").is_null() {
             return Ok(());
         }
@@ -211,6 +215,11 @@ impl Resource for PostgresqlUser {
             name,
             label: self.label(&principal),
         };
+        let settings = managed(prior.settings.clone(), cx);
+        let prior = Self {
+            settings,
+            ..prior.clone()
+        };
         let changed = binding::patiently(cx, &server, &principal, || work.change(&prior)).await?;
         if let Some(former) = changed.former {
             former.tell(name, principal.object_id, cx);
@@ -233,7 +242,8 @@ impl Resource for PostgresqlUser {
         departure.carry_out(cx).await
     }
 
-    async fn import(parts: &Parts, _cx: &Context) -> Result<Self> {
+    async fn import(parts: &Parts, cx: &Context) -> Result<Self> {
+        note_import(cx);
         Ok(Self {
             server: parts.parse("server")?,
             name: Computed::known(parts.parse("name")?),

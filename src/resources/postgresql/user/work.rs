@@ -4,7 +4,7 @@ use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::provider::config::Guid;
 use crate::provider::import;
 use crate::provider::postgresql::{Failure, POSTGRES, Postgresql};
-use crate::resources::postgresql::found_role::{NO_LIMIT, gone, limit, locks, number, setting_changes};
+use crate::resources::postgresql::found_role::{NO_LIMIT, gone, known, limit, locks, number, setting_changes};
 use crate::resources::postgresql::role_name::is_platform;
 use crate::resources::postgresql::role_settings::Settings;
 use crate::resources::postgresql::user::former_login::FormerLogin;
@@ -177,6 +177,7 @@ impl Work<'_> {
         let role = &look.role;
         let bound = binding::is_bound(role, self.label)
             && look.administers.unwrap_or(self.label.admin) == self.label.admin
+            && !binding::lacks_attributes(role, self.label.admin)
             && self.changes_of(role, None)?.is_empty();
         if bound && !is_platform(role) {
             return Ok(Found::Same);
@@ -237,12 +238,12 @@ impl Work<'_> {
     ) -> Result<Changed, Failure> {
         let version = session.version();
         let oid = prior.oid.get();
-        let known = prior.name.get().unwrap_or(self.name);
-        let question = [role_look::question(number(oid), known)];
+        let last = prior.name.get().unwrap_or(self.name);
+        let question = [role_look::question(number(oid), last)];
         let (transaction, answers) = session
             .begin_and_ask(&lock::take(&locks(oid, self.name)), &question)
             .await?;
-        let look = role_look::read(&answers, number(oid), known)?.ok_or_else(|| gone(known))?;
+        let look = known(role_look::read(&answers, number(oid), last)?, oid, last)?;
         let former = FormerLogin::find(&transaction, &look.role, self.user, self.label).await?;
         let mut changes = Vec::new();
         if look.role.name != *self.name {
@@ -285,13 +286,15 @@ impl Work<'_> {
     /// The role must be bound as was asked for.
     fn check(&self, look: &Look) -> Result<()> {
         let administers = look.administers.unwrap_or(self.label.admin) == self.label.admin;
-        if binding::is_bound(&look.role, self.label) && administers {
+        let lacks_attributes = binding::lacks_attributes(&look.role, self.label.admin);
+        if binding::is_bound(&look.role, self.label) && administers && !lacks_attributes {
             return Ok(());
         }
         let found = look.role.label.as_deref().unwrap_or("nothing");
         let rights = match look.administers {
             Some(true) if !administers => ", and as a member of `azure_pg_admin`",
             Some(false) if !administers => ", and not as a member of `azure_pg_admin`",
+            _ if lacks_attributes => ", and without CREATEROLE or CREATEDB",
             _ => "",
         };
         let detail = format!(
