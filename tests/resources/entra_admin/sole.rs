@@ -1,8 +1,7 @@
 //! Servers that have one administrator: MySQL, Azure SQL, managed instances. The same life on each.
 
 mod contested;
-
-use std::time::Duration;
+mod stopped;
 
 use entradb::protocol::value::{Object, Value};
 use entradb_emulator::{ArmServer, Emulator};
@@ -14,7 +13,6 @@ use crate::harness::plugin::Plugin;
 use crate::harness::resource::Action;
 use crate::resources::entra_admin::{IDENTITY, TYPE, emulated, text, written};
 use crate::resources::world::{next_command, with};
-use crate::terraform::workspace::until;
 
 /// A server of one kind, and what its administrator needs besides.
 struct Stage {
@@ -316,34 +314,6 @@ async fn azure_sql_knows_better_what_a_principal_is() {
             "{kind}: {told:?}"
         );
         admin.settled_as(stage.of_object(&group, "Group", "operators")).await;
-        admin.destroy().await;
-    }
-}
-
-#[tokio::test]
-async fn a_stop_after_the_write_was_accepted_keeps_the_administrator() {
-    for kind in KINDS {
-        let stage = stage(kind).await;
-        let later = azure::provider(&stage.azure).await;
-        let group = stage.azure.add_group("operators", &[]).await.expect("a group");
-        stage.azure.faults().slow_operations(Duration::from_secs(3));
-        let given = stage.of_object(&group, "Group", "operators");
-        let written = || {
-            let log = stage.azure.log();
-            log.iter()
-                .any(|asked| asked.method == "PUT" && asked.path.contains("administrators"))
-        };
-        let stop = async {
-            until("the write is accepted", written).await;
-            stage.plugin.stop().await;
-        };
-        let (mut admin, ()) = tokio::join!(stage.create(given.clone()), stop);
-        stage.azure.faults().clear();
-        until("it is seated", || stage.seat() == pair(&group, "operators")).await;
-        admin.resource = later.resource(TYPE);
-        admin.refresh().await;
-        assert_ne!(admin.update(given).await, Action::Replace, "{kind}");
-        admin.settled().await;
         admin.destroy().await;
     }
 }
