@@ -234,8 +234,9 @@ impl Azure {
                 Err(error) => error,
             };
             let again = match error.kind() {
-                Kind::Throttled | Kind::Transient | Kind::Lost => true,
+                Kind::Throttled | Kind::Transient => true,
                 Kind::Unreachable
+                | Kind::Lost
                 | Kind::SignIn {
                     aadsts: Some(ASSERTION_OUT_OF_TIME),
                 } => repeated.fetch_add(1, Ordering::Relaxed) < REPEATED_SIGN_INS,

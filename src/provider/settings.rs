@@ -188,18 +188,14 @@ fn azure(block: ProviderBlock, variables: &Variables, stop: StopSignal) -> Resul
     };
     let text = |given: &Option<String>, names: &[&str]| given.clone().or_else(|| variables.first(names));
     let aks = flag(block.use_aks_workload_identity, "ARM_USE_AKS_WORKLOAD_IDENTITY", false)?;
-    let own_id: &[&str] = if aks {
-        &["ARM_CLIENT_ID", "AZURE_CLIENT_ID"]
-    } else {
-        &["ARM_CLIENT_ID"]
-    };
     let client_id = given_or_read(
         block.client_id.map(|id| id.to_string()),
         block.client_id_file_path,
         variables,
-        (own_id, "ARM_CLIENT_ID_FILE_PATH"),
+        (&["ARM_CLIENT_ID"], "ARM_CLIENT_ID_FILE_PATH"),
         "client_id_file_path",
-    )?;
+    )?
+    .or_else(|| variables.first(&["AZURE_CLIENT_ID"]).filter(|_| aks));
     let client_secret = given_or_read(
         block.client_secret.map(|secret| secret.0),
         block.client_secret_file_path,

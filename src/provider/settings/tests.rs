@@ -98,6 +98,13 @@ fn a_pod_is_asked_for_its_workload_identity_only_when_told_so() {
     let found = settings(&[("use_aks_workload_identity", Value::Bool(true))], &pod).expect("settings");
     assert_eq!(found.azure.client_id.as_deref(), Some("c"));
     assert_eq!(found.azure.oidc_token_file_path, Some(PathBuf::from("/token")));
+    // Whoever names a file means it; what the pod injects comes last.
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("id");
+    fs::write(&path, "ours").expect("written");
+    let pod = [&pod[..], &[("ARM_CLIENT_ID_FILE_PATH", path.to_str().expect("a path"))]].concat();
+    let found = settings(&[("use_aks_workload_identity", Value::Bool(true))], &pod).expect("settings");
+    assert_eq!(found.azure.client_id.as_deref(), Some("ours"));
 }
 
 #[test]
