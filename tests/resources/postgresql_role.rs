@@ -61,6 +61,8 @@ async fn a_whole_life() {
     next_command(&plugin).await;
     assert_eq!(made.refresh().await, Found::Changed);
     assert_eq!(made.get("login"), &Value::from(true));
+    let planned = made.plan(changed.clone()).await.expect("a plan");
+    assert_eq!(planned.warnings[0].summary, "Login will be taken away");
     assert_eq!(made.update(changed.clone()).await, Action::Update);
     made.settled().await;
     assert_eq!(attributes(emulator, "the owners").await.as_deref(), Some("f t t f 0"));

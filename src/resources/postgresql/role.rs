@@ -94,6 +94,11 @@ impl Resource for PostgresqlRole {
     async fn plan(plan: &mut Plan, cx: &Context) -> Result<()> {
         Server::plan(plan);
         plan_settings(plan, cx);
+        if plan.prior("login").as_bool() == Some(true) {
+            let detail = "Somebody may log in as this role, which was not given here: an apply takes that away, from applications too. \
+                          A role that is logged in as is an `entradb_postgresql_user`.";
+            plan.warn(Diagnostic::warning("Login will be taken away", detail).at("name"));
+        }
         plan.set("login", false);
         Ok(())
     }

@@ -153,10 +153,14 @@ impl Departure<'_> {
         };
         let taking = TakingBack::of(server, objects, large, self.role);
         let mut statements = taking.statements(server);
-        let (mut lenders, granted) = (taking.lenders, taking.granted);
-        let granted = granted
-            .into_iter()
-            .map(|(grantor, what)| (acting(server, database, grantor), what));
+        let mut lenders = taking.lenders;
+        let mut granted: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for (grantor, what) in taking.granted {
+            granted
+                .entry(acting(server, database, grantor))
+                .or_default()
+                .extend(what);
+        }
         match (self.owned, self.heir_in(server)) {
             (OwnedObjects::Reassign, Some(heir)) if owns => {
                 let lent = Entry::of(server, database, objects, role, heir);
@@ -174,7 +178,7 @@ impl Departure<'_> {
         Parting {
             passed_on: taking.passed_on,
             lenders: by_name(server, database, lenders),
-            granted: granted.collect(),
+            granted,
             statements,
         }
     }
