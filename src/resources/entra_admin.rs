@@ -127,6 +127,13 @@ struct Wanted {
     gives_way: GivesWay,
 }
 
+impl Wanted {
+    /// The IDs by which it is known.
+    fn ids(&self) -> [Guid; 2] {
+        [self.principal.object_id, self.sid]
+    }
+}
+
 impl Resource for EntraAdmin {
     const NAME: &'static str = "entradb_entra_admin";
     const IDENTITY: &'static [&'static str] = &["server_id", "name"];
@@ -167,9 +174,11 @@ impl Resource for EntraAdmin {
             if !is_ours || !(seats.is_in_doubt() || now.is_none_or(|now| now.has(&wanted.principal) && now != before)) {
                 return Err(error);
             }
-            Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
+            Ours::new(wanted.ids()).keep(cx);
+            // Binding a name anew on PostgreSQL has three parts, and nothing would show which of them are done.
+            let in_parts = server.kind() == ServerKind::Postgresql && matches!(start, Start::Replace(_));
             let made = self.with(&wanted, adopted, host);
-            if !cx.patience().is_over() {
+            if in_parts || !cx.patience().is_over() {
                 cx.checkpoint(&made);
                 return Err(error);
             }
@@ -177,7 +186,7 @@ impl Resource for EntraAdmin {
             cx.warn_not_waited_for("the administrator", &error);
             return Ok(made);
         }
-        Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
+        Ours::new(wanted.ids()).keep(cx);
         match &start {
             Start::Leave(_) if !self.adopt_existing => cx.warn("Found already", self.found_already(&wanted)),
             Start::Replace(former) => cx.warn("Administrator replaced", self.replaced(former, &wanted)),
@@ -209,11 +218,9 @@ impl Resource for EntraAdmin {
             mssql::must_be(wanted.principal.principal_type, wanted.sid, &seats.look().await?)?;
         }
         let adopted = prior.adopted.get() == Some(&true);
-        let is_ours_again = || {
-            cx.record()
-                .is_some_and(|ours: Ours| ours.is(&wanted.principal.object_id.to_string()))
-        };
-        if adopted && former.is_some() && !self.may_take_from(&prior) && !is_ours_again() {
+        let ours = Ours::of(&prior, cx);
+        let is_ours_again = ours.as_ref().is_some_and(|ours| ours.is(wanted.principal.object_id));
+        if adopted && former.is_some() && !self.may_take_from(&prior) && !is_ours_again {
             return Err(planning::not_taken(prior.name.get().map_or("", String::as_str)));
         }
         let pending = prior.pending.get().cloned().unwrap_or_default();
@@ -223,6 +230,9 @@ impl Resource for EntraAdmin {
         if is_pending || former.is_some() || self.differs_from(&prior, &wanted, server.kind()) {
             seats.must_take_administrators()?;
             let _held = server.turn().await?;
+            // Should it fail after Azure has accepted it.
+            ours.map_or_else(|| Ours::new(wanted.ids()), |ours| ours.with(wanted.ids()))
+                .keep(cx);
             match former {
                 Some(former) => seats.rebind(former, &wanted).await?,
                 None => seats.set(&wanted).await?,
@@ -233,7 +243,7 @@ impl Resource for EntraAdmin {
             .get()
             .copied()
             .unwrap_or(adopted && !(former.is_some() && self.replace_existing));
-        Ours::new(wanted.principal.object_id, wanted.sid).keep(cx);
+        Ours::new(wanted.ids()).keep(cx);
         let host = server.host()?.name;
         Ok(self.with(&wanted, adopted, host))
     }

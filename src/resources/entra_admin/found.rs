@@ -63,16 +63,17 @@ impl EntraAdmin {
             Some(tenant_id) => tenant_id,
             None => own_tenant(cx).await?,
         };
-        let ours = match is_ours || is_import {
-            true => Some(Ours::new(who.object_id, found.sid)),
-            false => Ours::of(&self, cx),
-        };
-        if let Some(ours) = ours {
-            ours.keep(cx);
+        // A state that shows a stranger since an earlier look makes him no more ours.
+        let ids = [who.object_id, found.sid];
+        let ours = Ours::of(&self, cx).unwrap_or_else(|| Ours::new(ids));
+        let was_set_here = ids.iter().any(|id| ours.is(*id));
+        match was_set_here {
+            true => ours.with(ids).keep(cx),
+            false => ours.keep(cx),
         }
         let name = match is_import {
             true => found.name.clone(),
-            false => self.shown_name(&found, principal_type, is_ours),
+            false => self.shown_name(&found, principal_type, was_set_here),
         };
         let adopted = self.adopted.get().copied().unwrap_or(false);
         let pending = match kind {

@@ -5,6 +5,7 @@ use crate::azure::server::ServerKind;
 use crate::protocol::diagnostic::{Diagnostic, Result};
 use crate::protocol::typed::Parsed;
 use crate::protocol::value::Value;
+use crate::provider::config::Guid;
 use crate::provider::plan::Plan;
 use crate::resources::entra_admin::ours::Ours;
 use crate::resources::entra_admin::seated::is_same_name;
@@ -60,8 +61,8 @@ pub(super) fn adopted(plan: &mut Plan, ours: Option<&Ours>) -> Result<()> {
     let planned = parsed::<ResourceId>(plan.planned("identity_id"));
     let follows = planned.is_some() && planned == parsed(plan.prior("identity_id"));
     // Another one is in its place: it gets that back.
-    let is_ours = |id: &str| ours.is_some_and(|ours| ours.is(id));
-    if follows || plan.planned("object_id").is_unknown() || plan.planned("object_id").as_str().is_some_and(is_ours) {
+    let is_ours = |id: Guid| ours.is_some_and(|ours| ours.is(id));
+    if follows || plan.planned("object_id").is_unknown() || parsed(plan.planned("object_id")).is_some_and(is_ours) {
         return Ok(());
     }
     Err(not_taken(plan.prior("name").as_str().unwrap_or_default()))

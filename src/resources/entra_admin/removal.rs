@@ -40,7 +40,10 @@ impl EntraAdmin {
                     .must_not_shut_everybody_out(std::slice::from_ref(&server.id))
                     .await?;
             }
-            return seats.remove(ours.sid()).await;
+            for id in ours.ids() {
+                seats.remove(id).await?;
+            }
+            return Ok(());
         }
         // The server itself is the last one: as long as it has the administrator, the state does not lose it.
         let taken = seated.everybody(&server.id).filter(|(_, one)| is_ours(one));

@@ -1,5 +1,7 @@
 //! On PostgreSQL, what stands in the way gives way when told so, and an adopted administrator is not taken from anybody.
 
+use std::time::Duration;
+
 use entradb::protocol::value::Value;
 
 use crate::config;
@@ -8,6 +10,7 @@ use crate::harness::instance::Found;
 use crate::harness::resource::Action;
 use crate::resources::entra_admin::{IDENTITY, TYPE, emulated, is_bound, label, of_object, text, written};
 use crate::resources::world::{next_command, with};
+use crate::terraform::workspace::until;
 
 #[tokio::test]
 async fn a_name_and_a_principal_are_taken_only_when_told() {
@@ -63,10 +66,48 @@ async fn whoever_was_bound_to_the_name_by_hand_gives_way_and_is_not_taken_away_a
 
     bind_to_bob().await;
     assert_eq!(admin.refresh().await, Found::Changed);
+    assert_eq!(admin.refresh().await, Found::Same);
     let told = admin.try_destroy().await.expect("he is left alone");
     assert_eq!(told[0].summary, "Administrator left in place");
     let left = azure.administrators(server);
     assert!(left.iter().any(|one| one["sid"] == bob), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_bound_anew_is_not_half_done_when_that_was_stopped() {
+    let azure = emulated().await;
+    let (plugin, later) = (azure::provider(&azure).await, azure::provider(&azure).await);
+    let ann = azure.add_user("ann@example.com", "Ann").await.expect("a user");
+    let bob = azure.add_user("bob@example.com", "Bob").await.expect("a user");
+    azure.add_administrator(&ann, "dba").await.expect("an administrator");
+    azure.faults().slow_operations(Duration::from_secs(2));
+    azure.clear_log();
+    let given = with(
+        of_object(&azure, &bob, "User", "dba"),
+        config! { "replace_existing" => true },
+    );
+    let stop = async {
+        until("the former one is to go", || {
+            azure.log().iter().any(|asked| asked.method == "DELETE")
+        })
+        .await;
+        plugin.stop().await;
+    };
+    let admins = plugin.resource(TYPE);
+    let (made, ()) = tokio::join!(admins.try_create(given.clone()), stop);
+    let Err(failed) = made else {
+        panic!("it has parts that are not done")
+    };
+    azure.faults().clear();
+    let mut admin = failed.left;
+    assert!(admin.exists(), "{:?}", failed.told);
+    admin.resource = later.resource(TYPE);
+    admin.refresh().await;
+    admin.update(given).await;
+    admin.settled().await;
+    assert!(is_bound(&azure, "dba", &bob).await);
+    admin.destroy().await;
+    assert!(azure.administrators(&azure.postgresql().id).is_empty());
 }
 
 #[tokio::test]

@@ -217,6 +217,11 @@ async fn another_one_is_refused_and_gives_way_only_when_told() {
         stage.sit("ann@example.com", &other, "User");
         next_command(&stage.plugin).await;
         assert_eq!(admin.refresh().await, Found::Changed, "{kind}");
+        assert_eq!(
+            admin.refresh().await,
+            Found::Same,
+            "{kind}: a second look does not make him ours"
+        );
         let told = admin.try_destroy().await.expect("it is left alone");
         assert_eq!(told[0].summary, "Administrator left in place", "{kind}");
         assert_eq!(stage.seat(), pair(&other, "ann@example.com"), "{kind}");
@@ -253,6 +258,7 @@ async fn the_same_one_is_adopted_stays_and_follows_its_identity() {
         stage.sit("operators", &other, "Group");
         next_command(&stage.plugin).await;
         assert_eq!(admin.refresh().await, Found::Changed, "{kind}");
+        admin.refresh().await;
         assert_eq!(admin.update(adopting.clone()).await, Action::Update, "{kind}");
         admin.settled().await;
         assert_eq!(admin.get("adopted"), &Value::from(true), "{kind}");

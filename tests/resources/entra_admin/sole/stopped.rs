@@ -35,3 +35,35 @@ async fn a_stop_after_the_write_was_accepted_keeps_the_administrator() {
         admin.destroy().await;
     }
 }
+
+#[tokio::test]
+async fn whom_a_stopped_change_has_seated_goes_at_the_end() {
+    for kind in KINDS {
+        let stage = stage(kind).await;
+        let later = azure::provider(&stage.azure).await;
+        let first = stage.azure.add_group("operators", &[]).await.expect("a group");
+        let second = stage.azure.add_group("developers", &[]).await.expect("a group");
+        let mut admin = stage.create(stage.of_object(&first, "Group", "operators")).await;
+        stage.azure.faults().slow_operations(Duration::from_secs(3));
+        stage.azure.clear_log();
+        let planned = admin
+            .plan(stage.of_object(&second, "Group", "developers"))
+            .await
+            .expect("a plan");
+        let stop = async {
+            until("the write is accepted", || !stage.azure.writes().is_empty()).await;
+            stage.plugin.stop().await;
+        };
+        let (told, ()) = tokio::join!(admin.apply(planned), stop);
+        assert_eq!(told.expect_err("it is stopped")[0].summary, "Stopped", "{kind}");
+        stage.azure.faults().clear();
+        until("the second one is seated", || {
+            stage.seat() == pair(&second, "developers")
+        })
+        .await;
+        admin.resource = later.resource(TYPE);
+        admin.refresh().await;
+        admin.destroy().await;
+        assert_eq!(stage.seat(), None, "{kind}");
+    }
+}
