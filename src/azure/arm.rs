@@ -148,10 +148,7 @@ impl Azure {
 
     /// Deletes a resource and waits for the end of the operation. What is gone already is success.
     pub async fn delete(&self, id: &ResourceId, api_version: &'static str, patience: &Patience) -> Result<(), Error> {
-        match self.write(Method::DELETE, id, api_version, None, patience).await {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other.map(|_| ()),
-        }
+        unless_gone(self.write(Method::DELETE, id, api_version, None, patience).await)
     }
 
     /// Writes until the write is accepted and its operation ends well. When the operation ends because
@@ -164,31 +161,36 @@ impl Azure {
         body: Option<Vec<u8>>,
         patience: &Patience,
     ) -> Result<Answer, Error> {
-        let url = self.resource_url(id, &[], api_version).await?;
         let what = format!("{method} {id}");
-        let call = Call {
-            scope: Scope::ResourceManager,
-            method,
-            url,
-            body,
-            if_match: None,
-        };
+        let call = self.writing(method, id, api_version, body).await?;
         until(&patience.with_backoff(self.pace().operation), what, || async {
-            match self.write_once(&call, id, patience).await {
+            let done = || self.already(&call, patience);
+            let answer = self.call_unless(&call, patience, done).await?;
+            match self.ended(&call, id, &answer, patience).await {
                 Err(error) if error.kind() == Kind::Busy => Ok(Attempt::Again {
                     because: error.to_string(),
                     after: error.after(),
                 }),
-                other => other.map(Attempt::Done),
+                ended => ended.map(|()| Attempt::Done(answer)),
             }
         })
         .await
     }
 
-    async fn write_once(&self, call: &Call, id: &ResourceId, patience: &Patience) -> Result<Answer, Error> {
-        let done = || self.already(call, patience);
-        let answer = self.call_unless(call, patience, done).await?;
-        self.ended(call, id, &answer, patience).await.map(|()| answer)
+    async fn writing(
+        &self,
+        method: Method,
+        id: &ResourceId,
+        api_version: &'static str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Call, Error> {
+        Ok(Call {
+            scope: Scope::ResourceManager,
+            method,
+            url: self.resource_url(id, &[], api_version).await?,
+            body,
+            if_match: None,
+        })
     }
 
     /// Writes a resource whole, once, and waits for the end of the operation: for a write that must be thought over again before it is repeated.
@@ -211,10 +213,7 @@ impl Azure {
         patience: &Patience,
     ) -> Result<(), Error> {
         let deleted = self.write_unrepeated(Method::DELETE, id, api_version, None, patience);
-        match deleted.await {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other,
-        }
+        unless_gone(deleted.await)
     }
 
     async fn write_unrepeated(
@@ -225,13 +224,7 @@ impl Azure {
         body: Option<Vec<u8>>,
         patience: &Patience,
     ) -> Result<(), Error> {
-        let call = Call {
-            scope: Scope::ResourceManager,
-            method,
-            url: self.resource_url(id, &[], api_version).await?,
-            body,
-            if_match: None,
-        };
+        let call = self.writing(method, id, api_version, body).await?;
         let answer = self.call_once(&call).await.map_err(|error| {
             let in_doubt = error.kind().leaves_doubt();
             error.with_doubt(in_doubt)
@@ -389,6 +382,13 @@ impl Azure {
 fn json<B: Serialize + ?Sized>(body: &B) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body)
         .map_err(|error| Error::new(Kind::InvalidRequest, "the request cannot be written as JSON").with_source(error))
+}
+
+fn unless_gone<T>(deleted: Result<T, Error>) -> Result<(), Error> {
+    match deleted {
+        Err(error) if !error.is_gone() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn origin(url: &Url) -> Url {

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use crate::azure::Azure;
 use crate::azure::arm::json;
 use crate::azure::call::{Call, REPEATS_AFTER_FAILURE};
-use crate::azure::cloud::Scope;
 use crate::azure::error::{Error, Kind};
 use crate::azure::resource_id::ResourceId;
 use crate::retry::{Attempt, Interrupted, Patience, until};
@@ -95,12 +94,12 @@ impl Azure {
         accepted: &(impl Fn() + Sync),
     ) -> Result<(), Error> {
         let version = ["etag", "eTag"].iter().find_map(|name| seen[*name].as_str());
+        let method = if change.whole { Method::PUT } else { Method::PATCH };
         let call = Call {
-            scope: Scope::ResourceManager,
-            method: if change.whole { Method::PUT } else { Method::PATCH },
-            url: self.resource_url(change.id, &[], change.api_version).await?,
-            body: Some(json(body)?),
             if_match: version.filter(|_| change.versioned).map(str::to_owned),
+            ..self
+                .writing(method, change.id, change.api_version, Some(json(body)?))
+                .await?
         };
         let answer = self.call_once(&call).await;
         if answer.as_ref().err().is_none_or(|error| error.kind().leaves_doubt()) {
